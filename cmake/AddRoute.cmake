@@ -1,0 +1,32 @@
+# add_route(<name>): the route in routes/<name>.c, which defines `const hoist_route <name>_route`, joins the program.
+# No route without a unit test: tests/routes/test_<name>.c must exist, and tests/CMakeLists.txt builds and runs it.
+function(add_route name)
+    set(source ${PROJECT_SOURCE_DIR}/routes/${name}.c)
+    set(test ${PROJECT_SOURCE_DIR}/tests/routes/test_${name}.c)
+    if(NOT EXISTS ${test})
+        message(FATAL_ERROR
+            "add_route(${name}): tests/routes/test_${name}.c is missing. Every route has a unit test: write one "
+            "(docs/ADDING_A_ROUTE.md shows how, tests/routes/test_dummy.c is the shortest), or take the line out.")
+    endif()
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${test})
+    set_property(GLOBAL APPEND PROPERTY HOIST_ROUTES ${name})
+    target_sources(hoist_routes PRIVATE ${source})
+endfunction()
+
+# target_route_table(<target>): the target may include "route_table.h", which lists the routes added so far, in order.
+function(target_route_table target)
+    get_property(routes GLOBAL PROPERTY HOIST_ROUTES)
+    list(TRANSFORM routes REPLACE "(.+)" "    X(\\1)")
+    list(JOIN routes " \\\n" rows)
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/route_table.h @ONLY CONTENT
+"/* Made by CMake from the add_route() lines of CMakeLists.txt: X(name) for each, defined as name_route. */
+#ifndef ROUTE_TABLE_H
+#define ROUTE_TABLE_H
+
+#define ROUTES(X) \\
+@rows@
+
+#endif
+")
+    target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/generated)
+endfunction()

@@ -1,0 +1,37 @@
+# How every target of this directory and below is compiled: C11, many warnings, asserts always, the chosen sanitizers.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Debug, RelWithDebInfo or Release" FORCE)
+endif()
+
+# An assert states what must hold for the next line to be safe: it stays in every build, so CMake's NDEBUG goes.
+foreach(type RELEASE RELWITHDEBINFO MINSIZEREL)
+    string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${type} "${CMAKE_C_FLAGS_${type}}")
+endforeach()
+
+add_compile_definitions(_GNU_SOURCE)
+add_compile_options(
+    -Wall
+    -Wextra
+    -Wpedantic
+    -Wshadow
+    -Wconversion
+    -Wsign-conversion
+    -Wstrict-prototypes
+    -Wmissing-prototypes
+    -Wvla
+    -Wundef
+    -Wpointer-arith
+    -Wcast-qual
+    -Wwrite-strings
+    -Wformat=2)
+
+if(HOIST_SANITIZE)
+    add_compile_options(-fsanitize=${HOIST_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${HOIST_SANITIZE})
+endif()

@@ -1,0 +1,96 @@
+/* The pool: blocking work on libuv's threads, in bounded lanes, on at most `workers` of them at a time.
+ *
+ * Happy path: pool_submit() puts a job into a lane; a worker takes it, calls work() and goes on with the next one;
+ * done() comes on the loop. Workers are hired by uv_queue_work() when work arrives and none is parked, take the next
+ * job by themselves, park when there is none, and are sent home by a sweep twice a second; until then they hold
+ * threads that libuv's other work (files, getaddrinfo) may wait for.
+ * Failures: a full lane is -EBUSY at once; too few libuv threads or a failing hook are an error of pool_start().
+ * Close: pool_stop() lets what runs finish and calls back when every thread has left.
+ *
+ * Everything here is called on the loop thread, but for pool_worker_data(). One pool at a time in a process. Jobs
+ * keep the loop alive until their done(); an idle pool does not, once the sweep has sent its workers home.
+ */
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
+
+#include "queue.h"
+
+#include <stddef.h>
+#include <uv.h>
+
+enum { POOL_WORKERS_MAX = 1024 }; /* libuv makes no more threads either */
+
+/* What a route wants on every pool thread. Hooks run one at a time, in order; fini hooks in reverse. The strings and
+ * data are the caller's, in place until pool_stop() is over; the array of hooks is copied. */
+struct pool_hook {
+    const char *name;                          /* for the error text */
+    int (*init)(void *data, void **ret_value); /* on the thread, in pool_start(); -errno fails the start */
+    void (*fini)(void *value);                 /* on the same thread, in pool_stop(); may be NULL */
+    void *data;
+};
+
+struct pool_options {
+    unsigned workers;     /* at work at once, 1 to workers_max */
+    unsigned workers_max; /* threads, 1 to POOL_WORKERS_MAX */
+    unsigned nice;        /* added to the threads' nice value, to 19, and the loop gets short turns; 0: neither */
+    unsigned gather_ms;   /* how long pool_start() waits for libuv's threads; 0: 5000 */
+    const struct pool_hook *hooks;
+    size_t n_hooks;
+};
+
+struct pool;
+
+/* Tells libuv how many threads to make, by UV_THREADPOOL_SIZE, and with which stack, by RLIMIT_STACK's soft limit,
+ * which is also how far the main thread's stack may grow from now on; 0 leaves it. Nothing is restored. Before libuv's
+ * pool is first used and before other threads exist. -ENOMEM; -EINVAL: more stack than the hard limit. */
+int pool_reserve_threads(unsigned threads, size_t stack);
+
+/* Starts a pool on loop: tries whether the threads can be had, gathers all of libuv's, names them, runs the hooks.
+ * Blocks for as long as that takes, at most gather_ms plus the hooks. On failure nothing is left behind but libuv's
+ * threads, and a line in error[error_size]. -EINVAL: an option out of range; -EBUSY: there is a pool already; -EAGAIN:
+ * too few threads; -ENOMEM; what a hook answered. */
+int pool_start(struct pool **ret_pool, uv_loop_t *loop, const struct pool_options *options, char *error,
+               size_t error_size);
+
+/* A lane belongs to its caller, who keeps it in place, and empty, until pool_stop() is over. max_waiting: at least 1;
+ * max_concurrency 0: no limit. */
+void pool_lane_init(struct pool *pool, struct pool_lane *lane, unsigned max_waiting, unsigned max_concurrency);
+
+/* Jobs that wait in lane. */
+unsigned pool_lane_waiting(struct pool *pool, const struct pool_lane *lane);
+
+/* Queues job, whose work and done are set, at the end of lane. It must stay in place until done(), or until a
+ * pool_cancel() that took it back; then it may be submitted again. -EBUSY: the lane is full, or the pool stops; nothing
+ * was queued. */
+int pool_submit(struct pool *pool, struct pool_lane *lane, struct pool_job *job);
+
+/* Takes back a job that still waits: neither work() nor done() will be called. -EBUSY: too late, done() will come. */
+int pool_cancel(struct pool *pool, struct pool_job *job);
+
+/* 1 to workers_max, else -EINVAL. Acts at once: more are hired, too many leave after the job they are at. */
+int pool_resize(struct pool *pool, unsigned workers);
+
+/* A copy of the pool's figures at one moment. */
+struct pool_figures {
+    unsigned workers, workers_max; /* the limit now, and what it may become */
+    unsigned threads;              /* libuv's */
+    unsigned busy;                 /* workers in work() */
+    unsigned parked;
+    unsigned waiting; /* jobs in all lanes */
+    bool short_turns; /* the system let the loop's thread have them (Linux >= 6.12) */
+};
+void pool_figures(struct pool *pool, struct pool_figures *ret_figures);
+
+/* Calls each(job, arg) for every job in work(), by seat, under the pool's lock: each must not call the pool nor wait.
+ * Returns how many. */
+unsigned pool_running(struct pool *pool, void (*each)(const struct pool_job *job, void *arg), void *arg);
+
+/* What hook number `hook` left for the calling thread. Worker threads only, inside work(). */
+void *pool_worker_data(size_t hook);
+
+/* Stops: jobs that wait must have been cancelled or be finished; what runs finishes and gets its done(); then each
+ * thread runs its fini hooks, the pool is freed and on_stopped(arg) is called, not before the loop's next turn. Until
+ * then the pool keeps its loop alive; a job that never returns keeps it for ever. */
+void pool_stop(struct pool *pool, void (*on_stopped)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,136 @@
+/* Lanes as linked lists, and the ring of those that are runnable.
+ *
+ * Happy path: push, take, finish. Whatever happens to a lane ends in recount(), the only place that knows when a
+ * lane is in the ring and what it adds to the queue's runnable jobs.
+ * Failures: a full lane.
+ * Close: nothing is held; an empty lane is just memory.
+ */
+#include "queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+
+static void unlink_job(struct pool_job *job);
+static void recount(struct pool_lane *lane);
+static void enter_ring(struct pool_lane *lane);
+static void leave_ring(struct pool_lane *lane);
+
+void lane_init(struct pool_lane *lane, struct queue *queue, unsigned max_waiting, unsigned max_concurrency)
+{
+    assert(max_waiting > 0);
+    *lane = (struct pool_lane){
+        .queue = queue,
+        .max_waiting = max_waiting,
+        .max_concurrency = max_concurrency > 0 ? max_concurrency : UINT_MAX,
+    };
+}
+
+int queue_push(struct pool_lane *lane, struct pool_job *job)
+{
+    assert(job->state == POOL_JOB_IDLE);
+    if (lane->waiting >= lane->max_waiting)
+        return -EBUSY;
+    job->state = POOL_JOB_WAITING;
+    job->lane = lane;
+    job->next = NULL;
+    job->prev = lane->last;
+    if (lane->last != NULL)
+        lane->last->next = job;
+    else
+        lane->first = job;
+    lane->last = job;
+    lane->waiting++;
+    lane->queue->waiting++;
+    recount(lane);
+    return 0;
+}
+
+void queue_remove(struct pool_job *job)
+{
+    unlink_job(job);
+    job->state = POOL_JOB_IDLE;
+    recount(job->lane);
+}
+
+struct pool_job *queue_take(struct queue *queue)
+{
+    struct pool_lane *lane = queue->turn;
+    struct pool_job *job;
+
+    assert((lane == NULL) == (queue->runnable == 0));
+    if (lane == NULL)
+        return NULL;
+    job = lane->first;
+    unlink_job(job);
+    job->state = POOL_JOB_RUNNING;
+    lane->running++;
+    queue->running++;
+    queue->turn = lane->next;
+    recount(lane);
+    return job;
+}
+
+void queue_finish(struct pool_job *job)
+{
+    assert(job->state == POOL_JOB_RUNNING);
+    job->state = POOL_JOB_FINISHED;
+    job->lane->running--;
+    job->lane->queue->running--;
+    recount(job->lane);
+}
+
+static void unlink_job(struct pool_job *job)
+{
+    struct pool_lane *lane = job->lane;
+
+    assert(job->state == POOL_JOB_WAITING);
+    if (job->prev != NULL)
+        job->prev->next = job->next;
+    else
+        lane->first = job->next;
+    if (job->next != NULL)
+        job->next->prev = job->prev;
+    else
+        lane->last = job->prev;
+    lane->waiting--;
+    lane->queue->waiting--;
+}
+
+static void recount(struct pool_lane *lane)
+{
+    unsigned room = lane->max_concurrency - lane->running;
+    unsigned runnable = lane->waiting < room ? lane->waiting : room;
+
+    lane->queue->runnable += runnable - lane->runnable;
+    lane->runnable = runnable;
+    if (runnable > 0 && lane->next == NULL)
+        enter_ring(lane);
+    else if (runnable == 0 && lane->next != NULL)
+        leave_ring(lane);
+}
+
+/* Behind all the others: right before the one whose turn it is. */
+static void enter_ring(struct pool_lane *lane)
+{
+    struct queue *queue = lane->queue;
+
+    if (queue->turn == NULL)
+        queue->turn = lane->prev = lane;
+    lane->next = queue->turn;
+    lane->prev = queue->turn->prev;
+    lane->prev->next = lane;
+    lane->next->prev = lane;
+}
+
+static void leave_ring(struct pool_lane *lane)
+{
+    struct queue *queue = lane->queue;
+
+    lane->prev->next = lane->next;
+    lane->next->prev = lane->prev;
+    if (queue->turn == lane)
+        queue->turn = lane->next != lane ? lane->next : NULL;
+    lane->prev = lane->next = NULL;
+}

@@ -1,0 +1,63 @@
+/* Inside the pool: its state, and what pool.c, on the loop, wants of worker.c, on libuv's threads. */
+#ifndef POOL_WORKER_H
+#define POOL_WORKER_H
+
+#include "pool.h"
+
+struct workers;
+
+/* One hired worker at a time sits here. */
+struct seat {
+    uv_work_t work;
+    struct pool *pool;
+    bool is_free;         /* the loop's own */
+    struct pool_job *job; /* in work(); under the lock */
+};
+
+struct pool {
+    uv_mutex_t lock;
+    uv_cond_t wake; /* calls, homes or stopping have changed */
+
+    /* under the lock; what only the loop writes it reads without */
+    struct queue queue;
+    struct pool_job *done, **done_end; /* finished, for the loop to collect, oldest first */
+    unsigned limit;                    /* workers at work at once; the loop writes it */
+    unsigned employed;                 /* hired and not left, parked ones too */
+    unsigned parked;                   /* and neither called nor sent home */
+    unsigned coming;                   /* hired or called, and not yet looking for a job */
+    unsigned calls, homes;             /* wake-ups on their way: to take a job, to leave */
+    bool stopping;                     /* the loop writes it */
+
+    /* the loop's own */
+    uv_idle_t idle; /* with check: active while there is something to staff */
+    uv_check_t check;
+    uv_timer_t sweep; /* active while somebody is employed */
+    uv_async_t finished;
+    struct workers *workers;
+    bool short_turns;
+    uint64_t turn_ns; /* of the loop's thread before the start */
+    void (*on_stopped)(void *arg);
+    void *arg;
+    unsigned open_handles;
+    unsigned free_below_limit; /* seats */
+    unsigned workers_max;
+    struct seat seats[];
+};
+
+/* Gathers all of libuv's threads and runs the init hooks on them; what pool_start() says of threads and hooks. */
+int workers_start(struct workers **ret_workers, const struct pool_options *options, char *error, size_t error_size);
+
+/* Runs the fini hooks on every thread, frees workers and calls on_left(arg) on the loop. Nobody may be at work. */
+void workers_stop(struct workers *workers, uv_loop_t *loop, void (*on_left)(void *arg), void *arg);
+
+/* How many threads there are. */
+unsigned workers_count(const struct workers *workers);
+
+/* A worker's whole life, from its hiring until it leaves; on a libuv thread, work is a seat's. */
+void worker_drain(uv_work_t *work);
+
+/* Both in priority.c, for the calling thread and best effort. The first is true when the system does it. */
+bool priority_set_turns(uint64_t turn_ns, uint64_t *ret_turn_ns_before);
+void priority_set_nice(int nice);
+
+#endif

@@ -1,0 +1,22 @@
+/* Public structs that the caller compiled, maybe with more or fewer fields than this library knows. */
+#ifndef SERVER_ABI_H
+#define SERVER_ABI_H
+
+#include <errno.h>
+#include <string.h>
+
+/* Copies a struct of given_size bytes into one of own_size: fields that the caller does not have are zero, which is
+ * their default. -E2BIG: the caller sets one that this library does not have (as openat2(2) answers). */
+static inline int abi_import(void *own, size_t own_size, const void *given, size_t given_size)
+{
+    const unsigned char *bytes = given;
+
+    for (size_t i = own_size; i < given_size; i++)
+        if (bytes[i] != 0)
+            return -E2BIG;
+    memset(own, 0, own_size);
+    memcpy(own, given, own_size < given_size ? own_size : given_size);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,400 @@
+/* An app's life: made, given routes, started on a loop, stopped, freed.
+ *
+ * Happy path: hoist_app_new() -> hoist_app_route() ... -> hoist_app_start() or hoist_app_run() -> hoist_app_stop() ->
+ * drain -> on_stopped -> hoist_app_free(). Failures: a start that fails undoes what it began, and leaves a line in
+ * app->error. Close: parts close in the order listener, connections and exchanges, pool, server, own handles; on_wake()
+ * sees to each next one.
+ */
+#include "app.h"
+
+#include "abi.h"
+#include "exchange.h"
+#include "hoist_uv.h"
+#include "log.h"
+#include "pool/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int start_pool(hoist_app *app);
+static int init_loop_data(hoist_app *app);
+static void fini_loop_data(struct route *first, const struct route *end);
+static int start_server(hoist_app *app);
+static void on_change(void *arg);
+static void on_wake(uv_async_t *wake);
+static void drain(hoist_app *app);
+static void on_drain_over(uv_timer_t *timer);
+static void tell_stopped(hoist_app *app);
+static void close_parts(hoist_app *app);
+static void close_listener(hoist_app *app);
+static void on_handle_closed(uv_handle_t *handle);
+static void on_part_closed(void *arg);
+
+int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *given, size_t size)
+{
+    hoist_config config = {0};
+    hoist_app *app;
+    int err;
+
+    err = given == NULL ? 0 : abi_import(&config, sizeof(config), given, size);
+    if (err < 0)
+        return err;
+    app = calloc(1, sizeof(*app));
+    if (app == NULL)
+        return -ENOMEM;
+    app->last_route = &app->routes;
+    app->listener.fd = -1;
+    err = config_resolve(&app->config, &config, app->error, sizeof(app->error));
+    if (err < 0)
+        log_write(LOG_ERROR, "%s", app->error);
+    if (err == 0) {
+        app->host = strdup(app->config.host);
+        app->config.host = app->host;
+        err = app->host == NULL ? -ENOMEM : uv_mutex_init(&app->stop_lock);
+    }
+    if (err < 0) {
+        free(app->host);
+        free(app);
+        return err;
+    }
+    *ret_app = app;
+    return 0;
+}
+
+int hoist_app_route_sized(hoist_app *app, const hoist_route *given, size_t size)
+{
+    hoist_route route;
+    int err;
+
+    assert(app->state == APP_NEW);
+    err = abi_import(&route, sizeof(route), given, size);
+    return err < 0 ? err : app_add_route(app, &route);
+}
+
+const char *hoist_app_error(const hoist_app *app)
+{
+    return app->error;
+}
+
+int hoist_app_listen(hoist_app *app)
+{
+    int err;
+
+    assert(app->state == APP_NEW);
+    assert(app->listener.fd < 0);
+    err = listener_bind(&app->listener, app->config.host, app->config.port);
+    if (err < 0)
+        snprintf(app->error, sizeof(app->error), "cannot listen on %s port %u: %s", app->config.host, app->config.port,
+                 uv_strerror(err));
+    return err;
+}
+
+unsigned hoist_app_port(const hoist_app *app)
+{
+    return listener_port(&app->listener);
+}
+
+/* ---- start ---- */
+
+int hoist_app_start(hoist_app *app, uv_loop_t *loop, void (*on_stopped)(hoist_app *, int, void *), void *arg)
+{
+    int err;
+
+    err = app->listener.fd >= 0 ? 0 : hoist_app_listen(app);
+    if (err == 0)
+        err = app_start(app, loop);
+    if (err < 0)
+        return err;
+    app->on_stopped = on_stopped;
+    app->arg = arg;
+    return 0;
+}
+
+int app_start(hoist_app *app, uv_loop_t *loop)
+{
+    int err;
+
+    assert(app->state == APP_NEW);
+    app->error[0] = '\0';
+    app->loop = loop;
+    err = app->config.executor == HOIST_EXECUTOR_POOL ? start_pool(app) : init_loop_data(app);
+    if (err < 0) {
+        listener_close(&app->listener, NULL, NULL);
+        return err;
+    }
+    err = start_server(app);
+    if (err < 0) {
+        snprintf(app->error, sizeof(app->error), "cannot start: %s", uv_strerror(err));
+        close_parts(app);
+        return err;
+    }
+    app->state = APP_SERVING;
+    uv_mutex_lock(&app->stop_lock);
+    app->can_wake = true;
+    if (app->is_asked_to_stop)
+        uv_async_send(&app->wake);
+    uv_mutex_unlock(&app->stop_lock);
+    return 0;
+}
+
+/* The pool, with a hook for each worker_init, in the routes' order. */
+static int start_pool(hoist_app *app)
+{
+    struct pool_hook *hooks = calloc(app->n_hooks + 1, sizeof(*hooks));
+    struct pool_options options = {
+        .workers = app->config.workers,
+        .workers_max = app->config.workers_max,
+        .nice = app->config.worker_nice == HOIST_NO_LIMIT ? 0 : app->config.worker_nice,
+        .hooks = hooks,
+        .n_hooks = app->n_hooks,
+    };
+    int err = -ENOMEM;
+
+    if (hooks != NULL) {
+        for (struct route *route = app->routes; route != NULL; route = route->next)
+            if (route->hook != NO_HOOK)
+                hooks[route->hook] = (struct pool_hook){
+                    .name = route->given.path,
+                    .init = route->given.worker_init,
+                    .fini = route->given.worker_fini,
+                    .data = route->given.data,
+                };
+        err = pool_start(&app->pool, app->loop, &options, app->error, sizeof(app->error));
+    }
+    free(hooks);
+    for (struct lane *lane = app->lanes; lane != NULL && err == 0; lane = lane->next)
+        pool_lane_init(app->pool, &lane->queue, lane->max_waiting, lane->max_concurrency);
+    return err;
+}
+
+/* Under the inline executor the loop's thread does the workers' work: it has their data, too. */
+static int init_loop_data(hoist_app *app)
+{
+    for (struct route *route = app->routes; route != NULL; route = route->next) {
+        int err = route->hook == NO_HOOK ? 0 : route->given.worker_init(route->given.data, &route->loop_data);
+
+        if (err < 0) {
+            snprintf(app->error, sizeof(app->error), "route %s: worker_init: %s", route->given.path, uv_strerror(err));
+            fini_loop_data(app->routes, route);
+            return err;
+        }
+    }
+    return 0;
+}
+
+static void fini_loop_data(struct route *first, const struct route *end)
+{
+    for (struct route *route = first; route != end; route = route->next)
+        if (route->given.worker_fini != NULL)
+            route->given.worker_fini(route->loop_data);
+}
+
+static int start_server(hoist_app *app)
+{
+    int err;
+
+    err = server_init(&app->server, app->loop, &app->config, &app->router);
+    if (err < 0)
+        return err;
+    app->has_server = true;
+    app->server.pool = app->pool;
+    app->server.on_change = on_change;
+    app->server.arg = app;
+    for (struct route *route = app->routes; route != NULL && err == 0; route = route->next) {
+        err = deadlines_prepare(&app->server.deadlines, route->given.timeout_ms);
+        if (err == 0)
+            err = deadlines_prepare(&app->server.deadlines, route->given.queue_timeout_ms);
+    }
+    if (err < 0)
+        return err;
+    err = uv_async_init(app->loop, &app->wake, on_wake);
+    if (err < 0)
+        return err;
+    uv_timer_init(app->loop, &app->drain);
+    app->wake.data = app->drain.data = app;
+    app->has_handles = true;
+    return app->listener.fd >= 0 ? listener_start(&app->listener, &app->server) : 0;
+}
+
+/* ---- run ---- */
+
+static void on_run_stopped(hoist_app *app, int err, void *arg)
+{
+    (void)arg;
+    app->result = err;
+    uv_stop(app->loop); /* with jobs stuck the loop would not end by itself */
+}
+
+int hoist_app_run(hoist_app *app)
+{
+    int err;
+
+    err = uv_loop_init(&app->own_loop);
+    if (err < 0)
+        return err;
+    app->has_loop = true;
+    err = hoist_app_start(app, &app->own_loop, on_run_stopped, NULL);
+    uv_run(&app->own_loop, UV_RUN_DEFAULT); /* after a failed start: until what it had begun is closed */
+    return err < 0 ? err : app->result;
+}
+
+int hoist_app_resize(hoist_app *app, unsigned workers)
+{
+    if (app->pool == NULL || app->state == APP_CLOSING || app->state == APP_STOPPED)
+        return -EINVAL;
+    return pool_resize(app->pool, workers);
+}
+
+/* ---- stop ---- */
+
+void hoist_app_stop(hoist_app *app)
+{
+    uv_mutex_lock(&app->stop_lock);
+    app->is_asked_to_stop = true;
+    if (app->can_wake)
+        uv_async_send(&app->wake);
+    uv_mutex_unlock(&app->stop_lock);
+}
+
+/* A connection or an exchange is gone. What follows waits for on_wake(): whoever let it go is still on the stack. */
+static void on_change(void *arg)
+{
+    hoist_app *app = arg;
+
+    listener_on_room(&app->listener);
+    if (app->state != APP_SERVING && server_is_empty(&app->server))
+        uv_async_send(&app->wake);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    hoist_app *app = wake->data;
+    bool is_asked_to_stop;
+
+    uv_mutex_lock(&app->stop_lock);
+    is_asked_to_stop = app->is_asked_to_stop;
+    uv_mutex_unlock(&app->stop_lock);
+    if (app->state == APP_SERVING && is_asked_to_stop)
+        drain(app);
+    if ((app->state == APP_DRAINING || app->state == APP_STUCK) && server_is_empty(&app->server))
+        close_parts(app);
+}
+
+static void drain(hoist_app *app)
+{
+    app->state = APP_DRAINING;
+    close_listener(app);
+    server_drain(&app->server);
+    if (app->config.drain_ms != HOIST_NO_LIMIT)
+        uv_timer_start(&app->drain, on_drain_over, app->config.drain_ms, 0);
+}
+
+static void on_drain_over(uv_timer_t *timer)
+{
+    hoist_app *app = timer->data;
+
+    app->drain_result = -ETIMEDOUT;
+    server_abort(&app->server);
+    if (app->server.n_exchanges == 0)
+        return; /* only clients were slow; they are cut off, the rest follows from on_change() */
+    app->state = APP_STUCK;
+    tell_stopped(app);
+}
+
+static void tell_stopped(hoist_app *app)
+{
+    void (*on_stopped)(hoist_app *, int, void *) = app->on_stopped;
+
+    app->on_stopped = NULL;
+    if (on_stopped != NULL)
+        on_stopped(app, app->drain_result, app->arg);
+}
+
+/* Closes what is open; each part answers with on_part_closed(). */
+static void close_parts(hoist_app *app)
+{
+    app->state = APP_CLOSING;
+    uv_mutex_lock(&app->stop_lock);
+    app->can_wake = false;
+    uv_mutex_unlock(&app->stop_lock);
+
+    app->n_open++; /* this call */
+    close_listener(app);
+    if (app->pool != NULL) {
+        app->n_open++;
+        pool_stop(app->pool, on_part_closed, app);
+        app->pool = NULL;
+    } else {
+        fini_loop_data(app->routes, NULL);
+    }
+    if (app->has_server) {
+        app->n_open++;
+        server_close(&app->server, on_part_closed, app);
+    }
+    if (app->has_handles) {
+        app->n_open += 2;
+        uv_close((uv_handle_t *)&app->wake, on_handle_closed);
+        uv_close((uv_handle_t *)&app->drain, on_handle_closed);
+    }
+    on_part_closed(app);
+}
+
+static void close_listener(hoist_app *app)
+{
+    app->n_open += app->listener.is_started;
+    listener_close(&app->listener, on_part_closed, app);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    on_part_closed(handle->data);
+}
+
+static void on_part_closed(void *arg)
+{
+    hoist_app *app = arg;
+
+    if (--app->n_open > 0 || app->state != APP_CLOSING)
+        return;
+    app->state = APP_STOPPED;
+    tell_stopped(app);
+}
+
+int hoist_app_free(hoist_app *app)
+{
+    struct route *route;
+    struct lane *lane;
+
+    if (app == NULL)
+        return 0;
+    if (app->has_loop && app->state != APP_STOPPED)
+        uv_run(&app->own_loop, UV_RUN_NOWAIT);
+    if (app->state != APP_NEW && app->state != APP_STOPPED)
+        return -EBUSY;
+    if (app->has_loop && uv_loop_close(&app->own_loop) < 0)
+        return -EBUSY;
+    listener_close(&app->listener, NULL, NULL);
+    while ((route = app->routes) != NULL) {
+        app->routes = route->next;
+        free(route);
+    }
+    while ((lane = app->lanes) != NULL) {
+        app->lanes = lane->next;
+        free(lane);
+    }
+    router_close(&app->router);
+    uv_mutex_destroy(&app->stop_lock);
+    free(app->host);
+    free(app);
+    return 0;
+}
+
+void app_each_stuck(hoist_app *app, void (*each)(const struct exchange *, void *), void *arg)
+{
+    for (struct exchange *x = app->server.exchanges; x != NULL; x = x->next)
+        if (x->conn == NULL)
+            each(x, arg);
+}

@@ -1,0 +1,60 @@
+/* What hoist_main() and the test client need of an app beyond hoist.h. */
+#ifndef SERVER_APP_H
+#define SERVER_APP_H
+
+#include "hoist.h"
+#include "listener.h"
+#include "route.h"
+#include "router.h"
+#include "server.h"
+
+#include <uv.h>
+
+struct exchange;
+
+/*
+ *   NEW -> SERVING -> DRAINING -> CLOSING -> STOPPED
+ *                         \-> STUCK -/          drain_ms is over, on_stopped was called, jobs still run
+ */
+enum app_state { APP_NEW, APP_SERVING, APP_DRAINING, APP_STUCK, APP_CLOSING, APP_STOPPED };
+
+struct hoist_app {
+    hoist_config config; /* every field is set */
+    char *host;
+    struct router router;
+    struct route *routes, **last_route; /* in the order they were added */
+    struct lane *lanes;                 /* the newest first */
+    size_t n_hooks;
+
+    enum app_state state;
+    bool has_loop, has_server, has_handles; /* own_loop, server, wake and drain are to be closed */
+    struct listener listener;
+    struct server server;
+    struct pool *pool; /* NULL: the inline executor */
+    uv_loop_t *loop, own_loop;
+    uv_async_t wake; /* asked to stop, or something is gone */
+    uv_timer_t drain;
+    int drain_result; /* 0, or -ETIMEDOUT */
+    unsigned n_open;  /* parts that are closing */
+    uv_mutex_t stop_lock;
+    bool can_wake, is_asked_to_stop; /* under stop_lock */
+    void (*on_stopped)(hoist_app *app, int err, void *arg);
+    void *arg;
+    int result; /* of hoist_app_run() */
+    char error[256];
+};
+
+/* As hoist_app_start(), without a listener unless hoist_app_listen() was called, and telling nobody when it has
+ * stopped. */
+int app_start(hoist_app *app, uv_loop_t *loop);
+
+/* Calls each(exchange, arg) for every exchange that nobody waits for and whose job still runs. Loop thread. */
+void app_each_stuck(hoist_app *app, void (*each)(const struct exchange *exchange, void *arg), void *arg);
+
+/* config with its defaults filled in. -EINVAL, and a line in error[error_size]: a value out of range. */
+int config_resolve(hoist_config *ret_config, const hoist_config *given, char *error, size_t error_size);
+
+/* A route with its defaults filled in, checked, in the router, with its lane. Errors as of hoist_app_route(). */
+int app_add_route(hoist_app *app, const hoist_route *given);
+
+#endif

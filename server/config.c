@@ -1,0 +1,90 @@
+/* An app's configuration: defaults and ranges. */
+#include "app.h"
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+enum {
+    CONNECTIONS_DEFAULT = 10000,
+    CONNECTIONS_LEAST = 64,   /* fewer descriptors than this many connections need are an error at start */
+    DESCRIPTORS_OWN = 64,     /* for files, the loop, logs, the program's own */
+    DESCRIPTORS_A_WORKER = 8, /* what one handler may have open */
+};
+
+static int limit_connections(hoist_config *config, char *error, size_t error_size);
+
+static void default_to(unsigned *value, unsigned standard)
+{
+    if (*value == 0)
+        *value = standard;
+}
+
+int config_resolve(hoist_config *config, const hoist_config *given, char *error, size_t error_size)
+{
+    *config = *given;
+    if (config->host == NULL)
+        config->host = "127.0.0.1";
+    default_to(&config->workers, uv_available_parallelism());
+    default_to(&config->workers_max, config->workers);
+    default_to(&config->max_waiting, 256);
+    default_to(&config->timeout_ms, 30000);
+    default_to(&config->queue_timeout_ms, HOIST_NO_LIMIT);
+    default_to(&config->header_timeout_ms, 10000);
+    default_to(&config->body_timeout_ms, 20000);
+    default_to(&config->write_timeout_ms, 20000);
+    default_to(&config->keep_alive_ms, 5000);
+    default_to(&config->drain_ms, 30000);
+    default_to(&config->worker_nice, 10);
+    if (config->max_body == 0)
+        config->max_body = (size_t)1024 * 1024;
+    if (config->max_reply == 0)
+        config->max_reply = (size_t)16 * 1024 * 1024;
+
+    if (config->port > 65535) {
+        snprintf(error, error_size, "port: %u is not a number from 0 to 65535", config->port);
+        return -EINVAL;
+    }
+    if (config->workers_max > POOL_WORKERS_MAX || config->workers > config->workers_max) {
+        snprintf(error, error_size, "workers: %u is not a number from 1 to workers_max, which is %u, at most %u",
+                 config->workers, config->workers_max, (unsigned)POOL_WORKERS_MAX);
+        return -EINVAL;
+    }
+    if (config->worker_nice > 19 && config->worker_nice != HOIST_NO_LIMIT) {
+        snprintf(error, error_size, "worker_nice: %u is not a number from 1 to 19", config->worker_nice);
+        return -EINVAL;
+    }
+    if (config->executor > HOIST_EXECUTOR_INLINE) {
+        snprintf(error, error_size, "executor: %d is none of enum hoist_executor", (int)config->executor);
+        return -EINVAL;
+    }
+    if (config->half_close > HOIST_HALF_CLOSE_FINISH) {
+        snprintf(error, error_size, "half_close: %d is none of enum hoist_half_close", (int)config->half_close);
+        return -EINVAL;
+    }
+    return limit_connections(config, error, error_size);
+}
+
+/* A connection is a descriptor, and so are things that handlers open: without a share of their own they would fail
+ * first. */
+static int limit_connections(hoist_config *config, char *error, size_t error_size)
+{
+    unsigned long taken = DESCRIPTORS_OWN + DESCRIPTORS_A_WORKER * (unsigned long)config->workers_max;
+    unsigned long room = CONNECTIONS_DEFAULT;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        room = limit.rlim_cur > taken ? (unsigned long)limit.rlim_cur - taken : 0;
+    if (config->max_connections == 0)
+        config->max_connections = room < CONNECTIONS_DEFAULT ? (unsigned)room : CONNECTIONS_DEFAULT;
+    if (config->max_connections > room || room < CONNECTIONS_LEAST) {
+        snprintf(error, error_size,
+                 "max_connections: %u connections and %u workers need %lu descriptors; RLIMIT_NOFILE is %lu",
+                 config->max_connections, config->workers_max,
+                 taken + (config->max_connections > CONNECTIONS_LEAST ? config->max_connections : CONNECTIONS_LEAST),
+                 (unsigned long)limit.rlim_cur);
+        return -EINVAL;
+    }
+    return 0;
+}

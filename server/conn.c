@@ -1,0 +1,390 @@
+/* A connection's life: what it reads, when it answers, how it ends.
+ *
+ * Happy path: conn_on_bytes() -> turn(): parse, dispatch, gather answers -> conn_flush() -> settle(): wait for
+ * more. Failures: refuse() answers what is wrong and ends the connection. Close: conn_close(), conn_on_closed().
+ */
+#include "conn.h"
+
+#include "conn_internal.h"
+#include "dispatch.h"
+#include "server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    AHEAD_MAX = 64 * 1024, /* bytes read ahead of the request in hand; then reading stops */
+    LINGER_MS = 1000,      /* RFC 9112, section 9.6 */
+    LINGER_BYTES = 256 * 1024,
+    BODY_BYTES_PER_S = 500, /* a body that comes slower than this is not waited for */
+    DRAIN_IDLE_MS = 1,      /* one more turn of the loop, for a request that is in the socket already */
+    DRAIN_HEAD_MS = 1000,
+};
+
+static void on_deadline(struct deadline *deadline);
+static size_t turn(struct conn *conn, char *bytes, size_t len);
+static void keep_ahead(struct conn *conn, const char *bytes, size_t len);
+static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used);
+static void receive_more(struct conn *conn);
+static void refuse(struct conn *conn, int status, const char *reason);
+static bool is_between_requests(const struct conn *conn);
+static void settle(struct conn *conn);
+static void set_reading(struct conn *conn, bool on);
+static void wait_for_bytes(struct conn *conn, bool is_idle);
+static void linger(struct conn *conn);
+
+/* ---- states ---- */
+
+void conn_set_state(struct conn *conn, enum conn_state state)
+{
+#define TO(state) (1U << (state))
+    static const unsigned allowed[] = {
+        [CONN_READING] = TO(CONN_HANDLING) | TO(CONN_WRITING) | TO(CONN_LINGERING) | TO(CONN_CLOSING),
+        [CONN_HANDLING] = TO(CONN_READING) | TO(CONN_WRITING) | TO(CONN_CLOSING),
+        [CONN_WRITING] = TO(CONN_READING) | TO(CONN_CLOSING),
+        [CONN_LINGERING] = TO(CONN_CLOSING),
+        [CONN_CLOSING] = 0,
+    };
+#undef TO
+
+    assert(allowed[conn->state] & (1U << state));
+    conn->state = state;
+}
+
+void conn_open(struct conn *conn, struct server *server, const struct conn_io *io)
+{
+    conn->io = io;
+    conn->server = server;
+    conn->next = server->conns;
+    if (conn->next != NULL)
+        conn->next->prev = conn;
+    server->conns = conn;
+    server->n_conns++;
+    conn->deadline.expired = on_deadline;
+    conn_wait_for(conn, WAIT_HEAD, server->config->header_timeout_ms);
+    io->read(conn, true);
+}
+
+void conn_close(struct conn *conn, bool reset)
+{
+    struct exchange *exchange = conn->exchange;
+
+    if (conn->state == CONN_CLOSING)
+        return;
+    conn_set_state(conn, CONN_CLOSING);
+    conn_wait_for(conn, WAIT_NONE, 0);
+    conn->exchange = NULL;
+    if (exchange != NULL)
+        dispatch_cancel(exchange);
+    conn->io->close(conn, reset);
+}
+
+void conn_on_closed(struct conn *conn)
+{
+    struct server *server = conn->server;
+
+    assert(conn->state == CONN_CLOSING);
+    assert(conn->exchange == NULL);
+    buffer_close(&conn->ahead);
+    buffer_close(&conn->unsent);
+    *(conn->prev != NULL ? &conn->prev->next : &server->conns) = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    server->n_conns--;
+    server->on_change(server->arg);
+}
+
+void conn_drain(struct conn *conn)
+{
+    if (conn->state != CONN_READING)
+        return;
+    deadline_disarm(&conn->deadline);
+    settle(conn);
+}
+
+/* ---- bytes in ---- */
+
+void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
+{
+    size_t used = 0;
+
+    assert(conn->server->out_len == 0);
+    if (conn->state == CONN_CLOSING)
+        return;
+    if (conn->state == CONN_LINGERING) {
+        conn->progress += len;
+        if (conn->progress > LINGER_BYTES)
+            conn_close(conn, false);
+        return;
+    }
+    if (conn->state == CONN_READING && conn->ahead.len == 0) {
+        used = turn(conn, bytes, len);
+        keep_ahead(conn, bytes + used, len - used);
+        settle(conn);
+    } else {
+        keep_ahead(conn, bytes, len);
+        conn_go_on(conn);
+    }
+}
+
+static void keep_ahead(struct conn *conn, const char *bytes, size_t len)
+{
+    if (conn->state == CONN_CLOSING || conn->is_answered)
+        return;
+    if (buffer_append(&conn->ahead, bytes, len, AHEAD_MAX + READ_BUFFER) < 0)
+        conn_close(conn, true);
+}
+
+void conn_go_on(struct conn *conn)
+{
+    size_t used = turn(conn, conn->ahead.data, conn->ahead.len);
+
+    if (conn->ahead.len > 0 && conn->state != CONN_CLOSING)
+        buffer_drop(&conn->ahead, used);
+    settle(conn);
+}
+
+/* Parses what can be parsed, answers what can be answered at once, and writes that in one go. Returns the bytes used.
+ */
+static size_t turn(struct conn *conn, char *bytes, size_t len)
+{
+    struct server *server = conn->server;
+    bool more = true;
+    size_t used = 0;
+
+    assert(!conn->is_turning);
+    conn->is_turning = true;
+    while (more && conn->state == CONN_READING && !conn->is_answered) {
+        more = receive(conn, bytes, len, &used);
+        if (OUT_BUFFER - server->out_len < ANSWER_MAX)
+            conn_flush(conn);
+    }
+    conn_flush(conn);
+    conn->is_turning = false;
+    return used;
+}
+
+/* One step of the parser. False: nothing more can be done with these bytes. */
+static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used)
+{
+    struct exchange *x = conn->exchange;
+    enum parser_result result;
+    size_t n = 0;
+
+    if (x == NULL) {
+        if (*used == len)
+            return false;
+        x = exchange_new(conn->server, conn);
+        if (x == NULL) {
+            refuse(conn, 503, "out of memory");
+            return false;
+        }
+        conn->exchange = x;
+    }
+    result = parser_feed(&x->parser, bytes + *used, len - *used, &n);
+    *used += n;
+    switch (result) {
+    case PARSER_HEAD:
+        exchange_route(x);
+        conn->keep_alive = x->req.message.keep_alive;
+        return true;
+    case PARSER_MORE:
+        receive_more(conn);
+        return false;
+    case PARSER_DONE:
+        conn_begin(conn);
+        return true;
+    case PARSER_FAILED:
+        refuse(conn, x->parser.status, x->parser.reason);
+        return false;
+    }
+    abort();
+}
+
+/* The request goes on behind the bytes at hand: nothing may point into them any more. */
+static void receive_more(struct conn *conn)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct exchange *x = conn->exchange;
+    struct message *message = &x->req.message;
+    struct server *server = conn->server;
+
+    if (!parser_has_head(&x->parser))
+        return;
+    if (message->expects_continue && x->req.body.len == 0) {
+        message->expects_continue = false;
+        if (x->req.route == NULL) { /* no body is wanted for what will be refused (RFC 9110, section 10.1.1) */
+            conn->keep_alive = false;
+            conn_begin(conn);
+            return;
+        }
+        memcpy(server->out + server->out_len, go_on, sizeof(go_on) - 1);
+        server->out_len += sizeof(go_on) - 1;
+    }
+    if (exchange_keep(x) < 0)
+        refuse(conn, 503, "out of memory");
+}
+
+void conn_begin(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+
+    x->state = EXCHANGE_RECEIVED;
+    if (conn->server->out_len > 0 && !exchange_is_inline(x)) {
+        conn_flush(conn);
+        if (conn->state != CONN_READING)
+            return; /* conn_on_written() begins it */
+    }
+    conn_set_state(conn, CONN_HANDLING);
+    conn_wait_for(conn, WAIT_NONE, 0);
+    dispatch_begin(x);
+}
+
+void conn_on_eof(struct conn *conn)
+{
+    conn->at_eof = true;
+    if (conn->state == CONN_LINGERING)
+        conn_close(conn, false);
+    else if (conn->state == CONN_HANDLING && dispatch_half_close(conn->exchange))
+        conn_close(conn, false);
+    else if (conn->state == CONN_READING)
+        settle(conn);
+}
+
+void conn_on_error(struct conn *conn)
+{
+    conn_close(conn, true);
+}
+
+/* Nothing of a request is here; an empty line before one is nothing (RFC 9112, section 2.2). */
+static bool is_between_requests(const struct conn *conn)
+{
+    return conn->ahead.len == 0 && (conn->exchange == NULL || parser_is_between(&conn->exchange->parser));
+}
+
+/* Nothing more can be done with what was received: waits for what comes next, or ends. */
+static void settle(struct conn *conn)
+{
+    bool is_idle = is_between_requests(conn);
+
+    if (conn->state != CONN_READING) {
+        set_reading(conn, conn->ahead.len < AHEAD_MAX);
+    } else if (conn->is_answered) {
+        linger(conn);
+    } else if (!conn->at_eof) {
+        set_reading(conn, true);
+        wait_for_bytes(conn, is_idle);
+    } else if (is_idle) {
+        conn_close(conn, false);
+    } else {
+        refuse(conn, 400, "the request was cut off");
+    }
+}
+
+/* A client that leaves is only noticed while we read, so reading stops for a full buffer and nothing else. */
+static void set_reading(struct conn *conn, bool on)
+{
+    if (on != conn->is_stalled || conn->state == CONN_CLOSING)
+        return;
+    conn->is_stalled = !on;
+    conn->io->read(conn, on);
+}
+
+static void wait_for_bytes(struct conn *conn, bool is_idle)
+{
+    const hoist_config *config = conn->server->config;
+    bool is_draining = conn->server->is_draining;
+
+    if (is_idle && conn->wait == WAIT_HEAD && !is_draining) /* accepted, and nothing came yet: one limit for both */
+        conn_wait_for(conn, WAIT_HEAD, config->header_timeout_ms);
+    else if (is_idle)
+        conn_wait_for(conn, WAIT_REQUEST, is_draining ? DRAIN_IDLE_MS : config->keep_alive_ms);
+    else if (conn->exchange != NULL && parser_has_head(&conn->exchange->parser))
+        conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
+    else
+        conn_wait_for(conn, WAIT_HEAD, is_draining ? DRAIN_HEAD_MS : config->header_timeout_ms);
+}
+
+/* Answers what the client did wrong, or what the connection cannot do for it, and ends the connection. */
+static void refuse(struct conn *conn, int status, const char *reason)
+{
+    char body[REPLY_ERROR_MAX];
+    struct reply reply;
+
+    conn->keep_alive = false;
+    reply_error(&reply, status, reason, body);
+    conn_set_state(conn, CONN_HANDLING);
+    conn_answer(conn, &reply);
+}
+
+/* Half-closes, then throws away what the client still sends: closing with unread bytes would send a reset, which may
+ * destroy the answer before it is read (RFC 9112, section 9.6). */
+static void linger(struct conn *conn)
+{
+    buffer_close(&conn->ahead);
+    if (conn->at_eof) {
+        conn_close(conn, false);
+        return;
+    }
+    conn_set_state(conn, CONN_LINGERING);
+    conn->io->shut(conn);
+    set_reading(conn, true);
+    conn_wait_for(conn, WAIT_LINGER, LINGER_MS);
+}
+
+/* ---- time ---- */
+
+void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
+{
+    struct deadlines *deadlines = &conn->server->deadlines;
+
+    if (wait == conn->wait && (wait == WAIT_HEAD || wait == WAIT_BODY) && deadline_is_armed(&conn->deadline))
+        return;
+    conn->wait = wait;
+    conn->progress = 0;
+    if (wait == WAIT_NONE) {
+        deadline_disarm(&conn->deadline);
+        return;
+    }
+    if (wait == WAIT_BODY)
+        conn->progress = conn->exchange->req.body.len;
+    else if (wait == WAIT_WRITE)
+        conn->progress = conn->io->unsent(conn);
+    deadline_arm(deadlines, &conn->deadline, ms);
+}
+
+static void on_deadline(struct deadline *deadline)
+{
+    struct conn *conn = (struct conn *)((char *)deadline - offsetof(struct conn, deadline));
+    const hoist_config *config = conn->server->config;
+    size_t wanted;
+
+    switch (conn->wait) {
+    case WAIT_HEAD:
+        if (is_between_requests(conn))
+            conn_close(conn, false);
+        else
+            refuse(conn, 408, "the head of the request took too long");
+        break;
+    case WAIT_BODY:
+        wanted = (size_t)BODY_BYTES_PER_S * config->body_timeout_ms / 1000;
+        if (conn->exchange->req.body.len - conn->progress < wanted)
+            refuse(conn, 408, "the body of the request came too slowly");
+        else
+            conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
+        break;
+    case WAIT_WRITE:
+        if (conn->io->unsent(conn) >= conn->progress)
+            conn_close(conn, true);
+        else
+            conn_wait_for(conn, WAIT_WRITE, config->write_timeout_ms);
+        break;
+    case WAIT_NONE:
+    case WAIT_REQUEST:
+    case WAIT_LINGER:
+        conn_close(conn, false);
+        break;
+    }
+}

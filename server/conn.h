@@ -1,0 +1,88 @@
+/* A connection: bytes in, exchanges one after the other, bytes out.
+ *
+ * Happy path: READING (bytes to the parser) -> HANDLING (dispatch has the exchange) -> READING; the answers to the
+ * requests of one read go out in one write, tried at once. WRITING only while a write does not fit into the socket.
+ * Failures: what the parser refuses, and time limits: an error answer, then LINGERING, so that it arrives. A reset:
+ * closed, its exchange cancelled. Close: conn_close() from any state; freed in conn_on_closed().
+ *
+ * It reaches bytes only through struct conn_io, so tests and fuzzers drive it without a socket. Loop thread only.
+ */
+#ifndef SERVER_CONN_H
+#define SERVER_CONN_H
+
+#include "buffer.h"
+#include "deadlines.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct conn;
+struct exchange;
+struct reply;
+struct server;
+
+/* Owner: the transport, for as long as its connections live. */
+struct conn_io {
+    /* Start or stop conn_on_bytes(). */
+    void (*read)(struct conn *conn, bool on);
+    /* Writes what fits at once. Bytes taken, 0 to all, or -errno. */
+    ssize_t (*try_write)(struct conn *conn, const uv_buf_t *bufs, unsigned n);
+    /* Writes all of it in time, then conn_on_written(). The bytes stay in place until then. -errno: nothing was begun.
+     */
+    int (*write)(struct conn *conn, const uv_buf_t *bufs, unsigned n);
+    /* Bytes of write() that are not yet taken by the peer's window or the kernel. */
+    size_t (*unsent)(const struct conn *conn);
+    /* Ends our sending side, once nothing is unsent. */
+    void (*shut)(struct conn *conn);
+    /* Then conn_on_closed(), later, once; with reset, what is unsent is thrown away. */
+    void (*close)(struct conn *conn, bool reset);
+    /* The peer's address, for the access log; may be written to text. */
+    const char *(*peer)(const struct conn *conn, char *text, size_t size);
+};
+
+enum conn_state { CONN_READING, CONN_HANDLING, CONN_WRITING, CONN_LINGERING, CONN_CLOSING };
+
+/* What the connection's deadline is for. */
+enum conn_wait { WAIT_NONE, WAIT_REQUEST, WAIT_HEAD, WAIT_BODY, WAIT_WRITE, WAIT_LINGER };
+
+/* Embedded in the transport's own struct. */
+struct conn {
+    const struct conn_io *io;
+    struct server *server;
+    struct conn *prev, *next;
+    struct exchange *exchange; /* being received, handled or written; NULL between two requests */
+    struct buffer ahead;       /* received, not parsed yet */
+    struct buffer unsent;      /* answers that did not fit into the socket */
+    uv_buf_t body; /* of the answer in hand, when it is too large to gather; the exchange keeps it in place */
+    struct deadline deadline;
+    size_t progress; /* at the begin of this wait: body bytes received, or bytes unsent; lingering: bytes thrown away */
+    enum conn_state state : 8;
+    enum conn_wait wait : 8;
+    bool keep_alive : 1;  /* after the request in hand */
+    bool is_answered : 1; /* the last answer ends the connection: nothing behind it is parsed */
+    bool is_turning : 1;  /* conn_turn() is on the stack: it will write what is gathered, and go on */
+    bool is_stalled : 1;  /* reading is stopped: ahead is full */
+    bool at_eof : 1;      /* the peer has ended its sending side */
+};
+
+/* Takes a zeroed conn into server and starts to read. */
+void conn_open(struct conn *conn, struct server *server, const struct conn_io *io);
+
+/* The transport's events. bytes are writable and need not stay. */
+void conn_on_bytes(struct conn *conn, char *bytes, size_t len);
+void conn_on_eof(struct conn *conn);
+void conn_on_error(struct conn *conn);
+void conn_on_written(struct conn *conn, int err);
+void conn_on_closed(struct conn *conn); /* the memory is the transport's again */
+
+/* dispatch has the answer to conn->exchange. reply and its fields need not stay; a body may, in the exchange. An
+ * exchange that has ended is freed by the connection when the answer is written; one that still runs is abandoned. */
+void conn_answer(struct conn *conn, const struct reply *reply);
+
+/* Closes now; the exchange is cancelled. */
+void conn_close(struct conn *conn, bool reset);
+
+/* The server drains: close when idle, soon when a head is half sent, after the answer otherwise. */
+void conn_drain(struct conn *conn);
+
+#endif

@@ -1,0 +1,28 @@
+/* Between conn.c, which reads and decides, and conn_write.c, which writes. Nobody else. */
+#ifndef SERVER_CONN_INTERNAL_H
+#define SERVER_CONN_INTERNAL_H
+
+#include "conn.h"
+#include "reply.h"
+
+enum {
+    SMALL_BODY = 16 * 1024,                   /* bytes of a body that are copied behind its head; a larger one stays */
+    ANSWER_MAX = REPLY_HEAD_MAX + SMALL_BODY, /* room that one answer may take in the server's out buffer */
+};
+
+/* The one place that changes the state; asserts that the move is allowed. */
+void conn_set_state(struct conn *conn, enum conn_state state);
+
+/* Arms the deadline for what comes next. For a head or a body one limit holds from its first byte on. */
+void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms);
+
+/* Goes on with what was received and not parsed yet. */
+void conn_go_on(struct conn *conn);
+
+/* The request in conn->exchange is complete. One that may take a while lets the answers before it go first. */
+void conn_begin(struct conn *conn);
+
+/* Writes what is gathered, and a large body. What the socket does not take now is written in time: WRITING. */
+void conn_flush(struct conn *conn);
+
+#endif

@@ -1,0 +1,153 @@
+/* A connection's answers: gathered for one write, and written.
+ *
+ * Happy path: conn_answer() puts head and small body into the server's out buffer; conn_flush() tries to write all of
+ * it at once. Failures: a write that fails, or memory for what did not fit into the socket: the connection closes.
+ * Close: nothing to do here; a body that is being written belongs to its exchange, which conn_close() lets go.
+ */
+#include "conn_internal.h"
+
+#include "access.h"
+#include "dispatch.h"
+#include "log.h"
+#include "server.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void gather(struct conn *conn, const struct reply *reply);
+static void write_rest(struct conn *conn, size_t out_len, size_t taken);
+static void release_body(struct conn *conn);
+static void release_exchange(struct conn *conn);
+
+void conn_answer(struct conn *conn, const struct reply *reply)
+{
+    assert(conn->state == CONN_HANDLING);
+    assert(!conn->is_answered);
+    if (conn->server->is_draining)
+        conn->keep_alive = false;
+    conn->is_answered = !conn->keep_alive;
+    gather(conn, reply);
+    if (log_access_wanted())
+        access_log(conn, reply);
+    conn_set_state(conn, CONN_READING);
+    if (conn->body.len > 0)
+        conn_flush(conn);
+    else
+        release_exchange(conn);
+    if (!conn->is_turning)
+        conn_go_on(conn);
+}
+
+/* Puts the head, and a small body, behind what is gathered already; a large body stays where it is. */
+static void gather(struct conn *conn, const struct reply *reply)
+{
+    struct server *server = conn->server;
+    const struct exchange *x = conn->exchange;
+    const struct message *message = x != NULL && parser_has_head(&x->parser) ? &x->req.message : NULL;
+    bool is_head = message != NULL && message->method == HOIST_HEAD;
+    char *out = server->out + server->out_len;
+    struct reply_framing framing = {
+        .date = server->clock.date,
+        .is_last = !conn->keep_alive,
+        .is_http10 = message != NULL && message->minor == 0,
+    };
+
+    assert(OUT_BUFFER - server->out_len >= ANSWER_MAX);
+    reply_clock_tick(&server->clock, uv_now(server->loop));
+    if (server->config->server_timing && x != NULL) {
+        framing.has_timing = true;
+        framing.wait_ns = x->wait_ns;
+        framing.run_ns = x->run_ns;
+    }
+    out += reply_write_head(out, reply, &framing);
+    if (is_head || !reply_may_have_body(reply->status)) {
+        conn->body = uv_buf_init(NULL, 0);
+    } else if (reply->body_len <= SMALL_BODY) {
+        if (reply->body_len > 0)
+            memcpy(out, reply->body, reply->body_len);
+        out += reply->body_len;
+    } else {
+        conn->body = (uv_buf_t){.base = (char *)(uintptr_t)reply->body, .len = reply->body_len};
+    }
+    server->out_len = (size_t)(out - server->out);
+}
+
+void conn_flush(struct conn *conn)
+{
+    struct server *server = conn->server;
+    size_t out_len = server->out_len;
+    uv_buf_t bufs[2] = {uv_buf_init(server->out, (unsigned)out_len), conn->body};
+    ssize_t taken;
+
+    server->out_len = 0;
+    if (conn->state != CONN_READING || out_len + conn->body.len == 0)
+        return;
+    taken = conn->io->try_write(conn, bufs, conn->body.len > 0 ? 2 : 1);
+    if (taken < 0)
+        conn_close(conn, true);
+    else if ((size_t)taken < out_len + conn->body.len)
+        write_rest(conn, out_len, (size_t)taken);
+    else
+        release_body(conn);
+}
+
+/* Of out_len bytes gathered and the body behind them, taken bytes are sent; the gathered rest must leave the shared
+ * buffer. */
+static void write_rest(struct conn *conn, size_t out_len, size_t taken)
+{
+    struct server *server = conn->server;
+    size_t from_out = taken < out_len ? taken : out_len;
+    size_t from_body = taken - from_out;
+    uv_buf_t bufs[2];
+
+    conn_set_state(conn, CONN_WRITING);
+    if (buffer_append(&conn->unsent, server->out + from_out, out_len - from_out, OUT_BUFFER) < 0) {
+        conn_close(conn, true);
+        return;
+    }
+    bufs[0] = uv_buf_init(conn->unsent.data, (unsigned)conn->unsent.len);
+    bufs[1] = conn->body;
+    bufs[1].base += from_body;
+    bufs[1].len -= from_body;
+    if (conn->io->write(conn, bufs, 2) < 0)
+        conn_close(conn, true);
+    else
+        conn_wait_for(conn, WAIT_WRITE, server->config->write_timeout_ms);
+}
+
+/* A large body is written: its exchange, which kept it in place, may go. */
+static void release_body(struct conn *conn)
+{
+    if (conn->body.len == 0)
+        return;
+    conn->body = uv_buf_init(NULL, 0);
+    release_exchange(conn);
+}
+
+void conn_on_written(struct conn *conn, int err)
+{
+    if (conn->state == CONN_CLOSING)
+        return;
+    if (err < 0) {
+        conn_close(conn, true);
+        return;
+    }
+    buffer_close(&conn->unsent);
+    conn_set_state(conn, CONN_READING);
+    conn_wait_for(conn, WAIT_NONE, 0);
+    release_body(conn);
+    if (conn->exchange != NULL && conn->exchange->state == EXCHANGE_RECEIVED)
+        conn_begin(conn);
+    else
+        conn_go_on(conn);
+}
+
+/* The connection is done with its exchange; dispatch may not be. */
+static void release_exchange(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+
+    conn->exchange = NULL;
+    if (x != NULL)
+        exchange_release(x);
+}

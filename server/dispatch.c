@@ -1,0 +1,385 @@
+/* Runs handlers where their routes say, and turns what they return into answers.
+ *
+ * Happy path: dispatch_begin() -> a handler on the loop, or a job on a worker -> conclude() -> conn_answer().
+ * Failures: fail() answers an errno; refuse_busy() a full lane; on_deadline() a request that takes too long.
+ * Close: dispatch_cancel(). An abandoned exchange ends like any other, with nobody to answer.
+ */
+#include "dispatch.h"
+
+#include "conn.h"
+#include "log.h"
+#include "server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LOOP_BUDGET_MS = 100 }; /* a handler on the loop that takes longer makes everybody wait, and is logged */
+
+static void answer_unrouted(struct exchange *x);
+static void call_on_loop(struct exchange *x, hoist_handler *handler);
+static void go_on(struct exchange *x, int result);
+static void submit(struct exchange *x);
+static void on_work(struct pool_job *job);
+static void on_done(struct pool_job *job);
+static void start_timer(struct exchange *x, unsigned ms);
+static void on_timer(uv_timer_t *timer);
+static void on_deadline(struct deadline *deadline);
+static void on_queue_deadline(struct deadline *deadline);
+static void conclude(struct exchange *x, int result);
+static void fail(struct exchange *x, int result);
+static void answer(struct exchange *x, const struct reply *reply);
+static void answer_error(struct exchange *x, int status, const char *reason);
+
+void dispatch_begin(struct exchange *x)
+{
+    const struct route *route = x->req.route;
+
+    if (x->req.body.len > 0)
+        x->req.body.data[x->req.body.len] = '\0';
+    if (route == NULL) {
+        answer_unrouted(x);
+        return;
+    }
+    if (route->given.run == HOIST_INLINE) {
+        call_on_loop(x, route->given.handler);
+        return;
+    }
+    if (exchange_keep(x) < 0) {
+        answer_error(x, 503, "out of memory");
+        return;
+    }
+    x->begun_ns = uv_hrtime();
+    if (route->given.timeout_ms != HOIST_NO_LIMIT) {
+        x->req.deadline_ns = x->begun_ns + (uint64_t)route->given.timeout_ms * 1000000;
+        x->deadline.expired = on_deadline;
+        deadline_arm(&x->server->deadlines, &x->deadline, route->given.timeout_ms);
+    }
+    x->handler = route->given.handler;
+    if (route->given.run == HOIST_ASYNC)
+        call_on_loop(x, x->handler);
+    else
+        submit(x);
+}
+
+/* No route takes this method and path: OPTIONS, 404 or 405 (RFC 9110, sections 9.3.7, 15.5.5 and 15.5.6). */
+static void answer_unrouted(struct exchange *x)
+{
+    const struct message *message = &x->req.message;
+    bool is_options = message->method_is_known && message->method == HOIST_OPTIONS;
+    bool is_star = strcmp(message->path, "*") == 0;
+    unsigned methods = is_star ? (1U << (HOIST_OPTIONS + 1)) - 1 : x->req.match.methods;
+    char allow[ROUTER_ALLOW_SIZE], body[REPLY_ERROR_MAX], text[REPLY_ERROR_MAX];
+    struct reply_field field = {.name = "Allow", .value = allow};
+    struct reply reply = {.status = 204};
+
+    router_allow(methods, allow);
+    if (methods == 0 && message->method_is_known) {
+        snprintf(text, sizeof(text), "no route for %s", message->path);
+        reply_error(&reply, 404, text, body);
+    } else {
+        if (!is_options) {
+            snprintf(text, sizeof(text), "this method is not allowed for %s; allowed: %s", message->path, allow);
+            reply_error(&reply, 405, text, body);
+        }
+        reply.fields = &field;
+    }
+    x->state = EXCHANGE_ENDED;
+    answer(x, &reply);
+}
+
+/* ---- on the loop ---- */
+
+static void call_on_loop(struct exchange *x, hoist_handler *handler)
+{
+    const struct route *route = x->req.route;
+    uint64_t begun_ns = uv_hrtime();
+    uint64_t held_ms;
+    int result;
+
+    x->state = EXCHANGE_ON_LOOP;
+    x->step = STEP_NONE;
+    x->req.worker_data = route->loop_data;
+    result = handler(&x->req, &x->res);
+    x->run_ns += uv_hrtime() - begun_ns;
+    held_ms = (uv_hrtime() - begun_ns) / 1000000;
+    if (held_ms > LOOP_BUDGET_MS) {
+        uv_update_time(x->server->loop); /* timers armed from here on must not count this time */
+        if (x->server->pool != NULL)
+            log_write(LOG_WARNING, "%s: its handler held the loop for %llu ms; a blocking handler belongs on a worker",
+                      route->given.path, (unsigned long long)held_ms);
+    }
+    go_on(x, result);
+}
+
+/* A handler has returned on the loop: its reply, or what it asked for instead. */
+static void go_on(struct exchange *x, int result)
+{
+    if (result != HOIST_PENDING || x->req.route->given.run != HOIST_ASYNC) {
+        conclude(x, result);
+        return;
+    }
+    switch (x->step) {
+    case STEP_NONE:
+        x->state = EXCHANGE_PENDING;
+        break;
+    case STEP_LATER:
+        start_timer(x, x->later_ms);
+        break;
+    case STEP_OFFLOAD:
+        submit(x);
+        break;
+    case STEP_FINISH:
+        conclude(x, x->result);
+        break;
+    }
+}
+
+int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next)
+{
+    struct exchange *x = exchange_of_req(req);
+
+    assert(x->state == EXCHANGE_ON_LOOP || x->state == EXCHANGE_PENDING);
+    x->handler = next;
+    x->later_ms = ms;
+    x->step = STEP_LATER;
+    if (x->state == EXCHANGE_PENDING)
+        go_on(x, HOIST_PENDING);
+    return HOIST_PENDING;
+}
+
+int hoist_offload(hoist_req *req, hoist_handler *next)
+{
+    struct exchange *x = exchange_of_req(req);
+
+    assert(x->state == EXCHANGE_ON_LOOP || x->state == EXCHANGE_PENDING);
+    x->handler = next;
+    x->step = STEP_OFFLOAD;
+    if (x->state == EXCHANGE_PENDING)
+        go_on(x, HOIST_PENDING);
+    return HOIST_PENDING;
+}
+
+void hoist_finish(hoist_req *req, int err)
+{
+    struct exchange *x = exchange_of_req(req);
+
+    assert(x->state == EXCHANGE_ON_LOOP || x->state == EXCHANGE_PENDING);
+    x->result = err;
+    x->step = STEP_FINISH;
+    if (x->state == EXCHANGE_PENDING)
+        go_on(x, HOIST_PENDING);
+}
+
+static void start_timer(struct exchange *x, unsigned ms)
+{
+    struct server *server = x->server;
+
+    if (x->conn == NULL) { /* abandoned: nobody waits for what would come later */
+        conclude(x, -ECANCELED);
+        return;
+    }
+    x->state = EXCHANGE_TIMED;
+    if (server->is_virtual) {
+        server->virtual_ms += ms;
+        ms = 0;
+    }
+    uv_update_time(server->loop); /* the turn may have taken long; the wait begins now */
+    uv_timer_start(&x->timer, on_timer, ms, 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct exchange *x = (struct exchange *)((char *)timer - offsetof(struct exchange, timer));
+
+    assert(x->state == EXCHANGE_TIMED);
+    call_on_loop(x, x->handler);
+}
+
+/* ---- on a worker ---- */
+
+static void submit(struct exchange *x)
+{
+    const struct route *route = x->req.route;
+    struct lane *lane = route->lane;
+    uint64_t wait_ms;
+
+    if (x->conn == NULL) {
+        conclude(x, -ECANCELED);
+        return;
+    }
+    if (x->server->pool == NULL) { /* the inline executor */
+        call_on_loop(x, x->handler);
+        return;
+    }
+    wait_ms = lane_wait_ns(lane, pool_lane_waiting(x->server->pool, &lane->queue)) / 1000000;
+    if (wait_ms > route->given.timeout_ms || wait_ms > route->given.queue_timeout_ms) {
+        x->state = EXCHANGE_ENDED;
+        answer_error(x, 503, "the queue is too long to serve this request in time");
+        return;
+    }
+    x->job.work = on_work;
+    x->job.done = on_done;
+    x->state = EXCHANGE_QUEUED;
+    if (pool_submit(x->server->pool, &lane->queue, &x->job) < 0) {
+        x->state = EXCHANGE_ENDED;
+        answer_error(x, 503, "the queue is full");
+        return;
+    }
+    x->queue_deadline.expired = on_queue_deadline;
+    deadline_arm(&x->server->deadlines, &x->queue_deadline, route->given.queue_timeout_ms);
+}
+
+static struct exchange *exchange_of_job(struct pool_job *job)
+{
+    return (struct exchange *)((char *)job - offsetof(struct exchange, job));
+}
+
+/* Worker thread: request, reply and arena are its own until done. */
+static void on_work(struct pool_job *job)
+{
+    struct exchange *x = exchange_of_job(job);
+    int hook = x->req.route->hook;
+
+    x->req.worker_data = hook == NO_HOOK ? NULL : pool_worker_data((size_t)hook);
+    x->result = x->handler(&x->req, &x->res);
+}
+
+static void on_done(struct pool_job *job)
+{
+    struct exchange *x = exchange_of_job(job);
+    struct lane *lane = x->req.route->lane;
+
+    assert(x->state == EXCHANGE_QUEUED);
+    x->state = EXCHANGE_ENDED;
+    x->wait_ns += job->started_ns - job->submitted_ns;
+    x->run_ns += job->finished_ns - job->started_ns;
+    lane_note_end(lane, job->finished_ns, pool_lane_waiting(x->server->pool, &lane->queue));
+    if (x->conn == NULL)
+        log_write(LOG_INFO, "%s: an abandoned request has ended after %.3f s", x->req.route->given.path,
+                  (double)(job->finished_ns - x->begun_ns) / 1e9);
+    conclude(x, x->result);
+}
+
+/* ---- too late, or nobody there ---- */
+
+static void on_deadline(struct deadline *deadline)
+{
+    struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, deadline));
+
+    if (x->state == EXCHANGE_QUEUED && pool_cancel(x->server->pool, &x->job) == 0) {
+        x->state = EXCHANGE_ENDED;
+        answer_error(x, 503, "the request waited too long for a worker");
+        return;
+    }
+    if (x->state == EXCHANGE_TIMED)
+        x->state = EXCHANGE_ENDED;
+    else
+        log_write(LOG_WARNING, "%s: abandoned after %u ms; it keeps its worker until it returns",
+                  x->req.route->given.path, x->req.route->given.timeout_ms);
+    answer_error(x, 504, "the request took too long");
+}
+
+static void on_queue_deadline(struct deadline *deadline)
+{
+    struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, queue_deadline));
+
+    if (x->state != EXCHANGE_QUEUED || pool_cancel(x->server->pool, &x->job) < 0)
+        return;
+    x->state = EXCHANGE_ENDED;
+    answer_error(x, 503, "the request waited too long for a worker");
+}
+
+void dispatch_cancel(struct exchange *x)
+{
+    if (x->state == EXCHANGE_QUEUED && pool_cancel(x->server->pool, &x->job) == 0)
+        x->state = EXCHANGE_ENDED;
+    deadline_disarm(&x->deadline);
+    deadline_disarm(&x->queue_deadline);
+    exchange_release(x);
+}
+
+bool dispatch_half_close(struct exchange *x)
+{
+    if (x->server->config->half_close == HOIST_HALF_CLOSE_FINISH)
+        return false;
+    if (x->state == EXCHANGE_QUEUED && pool_cancel(x->server->pool, &x->job) == 0) {
+        x->state = EXCHANGE_ENDED;
+        return true;
+    }
+    atomic_store_explicit(&x->req.cancelled, true, memory_order_relaxed);
+    return x->state == EXCHANGE_TIMED;
+}
+
+/* ---- the end ---- */
+
+/* The handler is done: result is what it returned last. */
+static void conclude(struct exchange *x, int result)
+{
+    x->state = EXCHANGE_ENDED;
+    if (x->conn == NULL)
+        exchange_free(x);
+    else if (result == 0 && x->res.reply.status != 0)
+        answer(x, &x->res.reply);
+    else
+        fail(x, result);
+}
+
+static int status_of(int err)
+{
+    static const struct {
+        int err, status;
+    } rows[] = {
+        {-EINVAL, 400}, {-EACCES, 403}, {-ENOENT, 404}, {-EFBIG, 413},
+        {-EAGAIN, 503}, {-EBUSY, 503},  {-ENOMEM, 503}, {-ETIMEDOUT, 504},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].err == err)
+            return rows[i].status;
+    return 500;
+}
+
+static void fail(struct exchange *x, int result)
+{
+    const char *path = x->req.route->given.path;
+    const char *reason = x->res.reason;
+    int status = status_of(result);
+
+    if (result == 0)
+        log_write(LOG_ERROR, "%s: its handler returned 0 without a reply", path);
+    else if (result > 0)
+        log_write(LOG_ERROR, "%s: its handler returned %d, which is neither 0 nor a negative errno", path, result);
+    else if (status == 500)
+        log_write(LOG_ERROR, "%s: its handler failed: %s%s%s", path, uv_strerror(result), reason != NULL ? ": " : "",
+                  reason != NULL ? reason : "");
+    if (reason == NULL)
+        reason = result < 0 ? uv_strerror(result) : "the handler gave no reply";
+    answer_error(x, status, reason);
+}
+
+static void answer_error(struct exchange *x, int status, const char *reason)
+{
+    char body[REPLY_ERROR_MAX], seconds[16];
+    struct reply_field field = {.name = "Retry-After", .value = seconds};
+    struct reply reply;
+
+    reply_error(&reply, status, reason, body);
+    if (status == 503 && x->req.route->lane != NULL && x->server->pool != NULL) {
+        struct lane *lane = x->req.route->lane;
+
+        snprintf(seconds, sizeof(seconds), "%u",
+                 lane_retry_after_s(lane, pool_lane_waiting(x->server->pool, &lane->queue)));
+        reply.fields = &field;
+    }
+    answer(x, &reply);
+}
+
+static void answer(struct exchange *x, const struct reply *reply)
+{
+    deadline_disarm(&x->deadline);
+    deadline_disarm(&x->queue_deadline);
+    uv_timer_stop(&x->timer);
+    conn_answer(x->conn, reply);
+}

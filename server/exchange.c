@@ -1,0 +1,210 @@
+/* Exchanges: made once, used again, and the moves of their memory.
+ *
+ * Happy path: exchange_new() takes one off the free list, a connection fills it, dispatch answers it, exchange_free()
+ * puts it back. Failures: no memory for a new one. Close: exchange_close_all(), after the last one in use is back.
+ */
+#include "exchange.h"
+
+#include "server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEPT_MAX = 64 }; /* exchanges on the free list: about what one turn of a busy loop needs at once */
+
+static struct exchange *exchange_alloc(struct server *server);
+static size_t arena_max(size_t max_reply);
+static int on_body(void *arg, const char *bytes, size_t len);
+static void on_timer_closed(uv_handle_t *handle);
+
+struct exchange *exchange_new(struct server *server, struct conn *conn)
+{
+    struct exchange *x = server->free_exchanges;
+
+    if (x != NULL) {
+        server->free_exchanges = x->next;
+        server->n_free_exchanges--;
+    } else {
+        x = exchange_alloc(server);
+        if (x == NULL)
+            return NULL;
+    }
+    assert(x->state == EXCHANGE_ENDED);
+    x->state = EXCHANGE_RECEIVING;
+    x->conn = conn;
+    x->id = ++server->next_id;
+    x->wait_ns = x->run_ns = 0;
+    arena_init(&x->req.arena, x->first, sizeof(x->first), arena_max(server->config->max_reply));
+    x->is_kept = false;
+    x->step = STEP_NONE;
+    parser_init(&x->parser, &x->req.message, on_body, x);
+    x->prev = NULL;
+    x->next = server->exchanges;
+    if (x->next != NULL)
+        x->next->prev = x;
+    server->exchanges = x;
+    server->n_exchanges++;
+    return x;
+}
+
+/* A reply's bytes, and the head of the request beside them. */
+static size_t arena_max(size_t max_reply)
+{
+    return max_reply + HEAD_MAX + REPLY_FIELDS_MAX;
+}
+
+/* The large parts, message, arena and parser, are written when they are used and never zeroed whole. */
+static struct exchange *exchange_alloc(struct server *server)
+{
+    struct exchange *x = malloc(sizeof(*x));
+
+    if (x == NULL)
+        return NULL;
+    memset(&x->job, 0, sizeof(x->job));
+    memset(&x->deadline, 0, sizeof(x->deadline));
+    memset(&x->queue_deadline, 0, sizeof(x->queue_deadline));
+    memset(&x->res, 0, sizeof(x->res));
+    x->server = server;
+    x->state = EXCHANGE_ENDED;
+    x->req.body = (struct buffer){0};
+    x->req.route = NULL;
+    x->req.path = NULL;
+    x->req.deadline_ns = 0;
+    x->req.worker_data = NULL;
+    x->req.end_hooks = NULL;
+    atomic_init(&x->req.cancelled, false);
+    uv_timer_init(server->loop, &x->timer);
+    return x;
+}
+
+void exchange_free(struct exchange *x)
+{
+    struct server *server = x->server;
+
+    assert(x->state != EXCHANGE_QUEUED);
+    deadline_disarm(&x->deadline);
+    deadline_disarm(&x->queue_deadline);
+    uv_timer_stop(&x->timer);
+    for (struct end_hook *hook = x->req.end_hooks; hook != NULL; hook = hook->next)
+        hook->call(hook->arg);
+    if (x->res.free_body != NULL)
+        x->res.free_body(x->res.given_body);
+    buffer_close(&x->req.body);
+    arena_reset(&x->req.arena);
+    memset(&x->res, 0, sizeof(x->res));
+    x->req.route = NULL;
+    x->req.path = NULL;
+    x->req.deadline_ns = 0;
+    x->req.worker_data = NULL;
+    x->req.end_hooks = NULL;
+    atomic_store_explicit(&x->req.cancelled, false, memory_order_relaxed);
+    x->state = EXCHANGE_ENDED;
+
+    *(x->prev != NULL ? &x->prev->next : &server->exchanges) = x->next;
+    if (x->next != NULL)
+        x->next->prev = x->prev;
+    server->n_exchanges--;
+    if (x->conn == NULL)
+        server->n_abandoned--;
+    if (server->n_free_exchanges < KEPT_MAX) {
+        x->next = server->free_exchanges;
+        server->free_exchanges = x;
+        server->n_free_exchanges++;
+    } else {
+        uv_close((uv_handle_t *)&x->timer, on_timer_closed);
+    }
+    server->on_change(server->arg);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free((char *)handle - offsetof(struct exchange, timer));
+}
+
+int hoist_on_end(hoist_req *req, void (*on_end)(void *arg), void *arg)
+{
+    struct end_hook *hook = arena_alloc(&req->arena, sizeof(*hook));
+
+    if (hook == NULL)
+        return -ENOMEM;
+    *hook = (struct end_hook){.next = req->end_hooks, .call = on_end, .arg = arg};
+    req->end_hooks = hook;
+    return 0;
+}
+
+static int on_body(void *arg, const char *bytes, size_t len)
+{
+    struct exchange *x = arg;
+    int err;
+
+    /* The parser holds the route's limit; one more byte is for the NUL behind the body. */
+    err = buffer_append(&x->req.body, bytes, len, SIZE_MAX - 1);
+    if (err < 0)
+        return err;
+    return buffer_reserve(&x->req.body, 1, SIZE_MAX);
+}
+
+void exchange_release(struct exchange *x)
+{
+    if (x->state != EXCHANGE_QUEUED && x->state != EXCHANGE_PENDING) {
+        exchange_free(x);
+        return;
+    }
+    x->conn = NULL;
+    x->server->n_abandoned++;
+    atomic_store_explicit(&x->req.cancelled, true, memory_order_relaxed);
+}
+
+void exchange_route(struct exchange *x)
+{
+    const struct message *message = &x->req.message;
+    const hoist_config *config = x->server->config;
+    enum hoist_method method = message->method_is_known ? message->method : ROUTER_OTHER_METHOD;
+    const struct route *route = NULL;
+
+    x->req.match.methods = 0;
+    if (message->path[0] == '/' && router_find(x->server->router, method, message->path, &x->req.match) == ROUTER_FOUND)
+        route = x->req.match.route;
+    x->req.route = route;
+    x->parser.body_max = route != NULL ? route->given.max_body : config->max_body;
+    x->req.arena.max = arena_max(route != NULL ? route->given.max_reply : config->max_reply);
+}
+
+bool exchange_is_inline(const struct exchange *x)
+{
+    return x->req.route == NULL || x->req.route->given.run == HOIST_INLINE;
+}
+
+int exchange_keep(struct exchange *x)
+{
+    struct message *message = &x->req.message;
+    const char *path = message->path;
+    char *copy;
+
+    if (x->is_kept)
+        return 0;
+    copy = arena_alloc(&x->req.arena, message->head_len);
+    if (copy == NULL)
+        return -ENOMEM;
+    memcpy(copy, message->head, message->head_len);
+    message_rebase(message, copy);
+    if (x->req.route != NULL)
+        router_rebase(&x->req.match, path, message->path);
+    x->is_kept = true;
+    return 0;
+}
+
+void exchange_close_all(struct server *server)
+{
+    struct exchange *next;
+
+    assert(server->n_exchanges == 0);
+    for (struct exchange *x = server->free_exchanges; x != NULL; x = next) {
+        next = x->next;
+        uv_close((uv_handle_t *)&x->timer, on_timer_closed);
+    }
+    server->free_exchanges = NULL;
+    server->n_free_exchanges = 0;
+}

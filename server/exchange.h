@@ -1,0 +1,132 @@
+/* One request and its reply, from the first byte of the head until the reply is written or nobody waits for it.
+ *
+ * Exchanges come from a free list of the loop; an idle connection holds none. hoist_req and hoist_res are the handler's
+ * view of one; while a job runs, both and the arena are the worker's alone. The rest is the loop's.
+ */
+#ifndef SERVER_EXCHANGE_H
+#define SERVER_EXCHANGE_H
+
+#include "arena.h"
+#include "buffer.h"
+#include "deadlines.h"
+#include "hoist.h"
+#include "parser.h"
+#include "pool/pool.h"
+#include "reply.h"
+#include "route.h"
+#include "router.h"
+
+#include <stdatomic.h>
+#include <uv.h>
+
+struct conn;
+struct server;
+
+enum { EXCHANGE_ARENA = 2048 }; /* bytes of the arena that need no malloc */
+
+/*
+ *   RECEIVING -> RECEIVED -+-> ON_LOOP -+---------------> ENDED    answered in the call
+ *                          |    ^ |     +-> PENDING ----> ENDED    until hoist_finish()
+ *                          |    | +-> TIMED                        hoist_later()
+ *                          |    +------+
+ *                          +-> QUEUED <- ON_LOOP, PENDING
+ *                                +----------------------> ENDED    done() came
+ * Any of them may lose its connection. One that is running in QUEUED, or PENDING, is abandoned then: it goes on
+ * without.
+ */
+enum exchange_state {
+    EXCHANGE_RECEIVING,
+    EXCHANGE_RECEIVED, /* complete; dispatch has not taken it */
+    EXCHANGE_ON_LOOP,  /* its handler is being called, on the loop */
+    EXCHANGE_QUEUED,   /* waiting in a lane or running on a worker */
+    EXCHANGE_TIMED,
+    EXCHANGE_PENDING,
+    EXCHANGE_ENDED, /* the reply, if any, is the connection's to write */
+};
+
+/* What an asynchronous handler asked for, done once it has returned: until then the request is its own. */
+enum exchange_step { STEP_NONE, STEP_LATER, STEP_OFFLOAD, STEP_FINISH };
+
+struct end_hook {
+    struct end_hook *next;
+    void (*call)(void *arg);
+    void *arg;
+};
+
+struct hoist_req {
+    struct message message;
+    struct router_match match;
+    struct buffer body;
+    struct arena arena;
+    const struct route *route;
+    const char *path;     /* decoded */
+    uint64_t deadline_ns; /* on uv_hrtime()'s clock; 0: none */
+    void *worker_data;
+    struct end_hook *end_hooks;
+    atomic_bool cancelled; /* written by the loop, read anywhere */
+};
+
+struct hoist_res {
+    struct reply reply;
+    const struct reply_field **last_field; /* where the next one is linked */
+    size_t fields_len;
+    void (*free_body)(void *body);
+    void *given_body;
+    int reason_status;  /* what a handler that returns -errno answers, when reason is set */
+    const char *reason; /* for people; NULL: the errno's own text */
+};
+
+struct exchange {
+    struct hoist_req req;
+    struct hoist_res res;
+
+    struct server *server;
+    struct conn *conn; /* NULL: abandoned */
+    enum exchange_state state;
+    bool is_kept; /* message is in the arena */
+    uint64_t id;
+    struct parser parser;
+    hoist_handler *handler; /* the one that runs, or will */
+    int result;             /* what it returned, or hoist_finish() was told */
+    enum exchange_step step;
+    unsigned later_ms; /* of STEP_LATER */
+    struct pool_job job;
+    uv_timer_t timer; /* hoist_later() */
+    struct deadline deadline, queue_deadline;
+    uint64_t begun_ns, wait_ns, run_ns; /* when dispatch took it; waiting and running so far */
+    struct exchange *prev, *next;       /* in the server's list of those in use; next also in its free list */
+    _Alignas(max_align_t) char first[EXCHANGE_ARENA];
+};
+
+/* NULL: no memory. */
+struct exchange *exchange_new(struct server *server, struct conn *conn);
+
+/* Calls the end hooks, frees what it holds and gives it back to the server. Not while a job has it. */
+void exchange_free(struct exchange *x);
+
+/* Its connection is done with it: freed if nothing runs, else abandoned. */
+void exchange_release(struct exchange *x);
+
+/* The head is complete: finds the route, or what methods the path has, and sets the limits by it. */
+void exchange_route(struct exchange *x);
+
+/* Is it answered in the call of dispatch_begin(), without blocking? */
+bool exchange_is_inline(const struct exchange *x);
+
+/* Copies the head into the arena, once, for an exchange that outlives the bytes it was received in. -ENOMEM. */
+int exchange_keep(struct exchange *x);
+
+/* Frees the free list; exchanges in use must be gone. */
+void exchange_close_all(struct server *server);
+
+static inline struct exchange *exchange_of_req(const hoist_req *req)
+{
+    return (struct exchange *)((uintptr_t)req - offsetof(struct exchange, req));
+}
+
+static inline struct exchange *exchange_of_res(const hoist_res *res)
+{
+    return (struct exchange *)((uintptr_t)res - offsetof(struct exchange, res));
+}
+
+#endif

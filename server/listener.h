@@ -1,0 +1,40 @@
+/* The listening socket: accepts at most as many connections as the server may have, and as gently as the machine needs.
+ * Loop thread only. */
+#ifndef SERVER_LISTENER_H
+#define SERVER_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct server;
+
+struct listener {
+    int fd; /* -1: none */
+    struct server *server;
+    uv_poll_t poll;
+    uv_timer_t back_off; /* after an error of accept4(2) that only time mends */
+    bool is_started, is_full;
+    unsigned n_open; /* handles to close */
+    void (*on_closed)(void *arg);
+    void *arg;
+};
+
+/* Binds to host, a numeric address, and port, 0 for any free one, and listens. What socket(2), bind(2) and listen(2)
+ * answer; -EINVAL: host is not a numeric address. */
+int listener_bind(struct listener *listener, const char *host, unsigned port);
+
+/* The port in use. */
+unsigned listener_port(const struct listener *listener);
+
+/* Begins to accept for server. */
+int listener_start(struct listener *listener, struct server *server);
+
+/* A connection is gone: accepting goes on if it paused because there were too many. */
+void listener_on_room(struct listener *listener);
+
+/* Accepts what is in the backlog already, stops listening, closes, and calls on_closed(arg). Without a start, closes at
+ * once and calls nothing. */
+void listener_close(struct listener *listener, void (*on_closed)(void *arg), void *arg);
+
+#endif

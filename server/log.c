@@ -1,0 +1,469 @@
+/* Two sinks, each with a lock, two buffers and a thread.
+ *
+ * Happy path: the caller formats its line on its own stack and copies it into the sink's fill buffer under the lock;
+ * only a writer that sleeps is signalled. The writer swaps the buffers, writes the full one without the lock and
+ * comes back.
+ * Failures: a full buffer or a failing sink loses lines, counts them, and tells once it gets better.
+ * Close: log_stop() lets the writers empty their buffers; one whose sink is stuck is left behind, it owns nothing but
+ * its buffer.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STOP_TIMEOUT_S = 2 };
+
+struct sink {
+    const char *name;
+    pthread_t writer;
+
+    /* the writer's while it runs */
+    const char *path; /* to open it again; NULL: not a file of ours */
+    int fd;
+    bool is_failing; /* the last write */
+    char *out;
+
+    pthread_mutex_t lock; /* of everything below */
+    pthread_cond_t work, ended;
+    enum { SINK_OFF, SINK_ON, SINK_STOPPING } state; /* OFF again once the writer has written everything */
+    bool writer_sleeps;
+    size_t len; /* in fill */
+    char *fill;
+    uint64_t lost, told; /* lines, ever; how many of them the error log knows of */
+
+    /* fill and out, in turns. The last line's room is for what the log has to say itself. */
+    char buffers[2][LOG_BUFFER + LOG_LINE_MAX];
+};
+
+struct line {
+    size_t len;
+    char text[LOG_LINE_MAX];
+};
+
+static struct sink errors = {
+    .name = "error log",
+    .fd = STDERR_FILENO,
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .work = PTHREAD_COND_INITIALIZER,
+    .ended = PTHREAD_COND_INITIALIZER,
+};
+static struct sink accesses = {
+    .name = "access log",
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .work = PTHREAD_COND_INITIALIZER,
+    .ended = PTHREAD_COND_INITIALIZER,
+};
+static atomic_uint level_max = LOG_INFO;
+static atomic_bool to_journal, access_is_wanted, reopen_is_wanted;
+
+static bool stderr_is_journal(void);
+static int access_open(const char *path);
+static int sink_start(struct sink *sink, int fd, const char *path);
+static int start_writer(struct sink *sink);
+static void sink_stop(struct sink *sink, const struct timespec *until);
+static struct timespec stop_time(void);
+static void sink_put(struct sink *sink, const struct line *line, size_t size);
+static void *sink_run(void *arg);
+static size_t sink_take(struct sink *sink);
+static void sink_write(struct sink *sink, size_t len);
+static void sink_reopen(struct sink *sink);
+static int write_all(int fd, const char *bytes, size_t len, size_t *ret_written);
+static uint64_t count_lines(const char *bytes, size_t len);
+static void note(enum log_level level, const char *format, ...) HOIST_PRINTF(2, 3);
+static void put_error(enum log_level level, size_t size, const char *format, va_list args) HOIST_PRINTF(3, 0);
+static void line_prefix(struct line *line, enum log_level level);
+static void line_finish(struct line *line, const char *format, va_list args) HOIST_PRINTF(2, 0);
+
+int log_start(const struct log_options *options)
+{
+    struct timespec until;
+    int fd = -1, err;
+
+    if (options->access_log != NULL) {
+        fd = access_open(options->access_log);
+        if (fd < 0)
+            return fd;
+    }
+    atomic_store(&to_journal, stderr_is_journal());
+    err = sink_start(&errors, STDERR_FILENO, NULL);
+    if (err < 0)
+        goto err_close;
+    if (fd >= 0) {
+        err = sink_start(&accesses, fd, fd != STDOUT_FILENO ? options->access_log : NULL);
+        if (err < 0)
+            goto err_stop;
+    }
+    atomic_store(&level_max, options->level);
+    atomic_store(&access_is_wanted, fd >= 0);
+    return 0;
+
+err_stop:
+    until = stop_time();
+    sink_stop(&errors, &until);
+err_close:
+    if (fd >= 0 && fd != STDOUT_FILENO)
+        close(fd);
+    return err;
+}
+
+void log_stop(void)
+{
+    struct timespec until = stop_time();
+
+    atomic_store(&access_is_wanted, false);
+    sink_stop(&accesses, &until); /* first: it may have something to tell in the other */
+    sink_stop(&errors, &until);
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    if (level > atomic_load_explicit(&level_max, memory_order_relaxed))
+        return;
+    va_start(args, format);
+    put_error(level, LOG_BUFFER, format, args);
+    va_end(args);
+}
+
+bool log_access_wanted(void)
+{
+    return atomic_load_explicit(&access_is_wanted, memory_order_relaxed);
+}
+
+void log_access(const char *format, ...)
+{
+    struct line line = {.len = 0};
+    va_list args;
+
+    if (!log_access_wanted())
+        return;
+    va_start(args, format);
+    line_finish(&line, format, args);
+    va_end(args);
+    sink_put(&accesses, &line, LOG_BUFFER);
+}
+
+void log_reopen(void)
+{
+    atomic_store(&reopen_is_wanted, true);
+}
+
+uint64_t log_lost(void)
+{
+    uint64_t lost = 0;
+
+    pthread_mutex_lock(&errors.lock);
+    lost += errors.lost;
+    pthread_mutex_unlock(&errors.lock);
+    pthread_mutex_lock(&accesses.lock);
+    lost += accesses.lost;
+    pthread_mutex_unlock(&accesses.lock);
+    return lost;
+}
+
+/* ---- starting and stopping ---- */
+
+/* systemd says which file its journal reads; the variable alone is also there in a terminal that systemd started. */
+static bool stderr_is_journal(void)
+{
+    const char *journal = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char own[64];
+
+    if (journal == NULL || fstat(STDERR_FILENO, &status) < 0)
+        return false;
+    (void)snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(journal, own) == 0;
+}
+
+static int access_open(const char *path)
+{
+    int fd;
+
+    if (strcmp(path, "-") == 0)
+        return STDOUT_FILENO;
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    return fd >= 0 ? fd : -errno;
+}
+
+static int sink_start(struct sink *sink, int fd, const char *path)
+{
+    int err = -EBUSY;
+
+    pthread_mutex_lock(&sink->lock);
+    if (sink->state == SINK_OFF) {
+        sink->fd = fd;
+        sink->path = path;
+        sink->fill = sink->buffers[0];
+        sink->out = sink->buffers[1];
+        sink->len = 0;
+        sink->is_failing = false;
+        err = start_writer(sink);
+        if (err == 0)
+            sink->state = SINK_ON;
+    }
+    pthread_mutex_unlock(&sink->lock);
+    return err;
+}
+
+/* The process's signals are not for this thread; it inherits the mask. */
+static int start_writer(struct sink *sink)
+{
+    sigset_t all, before;
+    int err;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = pthread_create(&sink->writer, NULL, sink_run, sink);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -err;
+}
+
+static struct timespec stop_time(void)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_TIMEOUT_S;
+    return until;
+}
+
+static void sink_stop(struct sink *sink, const struct timespec *until)
+{
+    bool was_on, is_off;
+    int err = 0;
+
+    pthread_mutex_lock(&sink->lock);
+    was_on = sink->state == SINK_ON;
+    if (was_on)
+        sink->state = SINK_STOPPING;
+    pthread_cond_signal(&sink->work);
+    while (sink->state == SINK_STOPPING && err == 0)
+        err = pthread_cond_timedwait(&sink->ended, &sink->lock, until);
+    is_off = sink->state == SINK_OFF;
+    pthread_mutex_unlock(&sink->lock);
+
+    if (was_on && is_off)
+        pthread_join(sink->writer, NULL);
+    else if (was_on)
+        pthread_detach(sink->writer);
+}
+
+/* ---- callers ---- */
+
+/* size: how much of the buffer the line may use. */
+static void sink_put(struct sink *sink, const struct line *line, size_t size)
+{
+    bool is_off, fits, wake = false;
+
+    pthread_mutex_lock(&sink->lock);
+    is_off = sink->state == SINK_OFF;
+    fits = sink->len + line->len <= size;
+    if (!is_off && !fits)
+        sink->lost++;
+    if (!is_off && fits) {
+        memcpy(sink->fill + sink->len, line->text, line->len);
+        sink->len += line->len;
+        wake = sink->writer_sleeps;
+        sink->writer_sleeps = false;
+    }
+    pthread_mutex_unlock(&sink->lock);
+
+    if (wake)
+        pthread_cond_signal(&sink->work);
+    if (is_off && sink == &errors)
+        (void)write_all(STDERR_FILENO, line->text, line->len, &(size_t){0});
+}
+
+static void put_error(enum log_level level, size_t size, const char *format, va_list args)
+{
+    struct line line;
+
+    line_prefix(&line, level);
+    line_finish(&line, format, args);
+    sink_put(&errors, &line, size);
+}
+
+static void line_prefix(struct line *line, enum log_level level)
+{
+    static const struct {
+        const char *name;
+        int priority; /* as syslog's; see sd-daemon(3) */
+    } levels[] = {[LOG_ERROR] = {"error", 3},
+                  [LOG_WARNING] = {"warning", 4},
+                  [LOG_INFO] = {"info", 6},
+                  [LOG_DEBUG] = {"debug", 7}};
+    struct timespec now;
+    struct tm utc;
+    int len;
+
+    if (atomic_load(&to_journal)) {
+        len = snprintf(line->text, sizeof(line->text), "<%d>", levels[level].priority);
+    } else {
+        clock_gettime(CLOCK_REALTIME, &now);
+        gmtime_r(&now.tv_sec, &utc);
+        len = snprintf(line->text, sizeof(line->text), "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s ", utc.tm_year + 1900,
+                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000,
+                       levels[level].name);
+    }
+    line->len = (size_t)len;
+}
+
+/* Adds the text, escaped as far as it fits, and the newline. A line break in it would let a client write lines of its
+ * own. */
+static void line_finish(struct line *line, const char *format, va_list args)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[LOG_LINE_MAX];
+    size_t end = sizeof(line->text) - 1;
+
+    text[0] = '\0';
+    (void)vsnprintf(text, sizeof(text), format, args);
+    for (const char *p = text; *p != '\0'; p++) {
+        unsigned char c = (unsigned char)*p;
+        bool is_control = c < ' ' || c == 0x7f;
+
+        if (line->len + (is_control ? 4 : 1) > end)
+            break;
+        if (is_control) {
+            line->text[line->len++] = '\\';
+            line->text[line->len++] = 'x';
+            line->text[line->len++] = digits[c >> 4];
+            c = (unsigned char)digits[c & 15];
+        }
+        line->text[line->len++] = (char)c;
+    }
+    line->text[line->len++] = '\n';
+}
+
+/* ---- the writers ---- */
+
+static void *sink_run(void *arg)
+{
+    struct sink *sink = arg;
+    size_t len;
+
+#ifdef __linux__
+    (void)pthread_setname_np(pthread_self(), "hoist-log");
+#endif
+    while ((len = sink_take(sink)) > 0)
+        sink_write(sink, len);
+    return NULL;
+}
+
+/* Waits for lines and moves them to out. 0: the sink is stopped, and off. */
+static size_t sink_take(struct sink *sink)
+{
+    size_t len;
+    char *filled;
+
+    pthread_mutex_lock(&sink->lock);
+    while (sink->len == 0 && sink->state == SINK_ON) {
+        sink->writer_sleeps = true;
+        pthread_cond_wait(&sink->work, &sink->lock);
+    }
+    sink->writer_sleeps = false;
+    len = sink->len;
+    filled = sink->fill;
+    sink->fill = sink->out;
+    sink->out = filled;
+    sink->len = 0;
+    if (len == 0) {
+        if (sink->path != NULL)
+            close(sink->fd); /* before the next log_start() may set another */
+        sink->state = SINK_OFF;
+        pthread_cond_signal(&sink->ended);
+    }
+    pthread_mutex_unlock(&sink->lock);
+    return len;
+}
+
+static void sink_write(struct sink *sink, size_t len)
+{
+    uint64_t lost = 0, untold;
+    size_t written = 0;
+    int err;
+
+    if (sink->path != NULL && atomic_exchange(&reopen_is_wanted, false))
+        sink_reopen(sink);
+    err = write_all(sink->fd, sink->out, len, &written);
+    if (err < 0) {
+        lost = count_lines(sink->out + written, len - written);
+        if (!sink->is_failing && sink != &errors)
+            note(LOG_ERROR, "%s: %s", sink->name, strerror(-err));
+    }
+    sink->is_failing = err < 0;
+
+    pthread_mutex_lock(&sink->lock);
+    sink->lost += lost;
+    untold = sink->is_failing ? 0 : sink->lost - sink->told;
+    sink->told += untold;
+    pthread_mutex_unlock(&sink->lock);
+    if (untold > 0)
+        note(LOG_WARNING, "%s: %" PRIu64 " lines lost", sink->name, untold);
+}
+
+static void sink_reopen(struct sink *sink)
+{
+    int fd = access_open(sink->path);
+
+    if (fd < 0) {
+        note(LOG_ERROR, "%s: %s: %s; the old file stays in use", sink->name, sink->path, strerror(-fd));
+        return;
+    }
+    close(sink->fd);
+    sink->fd = fd;
+}
+
+static int write_all(int fd, const char *bytes, size_t len, size_t *ret_written)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = write(fd, bytes + done, len - done);
+
+        if (n >= 0)
+            done += (size_t)n;
+        else if (errno == EAGAIN)
+            (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        else if (errno != EINTR)
+            break;
+    }
+    *ret_written = done;
+    return done == len ? 0 : -errno;
+}
+
+static uint64_t count_lines(const char *bytes, size_t len)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < len; i++)
+        n += bytes[i] == '\n';
+    return n;
+}
+
+/* What the log says itself finds room where others' lines no longer do. */
+static void note(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    if (level > atomic_load_explicit(&level_max, memory_order_relaxed))
+        return;
+    va_start(args, format);
+    put_error(level, LOG_BUFFER + LOG_LINE_MAX, format, args);
+    va_end(args);
+}

@@ -1,0 +1,278 @@
+/* The whole program around an app: command line, environment, limits and signals of the process.
+ *
+ * Happy path: hoist_main() -> options -> serve(): limits, log, app, the line "listening on …", the loop until SIGINT or
+ * SIGTERM, drain. Failures: one line on stderr; exit status 2 for a bad command line, 1 for everything else. Close: a
+ * clean stop frees all of it; when handlers are stuck, they are listed and _exit() ends the process, because exit()
+ * would wait for libuv's threads.
+ */
+#include "abi.h"
+#include "app.h"
+#include "exchange.h"
+#include "hoist_uv.h"
+#include "log.h"
+#include "options.h"
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, OPTIONS_MAX = 64 };
+
+/* The caller's program, and its options, as this library knows them. */
+struct imported {
+    hoist_program program;
+    const hoist_option *pointers[OPTIONS_MAX + 1];
+    hoist_option options[OPTIONS_MAX];
+};
+
+/* One run of the server: what its callbacks need. */
+struct run {
+    hoist_app *app;
+    uv_loop_t loop;
+    uv_signal_t interrupt, terminate;
+    bool is_stopping;
+    int result;
+};
+
+static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size);
+static int serve(const hoist_program *program, size_t route_size, const struct options *options);
+static int prepare_process(const struct options *options);
+static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options);
+static int run_app(struct run *run, const struct options *options);
+static int start_signals(struct run *run);
+static void on_signal(uv_signal_t *handle, int number);
+static void on_stopped(hoist_app *app, int err, void *arg);
+static void leave_stuck(hoist_app *app);
+static int print_routes(const hoist_program *program, size_t route_size);
+static int print_version(const hoist_program *program);
+static int print_help(const hoist_program *program);
+
+int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t program_size, size_t route_size,
+                     size_t option_size)
+{
+    static const char *const commands[] = {"serve", "routes", "--version", "--help", "-h"};
+    struct imported own = {0};
+    const hoist_program *program = &own.program;
+    struct options options;
+    char error[256];
+    bool has_command = false;
+
+    if (import_program(&own, given, program_size, option_size) < 0) {
+        fprintf(stderr, "%s: no routes, more than %d options, or built for a newer libhoist\n", given->name,
+                OPTIONS_MAX);
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+        has_command = has_command || strcmp(argv[1], commands[i]) == 0;
+    if (has_command && strcmp(argv[1], "routes") == 0)
+        return print_routes(program, route_size);
+    if (has_command && strcmp(argv[1], "--version") == 0)
+        return print_version(program);
+    if (has_command && strcmp(argv[1], "serve") != 0)
+        return print_help(program);
+    if (options_read(&options, program, argc - has_command, argv + has_command, error, sizeof(error)) < 0) {
+        fprintf(stderr, "%s: %s\n", program->name, error);
+        return EXIT_USAGE;
+    }
+    return serve(program, route_size, &options);
+}
+
+static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size)
+{
+    const hoist_option *const *options;
+    int err;
+
+    err = abi_import(&own->program, sizeof(own->program), given, program_size);
+    options = own->program.options;
+    if (err == 0 && own->program.routes == NULL)
+        err = -EINVAL;
+    for (size_t i = 0; err == 0 && options != NULL && options[i] != NULL; i++) {
+        err = i < OPTIONS_MAX ? abi_import(&own->options[i], sizeof(own->options[i]), options[i], option_size) : -E2BIG;
+        own->pointers[i] = &own->options[i];
+    }
+    own->program.options = own->pointers;
+    return err;
+}
+
+/* ---- serve ---- */
+
+static int serve(const hoist_program *program, size_t route_size, const struct options *options)
+{
+    const char *access_log = options->access_log;
+    struct log_options log_options = {.level = options->log_level};
+    struct run run = {0};
+    int err;
+
+    if (access_log == NULL)
+        access_log = isatty(STDOUT_FILENO) ? "-" : "off";
+    log_options.access_log = strcmp(access_log, "off") == 0 ? NULL : access_log;
+    err = prepare_process(options);
+    if (err == 0)
+        err = log_start(&log_options);
+    if (err < 0) {
+        log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
+        return EXIT_FAILURE;
+    }
+    run.app = make_app(program, route_size, options);
+    err = run.app == NULL ? -EINVAL : run_app(&run, options);
+    log_stop();
+    return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* What belongs to the whole process. Before any thread exists. */
+static int prepare_process(const struct options *options)
+{
+    struct rlimit limit;
+
+    signal(SIGPIPE, SIG_IGN); /* a client that left is an error of write(2), not the end */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (options->config.executor == HOIST_EXECUTOR_INLINE)
+        return 0;
+    return pool_reserve_threads(options->config.workers_max, options->worker_stack);
+}
+
+/* NULL after a line in the log. */
+static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options)
+{
+    hoist_app *app;
+    int err;
+
+    err = hoist_app_new(&app, &options->config);
+    if (err < 0) {
+        log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
+        return NULL;
+    }
+    for (size_t i = 0; program->routes[i] != NULL && err == 0; i++)
+        err = hoist_app_route_sized(app, program->routes[i], route_size);
+    if (err == 0)
+        err = hoist_app_listen(app);
+    if (err == 0)
+        return app;
+    log_write(LOG_ERROR, "%s", hoist_app_error(app));
+    hoist_app_free(app);
+    return NULL;
+}
+
+static int run_app(struct run *run, const struct options *options)
+{
+    const hoist_config *config = &options->config;
+    bool is_ip6 = strchr(config->host, ':') != NULL;
+    int err;
+
+    err = uv_loop_init(&run->loop);
+    if (err == 0)
+        err = hoist_app_start(run->app, &run->loop, on_stopped, run);
+    if (err == 0)
+        err = start_signals(run);
+    if (err < 0) {
+        log_write(LOG_ERROR, "%s", hoist_app_error(run->app)[0] != '\0' ? hoist_app_error(run->app) : uv_strerror(err));
+        return err;
+    }
+    printf("listening on %s%s%s:%u, ", is_ip6 ? "[" : "", config->host, is_ip6 ? "]" : "", hoist_app_port(run->app));
+    if (config->executor == HOIST_EXECUTOR_INLINE)
+        puts("no workers: every handler runs on the loop");
+    else
+        printf("%u worker%s\n", config->workers, config->workers == 1 ? "" : "s");
+    fflush(stdout);
+
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    if (run->result < 0)
+        leave_stuck(run->app);
+    hoist_app_free(run->app);
+    return uv_loop_close(&run->loop);
+}
+
+static int start_signals(struct run *run)
+{
+    int err;
+
+    err = uv_signal_init(&run->loop, &run->interrupt);
+    if (err == 0)
+        err = uv_signal_init(&run->loop, &run->terminate);
+    if (err < 0)
+        return err;
+    run->interrupt.data = run->terminate.data = run;
+    err = uv_signal_start(&run->interrupt, on_signal, SIGINT);
+    return err < 0 ? err : uv_signal_start(&run->terminate, on_signal, SIGTERM);
+}
+
+/* The first one drains; the second one does not wait. */
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct run *run = handle->data;
+
+    if (run->is_stopping) {
+        log_write(LOG_WARNING, "%s again: leaving at once", strsignal(number));
+        log_stop();
+        _exit(EXIT_FAILURE);
+    }
+    run->is_stopping = true;
+    log_write(LOG_INFO, "%s: draining", strsignal(number));
+    hoist_app_stop(run->app);
+}
+
+static void on_stopped(hoist_app *app, int err, void *arg)
+{
+    struct run *run = arg;
+
+    (void)app;
+    run->result = err;
+    if (err < 0)
+        uv_stop(&run->loop);
+    uv_close((uv_handle_t *)&run->interrupt, NULL);
+    uv_close((uv_handle_t *)&run->terminate, NULL);
+}
+
+static void log_stuck(const struct exchange *exchange, void *arg)
+{
+    (void)arg;
+    log_write(LOG_ERROR, "stuck: %s, request %llu, worker %u, since %.1f s", exchange->req.route->given.path,
+              (unsigned long long)exchange->id, exchange->job.seat, (double)(uv_hrtime() - exchange->begun_ns) / 1e9);
+}
+
+static void leave_stuck(hoist_app *app)
+{
+    log_write(LOG_ERROR, "the drain took longer than drain-ms allows");
+    app_each_stuck(app, log_stuck, NULL);
+    log_stop();
+    _exit(EXIT_FAILURE);
+}
+
+/* ---- what needs no server ---- */
+
+static int print_routes(const hoist_program *program, size_t route_size)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+    static const char *const runs[] = {"offload", "inline", "async"};
+    hoist_route route;
+
+    for (size_t i = 0; program->routes[i] != NULL; i++) {
+        if (abi_import(&route, sizeof(route), program->routes[i], route_size) < 0)
+            return EXIT_FAILURE;
+        printf("%-8s%-24s%s\n", methods[route.method], route.path, runs[route.run]);
+    }
+    return EXIT_SUCCESS;
+}
+
+static int print_version(const hoist_program *program)
+{
+    printf("%s %s (libhoist %s, libuv %s)\n", program->name, program->version, HOIST_VERSION, uv_version_string());
+    return EXIT_SUCCESS;
+}
+
+static int print_help(const hoist_program *program)
+{
+    printf("%s [serve] [OPTION...]   serves until SIGINT or SIGTERM\n", program->name);
+    printf("%s routes                lists what it serves\n", program->name);
+    printf("%s --version | --help\n\n", program->name);
+    options_print_help(program, stdout);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,40 @@
+/* Looks into a parsed head and moves it.
+ *
+ * Happy path: the parser fills a message; message_field() reads it; a head that must outlive the read buffer is copied
+ * and then message_rebase()d.
+ * Failures: none.
+ * Close: nothing is owned.
+ */
+#include "message.h"
+
+#include <string.h>
+#include <strings.h>
+
+const struct field *message_field(const struct message *message, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (unsigned i = 0; i < message->n_fields; i++) {
+        const struct field *field = &message->fields[i];
+
+        if (field->name_len == len && strncasecmp(field->name, name, len) == 0)
+            return field;
+    }
+    return NULL;
+}
+
+void message_rebase(struct message *message, const char *copy)
+{
+    const char *head = message->head;
+
+    message->target = copy + (message->target - head);
+    message->path = copy + (message->path - head);
+    message->query = copy + (message->query - head);
+    for (unsigned i = 0; i < message->n_fields; i++) {
+        struct field *field = &message->fields[i];
+
+        field->name = copy + (field->name - head);
+        field->value = copy + (field->value - head);
+    }
+    message->head = copy;
+}

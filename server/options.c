@@ -1,0 +1,500 @@
+/* The table of options, and everything that reads it.
+ *
+ * Happy path: defaults, then the environment, then the command line, each value through set_value(); last what depends
+ * on other options (workers, workers_max). --help walks the same table.
+ * Failures: the first bad option ends it with one line of text. Close: nothing is allocated, nothing to close.
+ */
+#include "options.h"
+
+#include "log.h"
+#include "pool/pool.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+enum { DAY_MS = 24 * 60 * 60 * 1000, NAME_SIZE = 64, HELP_COLUMN = 30, NUMBER_TEXT = 24 };
+
+#define KIB ((uint64_t)1 << 10)
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+
+enum kind {
+    KIND_GROUP,  /* a heading of --help */
+    KIND_UINT,   /* unsigned */
+    KIND_LIMIT,  /* unsigned; where 0 may be given it is HOIST_NO_LIMIT */
+    KIND_SIZE,   /* size_t */
+    KIND_CHOICE, /* an enum: the place of the word in arg */
+    KIND_TEXT,   /* const char *, not empty */
+    KIND_SWITCH, /* bool */
+};
+
+/* name, member of struct options, kind, default as it would be given, min, max, argument, help. Without a default here
+ * the help says what there is instead. */
+// clang-format off
+#define OPTIONS(GROUP, X)                                                                                              \
+    GROUP("Listening")                                                                                                 \
+    X("host", config.host, TEXT, "127.0.0.1", 0, 0, "ADDRESS", "a numeric IPv4 or IPv6 address")                       \
+    X("port", config.port, UINT, "8000", 0, 65535, "N", "0: any free one")                                             \
+    GROUP("Workers")                                                                                                   \
+    X("workers", config.workers, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "at work at once; default: one for each CPU")   \
+    X("workers-max", config.workers_max, UINT, NULL, 1, POOL_WORKERS_MAX, "N",                                         \
+      "for a resize while it runs; default: --workers")                                                                \
+    X("executor", config.executor, CHOICE, "pool", 0, 0, "pool|inline", "inline: handlers run on the event loop")      \
+    X("worker-nice", config.worker_nice, LIMIT, "10", 0, 19, "N", "added to the workers' nice value; 0: left alone")   \
+    X("worker-stack", worker_stack, SIZE, "8M", 64 * KIB, GIB, "BYTES", "of each worker's stack")                      \
+    GROUP("Requests")                                                                                                  \
+    X("queue", config.max_waiting, LIMIT, "256", 1, 1000000, "N", "jobs waiting in a lane, then 503")                  \
+    X("timeout-ms", config.timeout_ms, LIMIT, "30000", 0, DAY_MS, "MS", "to wait and run; 0: no limit")                \
+    X("queue-timeout-ms", config.queue_timeout_ms, LIMIT, "0", 0, DAY_MS, "MS", "to wait, then 503; 0: no limit")      \
+    X("max-body", config.max_body, SIZE, "1M", 1, GIB, "BYTES", "of a request's body, then 413")                       \
+    X("max-reply", config.max_reply, SIZE, "16M", 1, GIB, "BYTES", "of a reply, then 500")                             \
+    X("server-timing", config.server_timing, SWITCH, NULL, 0, 1, NULL, "replies say how long they waited and ran")     \
+    GROUP("Connections")                                                                                               \
+    X("max-connections", config.max_connections, LIMIT, NULL, 1, 1000000, "N",                                         \
+      "default: what descriptors allow, up to 10000")                                                                  \
+    X("header-timeout-ms", config.header_timeout_ms, LIMIT, "10000", 1, DAY_MS, "MS", "for a whole head, then 408")    \
+    X("body-timeout-ms", config.body_timeout_ms, LIMIT, "20000", 1, DAY_MS, "MS", "for a body, then 408")              \
+    X("write-timeout-ms", config.write_timeout_ms, LIMIT, "20000", 1, DAY_MS, "MS", "without progress of a reply")     \
+    X("keep-alive-ms", config.keep_alive_ms, LIMIT, "5000", 1, DAY_MS, "MS", "of silence between two requests")        \
+    X("half-close", config.half_close, CHOICE, "cancel", 0, 0, "cancel|finish", "jobs of a client that stops sending") \
+    GROUP("Process")                                                                                                   \
+    X("drain-ms", config.drain_ms, LIMIT, "30000", 1, DAY_MS, "MS", "for requests in flight at a stop")                \
+    X("access-log", access_log, TEXT, NULL, 0, 0, "FILE|-|off", "-: stdout, which is the default on a terminal")       \
+    X("log-level", log_level, CHOICE, "info", 0, 0, "error|warning|info|debug", "how much goes to stderr")
+// clang-format on
+
+/* A row of the table, or an option of the program's own. */
+struct option {
+    enum kind kind;
+    const char *name;
+    size_t offset;      /* in struct options; ours only */
+    void *value;        /* of the kind's type; option_at() sets ours */
+    const char *preset; /* the default; the program's own have theirs in *value */
+    uint64_t min, max;
+    const char *arg, *help;
+};
+
+#define GROUP_ROW(title) {.kind = KIND_GROUP, .name = "", .help = (title)},
+#define OPTION_ROW(option, field, type, preset, min, max, arg, help)                                                   \
+    {KIND_##type, (option), offsetof(struct options, field), NULL, (preset), (min), (max), (arg), (help)},
+static const struct option table[] = {OPTIONS(GROUP_ROW, OPTION_ROW)};
+
+#define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
+
+/* What set_value() writes has the size of what the row names. */
+#define SIZE_OF(kind)                                                                                                  \
+    ((kind) == KIND_SIZE     ? sizeof(size_t)                                                                          \
+     : (kind) == KIND_TEXT   ? sizeof(const char *)                                                                    \
+     : (kind) == KIND_SWITCH ? sizeof(bool)                                                                            \
+                             : sizeof(unsigned))
+#define GROUP_CHECK(title)
+#define OPTION_CHECK(option, field, type, ...)                                                                         \
+    _Static_assert(sizeof(((struct options *)NULL)->field) == SIZE_OF(KIND_##type), option);
+OPTIONS(GROUP_CHECK, OPTION_CHECK)
+
+/* Where the line for people goes. */
+struct error {
+    char *text;
+    size_t size;
+};
+
+static bool option_at(size_t i, struct options *options, const hoist_program *program, struct option *ret_option);
+static struct option option_of_program(const hoist_option *given);
+static bool option_find(const char *name, size_t len, struct options *options, const hoist_program *program,
+                        struct option *ret_option);
+static int check_program(const hoist_program *program, struct error *error);
+static bool name_is_good(const char *name);
+static void set_defaults(struct options *options);
+static int read_environment(struct options *options, const hoist_program *program, struct error *error);
+static int read_arguments(struct options *options, const hoist_program *program, int argc, char **argv,
+                          struct error *error);
+static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct error *error);
+static bool is_near(const char *a, size_t a_len, const char *b);
+static int settle_workers(hoist_config *config, struct error *error);
+static int set_value(const struct option *option, const char *source, const char *value, struct error *error);
+static int set_choice(const struct option *option, const char *source, const char *value, struct error *error);
+static void set_number(const struct option *option, uint64_t number);
+static bool parse_number(const char *text, bool is_size, uint64_t *ret_number);
+static int fail(struct error *error, const char *format, ...) HOIST_PRINTF(2, 3);
+static void print_option(const struct option *option, FILE *out);
+static void print_range(const struct option *option, FILE *out);
+static const char *number_text(uint64_t number, bool is_size, char buffer[NUMBER_TEXT]);
+
+int options_read(struct options *ret_options, const hoist_program *program, int argc, char **argv, char *error,
+                 size_t error_size)
+{
+    struct error text = {error, error_size};
+    struct options options;
+    int err;
+
+    err = check_program(program, &text);
+    if (err < 0)
+        return err;
+    set_defaults(&options);
+    err = read_environment(&options, program, &text);
+    if (err < 0)
+        return err;
+    err = read_arguments(&options, program, argc, argv, &text);
+    if (err < 0)
+        return err;
+    err = settle_workers(&options.config, &text);
+    if (err < 0)
+        return err;
+    *ret_options = options;
+    return 0;
+}
+
+void options_print_help(const hoist_program *program, FILE *out)
+{
+    struct options options;
+    struct option option;
+
+    set_defaults(&options);
+    for (size_t i = 0; option_at(i, &options, program, &option); i++) {
+        if (i == TABLE_SIZE)
+            fprintf(out, "\n%s\n", program->name);
+        if (option.kind == KIND_GROUP)
+            fprintf(out, "%s%s\n", i > 0 ? "\n" : "", option.help);
+        else
+            print_option(&option, out);
+    }
+    fprintf(out,
+            "\nEach is also read from the environment, as in HOIST_WORKERS=8; a size takes K, M or G behind it.\n");
+}
+
+/* ---- the table, and the program's own options behind it ---- */
+
+/* Number i; false: there are no more. */
+static bool option_at(size_t i, struct options *options, const hoist_program *program, struct option *ret_option)
+{
+    const hoist_option *const *own = program->options;
+
+    if (i < TABLE_SIZE) {
+        *ret_option = table[i];
+        ret_option->value = (char *)options + table[i].offset;
+        return true;
+    }
+    for (i -= TABLE_SIZE; own != NULL && *own != NULL; own++, i--) {
+        if (i == 0) {
+            *ret_option = option_of_program(*own);
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct option option_of_program(const hoist_option *given)
+{
+    static const enum kind kinds[] = {
+        [HOIST_OPTION_UINT] = KIND_UINT, [HOIST_OPTION_STRING] = KIND_TEXT, [HOIST_OPTION_BOOL] = KIND_SWITCH};
+
+    return (struct option){
+        .kind = kinds[given->type],
+        .name = given->name,
+        .value = given->value,
+        .min = given->type == HOIST_OPTION_UINT ? given->min : 0,
+        .max = given->type != HOIST_OPTION_UINT ? 1
+               : given->max > 0                 ? given->max
+                                                : UINT_MAX,
+        .arg = given->arg != NULL ? given->arg : "VALUE",
+        .help = given->help != NULL ? given->help : "",
+    };
+}
+
+static bool option_find(const char *name, size_t len, struct options *options, const hoist_program *program,
+                        struct option *ret_option)
+{
+    for (size_t i = 0; option_at(i, options, program, ret_option); i++)
+        if (len > 0 && strncmp(ret_option->name, name, len) == 0 && ret_option->name[len] == '\0')
+            return true;
+    return false;
+}
+
+/* Checked as a whole before anything is read, so that the first run finds a mistake in them. */
+static int check_program(const hoist_program *program, struct error *error)
+{
+    const hoist_option *const *own = program->options;
+    struct options unused;
+    struct option other;
+
+    for (size_t n = 0; own != NULL && own[n] != NULL; n++) {
+        const char *name = own[n]->name != NULL ? own[n]->name : "";
+
+        if (!name_is_good(name))
+            return fail(error, "the program's option '%s': a name is of a-z, 0-9 and '-'", name);
+        if (own[n]->value == NULL || (unsigned)own[n]->type > HOIST_OPTION_BOOL)
+            return fail(error, "the program's option --%s: no value, or an unknown type", name);
+        for (size_t i = 0; i < TABLE_SIZE + n && option_at(i, &unused, program, &other); i++)
+            if (strcmp(other.name, name) == 0)
+                return fail(error, "the program's option --%s: the name is taken", name);
+    }
+    return 0;
+}
+
+static bool name_is_good(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    return len > 0 && len < NAME_SIZE && name[len] == '\0' && name[0] != '-' && strcmp(name, "help") != 0 &&
+           strcmp(name, "version") != 0;
+}
+
+/* ---- where values come from ---- */
+
+static void set_defaults(struct options *options)
+{
+    char text[128] = "";
+    struct error error = {text, sizeof(text)};
+
+    *options = (struct options){0};
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        struct option option = table[i];
+        int err = 0;
+
+        option.value = (char *)options + option.offset;
+        if (option.preset != NULL)
+            err = set_value(&option, option.name, option.preset, &error);
+        assert(err == 0);
+    }
+}
+
+static int read_environment(struct options *options, const hoist_program *program, struct error *error)
+{
+    struct option option;
+
+    for (size_t i = 0; option_at(i, options, program, &option); i++) {
+        char variable[sizeof("HOIST_") + NAME_SIZE];
+        const char *value;
+        int err;
+
+        (void)snprintf(variable, sizeof(variable), "HOIST_%s", option.name);
+        for (char *p = variable; *p != '\0'; p++)
+            *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
+        value = option.kind != KIND_GROUP ? getenv(variable) : NULL;
+        if (value == NULL || value[0] == '\0')
+            continue;
+        err = set_value(&option, variable, value, error);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int read_arguments(struct options *options, const hoist_program *program, int argc, char **argv,
+                          struct error *error)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *value;
+        char source[sizeof("--") + NAME_SIZE];
+        struct option option;
+        size_t len;
+        int err;
+
+        if (argv[i][0] != '-')
+            return fail(error, "unexpected '%.60s', see --help", argv[i]);
+        len = strcspn(argv[i], "=");
+        if (strncmp(argv[i], "--", 2) != 0 || !option_find(argv[i] + 2, len - 2, options, program, &option))
+            return fail_unknown(argv[i], len, program, error);
+        (void)snprintf(source, sizeof(source), "--%s", option.name);
+        if (argv[i][len] == '=')
+            value = argv[i] + len + 1;
+        else if (option.kind == KIND_SWITCH)
+            value = "1";
+        else if (i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0)
+            value = argv[++i];
+        else
+            value = "";
+        err = set_value(&option, source, value, error);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct error *error)
+{
+    struct options unused;
+    struct option option;
+
+    for (size_t i = 0; len > 4 && option_at(i, &unused, program, &option); i++)
+        if (is_near(given + 2, len - 2, option.name))
+            return fail(error, "unknown option '%.*s', did you mean --%s?", (int)len, given, option.name);
+    return fail(error, "unknown option '%.*s', see --help", len < 60 ? (int)len : 60, given);
+}
+
+/* Without what they begin and end with alike, at most two letters are left: one wrong or missing, or two exchanged. */
+static bool is_near(const char *a, size_t a_len, const char *b)
+{
+    size_t b_len = strlen(b), less = a_len < b_len ? a_len : b_len, head = 0, tail = 0;
+
+    while (head < less && a[head] == b[head])
+        head++;
+    while (tail < less - head && a[a_len - 1 - tail] == b[b_len - 1 - tail])
+        tail++;
+    return a_len + b_len - less - head - tail <= 2;
+}
+
+static int settle_workers(hoist_config *config, struct error *error)
+{
+    unsigned cpus = uv_available_parallelism(), most = config->workers_max > 0 ? config->workers_max : POOL_WORKERS_MAX;
+
+    if (config->workers == 0)
+        config->workers = cpus < most ? cpus : most;
+    if (config->workers_max == 0)
+        config->workers_max = config->workers;
+    if (config->workers > config->workers_max)
+        return fail(error, "--workers: %u is more than --workers-max, which is %u", config->workers,
+                    config->workers_max);
+    return 0;
+}
+
+/* ---- values ---- */
+
+static int set_value(const struct option *option, const char *source, const char *value, struct error *error)
+{
+    char least[NUMBER_TEXT], most[NUMBER_TEXT];
+    bool is_size = option->kind == KIND_SIZE;
+    uint64_t number;
+
+    if (value[0] == '\0')
+        return fail(error, "%s: needs a value", source);
+    if (option->kind == KIND_CHOICE)
+        return set_choice(option, source, value, error);
+    if (option->kind == KIND_TEXT) {
+        *(const char **)option->value = value;
+        return 0;
+    }
+    if (!parse_number(value, is_size, &number) || number < option->min || number > option->max)
+        return fail(error, "%s: '%.60s' is not a %s from %s to %s", source, value, is_size ? "size" : "number",
+                    number_text(option->min, is_size, least), number_text(option->max, is_size, most));
+    set_number(option, number);
+    return 0;
+}
+
+/* The words are in arg, divided by '|'; the enum's value is the place of the word. */
+static int set_choice(const struct option *option, const char *source, const char *value, struct error *error)
+{
+    const char *word = option->arg;
+
+    for (uint64_t i = 0;; i++) {
+        size_t len = strcspn(word, "|");
+
+        if (strlen(value) == len && memcmp(word, value, len) == 0) {
+            set_number(option, i);
+            return 0;
+        }
+        if (word[len] == '\0')
+            return fail(error, "%s: '%.60s' is none of %s", source, value, option->arg);
+        word += len + 1;
+    }
+}
+
+static void set_number(const struct option *option, uint64_t number)
+{
+    switch (option->kind) {
+    case KIND_UINT:
+    case KIND_CHOICE:
+        *(unsigned *)option->value = (unsigned)number;
+        break;
+    case KIND_LIMIT:
+        *(unsigned *)option->value = number == 0 && option->min == 0 ? HOIST_NO_LIMIT : (unsigned)number;
+        break;
+    case KIND_SIZE:
+        *(size_t *)option->value = (size_t)number;
+        break;
+    case KIND_SWITCH:
+        *(bool *)option->value = number != 0;
+        break;
+    case KIND_GROUP:
+    case KIND_TEXT:
+        break;
+    }
+}
+
+/* Digits, and for a size one of K, M, G (powers of 1024) behind them; nothing else. False also when it overflows. */
+static bool parse_number(const char *text, bool is_size, uint64_t *ret_number)
+{
+    static const char suffixes[] = "KMG";
+    const char *p, *suffix;
+    uint64_t number = 0;
+    unsigned shift = 0;
+
+    for (p = text; *p >= '0' && *p <= '9'; p++) {
+        if (number > (UINT64_MAX - 9) / 10)
+            return false;
+        number = number * 10 + (uint64_t)(*p - '0');
+    }
+    if (p == text)
+        return false;
+    suffix = is_size && *p != '\0' ? strchr(suffixes, toupper((unsigned char)*p)) : NULL;
+    if (suffix != NULL) {
+        shift = 10 * (unsigned)(suffix - suffixes + 1);
+        p++;
+    }
+    if (*p != '\0' || number > UINT64_MAX >> shift)
+        return false;
+    *ret_number = number << shift;
+    return true;
+}
+
+static const char *number_text(uint64_t number, bool is_size, char buffer[NUMBER_TEXT])
+{
+    static const char suffixes[] = "\0KMG";
+    unsigned i = 0;
+
+    for (; is_size && number > 0 && number % 1024 == 0 && i < 3; i++)
+        number /= 1024;
+    (void)snprintf(buffer, NUMBER_TEXT, "%" PRIu64 "%.1s", number, suffixes + i);
+    return buffer;
+}
+
+static int fail(struct error *error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(error->text, error->size, format, args);
+    va_end(args);
+    return -EINVAL;
+}
+
+/* ---- help ---- */
+
+static void print_option(const struct option *option, FILE *out)
+{
+    const char *arg = option->kind != KIND_SWITCH ? option->arg : "";
+    int len = fprintf(out, "  --%s %s", option->name, arg);
+
+    if (len >= HELP_COLUMN) {
+        fputc('\n', out);
+        len = 0;
+    }
+    fprintf(out, "%*s%s", HELP_COLUMN - len, "", option->help);
+    print_range(option, out);
+}
+
+/* Default and range, as they would be given. */
+static void print_range(const struct option *option, FILE *out)
+{
+    bool is_size = option->kind == KIND_SIZE;
+    bool has_range = is_size || option->kind == KIND_UINT || option->kind == KIND_LIMIT;
+    char buffer[NUMBER_TEXT], most[NUMBER_TEXT];
+    const char *preset = option->preset;
+
+    if (preset == NULL && option->kind == KIND_TEXT)
+        preset = *(const char **)option->value;
+    if (preset == NULL && option->kind == KIND_UINT && *(unsigned *)option->value >= option->min)
+        preset = number_text(*(unsigned *)option->value, false, buffer);
+    if (preset != NULL)
+        fprintf(out, "; default: %s", preset);
+    if (has_range)
+        fprintf(out, "; %s to %s", number_text(option->min, is_size, buffer), number_text(option->max, is_size, most));
+    fputc('\n', out);
+}

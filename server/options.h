@@ -1,0 +1,26 @@
+/* The command line and the environment, from one table; a program's own options join it. */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include "hoist.h"
+
+#include <stdio.h>
+
+/* All that can be set: the app's part, and what belongs to the process. */
+struct options {
+    hoist_config config;    /* every field set, but max_connections: 0 is as many as the descriptors allow */
+    size_t worker_stack;    /* bytes */
+    const char *access_log; /* a file's name, "-" for stdout, "off", or NULL: stdout if it is a terminal */
+    unsigned log_level;     /* enum log_level */
+};
+
+/* Reads HOIST_<NAME> from the environment, where an empty one counts for nothing, then argv[1 ..]; later ones win. Sets
+ * the values of the program's own options too. 0, or -EINVAL after one line in error[error_size] that names the option,
+ * the value and what it takes. argv and the environment must stay in place. */
+int options_read(struct options *ret_options, const hoist_program *program, int argc, char **argv, char *error,
+                 size_t error_size);
+
+/* --help: every option with its default and range, the program's own last. */
+void options_print_help(const hoist_program *program, FILE *out);
+
+#endif

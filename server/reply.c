@@ -1,0 +1,222 @@
+/* A reply's head as bytes, its error form, and the date in it.
+ *
+ * Happy path: one pass of copies into a buffer that is large enough by construction (REPLY_HEAD_MAX).
+ * Failures: none; limits are held where fields are added (response.c). Close: nothing is held.
+ */
+#include "reply.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define STATUSES(X)                                                                                                    \
+    X(200, "OK")                                                                                                       \
+    X(201, "Created")                                                                                                  \
+    X(202, "Accepted")                                                                                                 \
+    X(204, "No Content")                                                                                               \
+    X(206, "Partial Content")                                                                                          \
+    X(301, "Moved Permanently")                                                                                        \
+    X(302, "Found")                                                                                                    \
+    X(303, "See Other")                                                                                                \
+    X(304, "Not Modified")                                                                                             \
+    X(307, "Temporary Redirect")                                                                                       \
+    X(308, "Permanent Redirect")                                                                                       \
+    X(400, "Bad Request")                                                                                              \
+    X(401, "Unauthorized")                                                                                             \
+    X(403, "Forbidden")                                                                                                \
+    X(404, "Not Found")                                                                                                \
+    X(405, "Method Not Allowed")                                                                                       \
+    X(406, "Not Acceptable")                                                                                           \
+    X(408, "Request Timeout")                                                                                          \
+    X(409, "Conflict")                                                                                                 \
+    X(410, "Gone")                                                                                                     \
+    X(412, "Precondition Failed")                                                                                      \
+    X(413, "Content Too Large")                                                                                        \
+    X(414, "URI Too Long")                                                                                             \
+    X(415, "Unsupported Media Type")                                                                                   \
+    X(417, "Expectation Failed")                                                                                       \
+    X(422, "Unprocessable Content")                                                                                    \
+    X(429, "Too Many Requests")                                                                                        \
+    X(431, "Request Header Fields Too Large")                                                                          \
+    X(500, "Internal Server Error")                                                                                    \
+    X(501, "Not Implemented")                                                                                          \
+    X(502, "Bad Gateway")                                                                                              \
+    X(503, "Service Unavailable")                                                                                      \
+    X(504, "Gateway Timeout")                                                                                          \
+    X(505, "HTTP Version Not Supported")
+
+static char *put(char *at, const char *text, size_t len);
+static char *put_field(char *at, const char *name, const char *value);
+static char *put_number(char *at, size_t number);
+
+#define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
+
+size_t reply_write_head(char *out, const struct reply *reply, const struct reply_framing *framing)
+{
+    char *at = PUT(out, "HTTP/1.1 ");
+
+    assert(reply->status >= 200 && reply->status <= 599);
+    at = put_number(at, (size_t)reply->status);
+    at = PUT(at, " ");
+    at = put(at, reply_phrase(reply->status), strlen(reply_phrase(reply->status)));
+    at = PUT(at, "\r\n");
+    at = put_field(at, "Date", framing->date);
+    if (reply_may_have_body(reply->status)) {
+        if (reply->type != NULL)
+            at = put_field(at, "Content-Type", reply->type);
+        at = PUT(at, "Content-Length: ");
+        at = put_number(at, reply->body_len);
+        at = PUT(at, "\r\n");
+    }
+    if (framing->is_last)
+        at = PUT(at, "Connection: close\r\n");
+    else if (framing->is_http10)
+        at = PUT(at, "Connection: keep-alive\r\n");
+    if (framing->has_timing)
+        at += snprintf(at, 80, "Server-Timing: wait;dur=%.3f, run;dur=%.3f\r\n", (double)framing->wait_ns / 1e6,
+                       (double)framing->run_ns / 1e6);
+    for (const struct reply_field *field = reply->fields; field != NULL; field = field->next)
+        at = put_field(at, field->name, field->value);
+    at = PUT(at, "\r\n");
+    assert(at - out <= REPLY_HEAD_MAX);
+    return (size_t)(at - out);
+}
+
+static char *put(char *at, const char *text, size_t len)
+{
+    memcpy(at, text, len);
+    return at + len;
+}
+
+static char *put_field(char *at, const char *name, const char *value)
+{
+    at = put(at, name, strlen(name));
+    at = PUT(at, ": ");
+    at = put(at, value, strlen(value));
+    return PUT(at, "\r\n");
+}
+
+static char *put_number(char *at, size_t number)
+{
+    char digits[24];
+    char *first = digits + sizeof(digits);
+
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return put(at, first, (size_t)(digits + sizeof(digits) - first));
+}
+
+bool reply_may_have_body(int status)
+{
+    return status != 204 && status != 304;
+}
+
+const char *reply_phrase(int status)
+{
+    switch (status) {
+#define CASE(code, phrase)                                                                                             \
+    case code:                                                                                                         \
+        return phrase;
+        STATUSES(CASE)
+#undef CASE
+    default:
+        return "";
+    }
+}
+
+void reply_error(struct reply *reply, int status, const char *text, char body[REPLY_ERROR_MAX])
+{
+    static const char before[] = "{\"error\":\"", after[] = "\"}";
+    size_t room = REPLY_ERROR_MAX - sizeof(before) - sizeof(after);
+    char *at = PUT(body, before);
+
+    reply_json_escape(at, room, text, strlen(text));
+    at += strlen(at);
+    at = put(at, after, sizeof(after));
+    *reply = (struct reply){
+        .status = status,
+        .type = REPLY_TYPE_JSON,
+        .body = body,
+        .body_len = (size_t)(at - body) - 1,
+    };
+}
+
+/* The length of the UTF-8 character at text, 0 when there is none that is valid (RFC 3629, section 4). */
+static size_t utf8_len(const unsigned char *text, size_t len)
+{
+    unsigned char c = text[0];
+    size_t need = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+
+    if (need == 0 || need > len)
+        return 0;
+    for (size_t i = 1; i < need; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    if ((c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] > 0x9f) || /* overlong, surrogates */
+        (c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] > 0x8f))
+        return 0;
+    return need;
+}
+
+/* One character of text as JSON (RFC 8259, section 7) into piece. Returns how many bytes of text it was. */
+static size_t escape_one(const char *text, size_t len, char piece[8])
+{
+    static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    size_t taken = utf8_len((const unsigned char *)text, len);
+    const char *special = text[0] == '\0' ? NULL : strchr(plain, text[0]);
+
+    if (special != NULL) {
+        snprintf(piece, 8, "\\%c", letters[special - plain]);
+    } else if ((unsigned char)text[0] < 0x20 || text[0] == 0x7f) {
+        snprintf(piece, 8, "\\u%04x", (unsigned)text[0]);
+    } else if (taken == 0) {
+        memcpy(piece, "\xef\xbf\xbd", 4);
+    } else {
+        memcpy(piece, text, taken);
+        piece[taken] = '\0';
+    }
+    return taken > 0 ? taken : 1;
+}
+
+size_t reply_json_escape(char *out, size_t size, const char *text, size_t len)
+{
+    size_t total = 0, written = 0;
+    bool is_cut = size == 0;
+    char piece[8];
+
+    for (size_t i = 0; i < len; total += strlen(piece)) {
+        i += escape_one(text + i, len - i, piece);
+        is_cut = is_cut || strlen(piece) >= size - written;
+        if (!is_cut) {
+            memcpy(out + written, piece, strlen(piece));
+            written += strlen(piece);
+        }
+    }
+    if (size > 0)
+        out[written] = '\0';
+    return total;
+}
+
+void reply_clock_tick(struct reply_clock *clock, uint64_t now_ms)
+{
+    /* Not strftime(): a program that calls setlocale() would get names in its own language. */
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct timespec now;
+    struct tm tm;
+
+    if (now_ms < clock->until_ms)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    snprintf(clock->date, sizeof(clock->date), "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
+             months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    snprintf(clock->log, sizeof(clock->log), "%02d/%s/%d:%02d:%02d:%02d +0000", tm.tm_mday, months[tm.tm_mon],
+             tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    clock->until_ms = now_ms + 1000 - (uint64_t)now.tv_nsec / 1000000;
+}

@@ -1,0 +1,202 @@
+/* What a handler says in reply: hoist.h's hoist_reply_*() and hoist_res_header().
+ *
+ * Happy path: the reply is described in hoist_res, its body in the exchange's arena or where the handler keeps it;
+ * nothing is sent here. Failures: -EALREADY, -EMSGSIZE, -EINVAL, -ENOMEM; the reply is then as it was before. Close:
+ * exchange_free() hands a given body back.
+ */
+#include "exchange.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int reply_with(hoist_res *res, int status, const char *type, const void *body, size_t len);
+static int check_reply(hoist_res *res, int status, const char *type, size_t len);
+static bool is_token(const char *text);
+static bool is_field_value(const char *text);
+static bool is_ours(const char *name);
+
+static struct arena *arena_of(hoist_res *res)
+{
+    return &exchange_of_res(res)->req.arena;
+}
+
+int hoist_reply_text(hoist_res *res, int status, const char *text)
+{
+    return hoist_reply_copy(res, status, REPLY_TYPE_TEXT, text, strlen(text));
+}
+
+int hoist_reply_json(hoist_res *res, int status, const char *json)
+{
+    return hoist_reply_copy(res, status, REPLY_TYPE_JSON, json, strlen(json));
+}
+
+int hoist_reply_copy(hoist_res *res, int status, const char *type, const void *body, size_t len)
+{
+    void *copy;
+    int err;
+
+    err = check_reply(res, status, type, len);
+    if (err < 0)
+        return err;
+    copy = arena_alloc(arena_of(res), len);
+    if (copy == NULL)
+        return -ENOMEM;
+    if (len > 0)
+        memcpy(copy, body, len);
+    return reply_with(res, status, type, copy, len);
+}
+
+int hoist_reply_printf(hoist_res *res, int status, const char *type, const char *format, ...)
+{
+    va_list args;
+    char *text;
+    int err, len;
+
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (len < 0)
+        return -EINVAL;
+    err = check_reply(res, status, type, (size_t)len);
+    if (err < 0)
+        return err;
+    text = arena_alloc(arena_of(res), (size_t)len + 1);
+    if (text == NULL)
+        return -ENOMEM;
+    va_start(args, format);
+    vsnprintf(text, (size_t)len + 1, format, args);
+    va_end(args);
+    return reply_with(res, status, type, text, (size_t)len);
+}
+
+int hoist_reply_static(hoist_res *res, int status, const char *type, const void *body, size_t len)
+{
+    int err;
+
+    err = check_reply(res, status, type, len);
+    return err < 0 ? err : reply_with(res, status, type, body, len);
+}
+
+int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, size_t len, void (*free_body)(void *))
+{
+    int err;
+
+    err = check_reply(res, status, type, len);
+    if (err == 0)
+        err = reply_with(res, status, type, body, len);
+    if (err < 0) {
+        free_body(body);
+        return err;
+    }
+    res->given_body = body;
+    res->free_body = free_body;
+    return 0;
+}
+
+int hoist_reply_error(hoist_res *res, int status, const char *format, ...)
+{
+    char text[REPLY_ERROR_MAX], body[REPLY_ERROR_MAX];
+    struct reply reply;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    reply_error(&reply, status, text, body);
+    return hoist_reply_copy(res, status, reply.type, reply.body, reply.body_len);
+}
+
+int hoist_res_header(hoist_res *res, const char *name, const char *value)
+{
+    size_t len = strlen(name) + strlen(value) + sizeof(": \r\n");
+    struct reply_field *field;
+
+    if (!is_token(name) || !is_field_value(value) || is_ours(name))
+        return -EINVAL;
+    if (len > REPLY_FIELDS_MAX - res->fields_len)
+        return -EMSGSIZE;
+    field = arena_alloc(arena_of(res), sizeof(*field));
+    if (field == NULL)
+        return -ENOMEM;
+    field->next = NULL;
+    field->name = arena_strndup(arena_of(res), name, strlen(name));
+    field->value = arena_strndup(arena_of(res), value, strlen(value));
+    if (field->name == NULL || field->value == NULL)
+        return -ENOMEM;
+    if (res->last_field == NULL)
+        res->last_field = &res->reply.fields;
+    *res->last_field = field;
+    res->last_field = (const struct reply_field **)&field->next;
+    res->fields_len += len;
+    return 0;
+}
+
+static int check_reply(hoist_res *res, int status, const char *type, size_t len)
+{
+    const struct exchange *x = exchange_of_res(res);
+    size_t max = x->req.route->given.max_reply;
+
+    if (res->reply.status != 0)
+        return -EALREADY;
+    if (status < 200 || status > 599 || type == NULL || strlen(type) >= REPLY_TYPE_MAX || !is_field_value(type))
+        return -EINVAL;
+    if (len > max) {
+        res->reason = arena_printf(arena_of(res), "the reply has %zu bytes; max_reply is %zu", len, max);
+        return -EMSGSIZE;
+    }
+    return 0;
+}
+
+static int reply_with(hoist_res *res, int status, const char *type, const void *body, size_t len)
+{
+    const char *copy = type;
+
+    /* The two types that nearly every reply has are literals here; another may live on the handler's stack. */
+    if (strcmp(type, REPLY_TYPE_JSON) == 0)
+        copy = REPLY_TYPE_JSON;
+    else if (strcmp(type, REPLY_TYPE_TEXT) == 0)
+        copy = REPLY_TYPE_TEXT;
+    else
+        copy = arena_strndup(arena_of(res), type, strlen(type));
+    if (copy == NULL)
+        return -ENOMEM;
+    res->reply.status = status;
+    res->reply.type = copy;
+    res->reply.body = body;
+    res->reply.body_len = len;
+    return 0;
+}
+
+/* RFC 9110, section 5.6.2. */
+static bool is_token(const char *text)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+
+    for (const char *c = text; *c != '\0'; c++)
+        if (!((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr(others, *c)))
+            return false;
+    return *text != '\0';
+}
+
+/* RFC 9110, section 5.5. */
+static bool is_field_value(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++)
+        if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
+            return false;
+    return true;
+}
+
+/* Fields by which the server frames its messages: a second one would let a client read another message than we sent. */
+static bool is_ours(const char *name)
+{
+    static const char *const names[] = {"Connection", "Content-Length", "Content-Type", "Date", "Transfer-Encoding"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return false;
+}

@@ -1,0 +1,131 @@
+/* Routes and their lanes, as an app takes them in.
+ *
+ * Happy path: app_add_route() copies the caller's route, fills in defaults, finds or makes its lane and tells the
+ * router. Failures: -EINVAL, -EEXIST or -ENOMEM with a line in app->error; the app is as before. Close:
+ * hoist_app_free().
+ */
+#include "route.h"
+
+#include "app.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check_route(hoist_app *app, const hoist_route *given);
+static void resolve_route(hoist_route *route, const hoist_config *config);
+static int join_lane(hoist_app *app, struct route *route);
+static struct lane *find_lane(hoist_app *app, const char *name);
+
+int app_add_route(hoist_app *app, const hoist_route *given)
+{
+    struct lane *lanes = app->lanes;
+    struct route *route;
+    int err;
+
+    err = check_route(app, given);
+    if (err < 0)
+        return err;
+    route = calloc(1, sizeof(*route));
+    if (route == NULL)
+        return -ENOMEM;
+    route->given = *given;
+    resolve_route(&route->given, &app->config);
+    route->hook = given->worker_init != NULL ? (int)app->n_hooks : NO_HOOK;
+    err = given->run == HOIST_INLINE ? 0 : join_lane(app, route);
+    if (err == 0)
+        err = router_add(&app->router, given->method, given->path, route, app->error, sizeof(app->error));
+    if (err < 0) {
+        if (app->lanes != lanes) {
+            struct lane *made = app->lanes;
+
+            app->lanes = lanes;
+            free(made);
+        }
+        free(route);
+        return err;
+    }
+    if (route->hook != NO_HOOK)
+        app->n_hooks++;
+    *app->last_route = route;
+    app->last_route = &route->next;
+    return 0;
+}
+
+static int check_route(hoist_app *app, const hoist_route *given)
+{
+    const char *wrong = NULL;
+    bool is_inline = given->run == HOIST_INLINE;
+
+    if (given->path == NULL)
+        wrong = "it has no path";
+    else if (given->handler == NULL)
+        wrong = "it has no handler";
+    else if (given->method == HOIST_HEAD)
+        wrong = "HEAD is answered by the route for GET";
+    else if (given->run > HOIST_ASYNC)
+        wrong = "run is none of HOIST_OFFLOAD, HOIST_INLINE and HOIST_ASYNC";
+    else if (is_inline && (given->lane != NULL || given->max_concurrency != 0 || given->max_waiting != 0))
+        wrong = "it runs inline: it has no lane, max_concurrency or max_waiting";
+    else if (is_inline && (given->timeout_ms != 0 || given->queue_timeout_ms != 0))
+        wrong = "it runs inline: it cannot be timed out";
+    else if (is_inline && given->worker_init != NULL)
+        wrong = "it runs inline: it has no worker_init";
+    else if (given->worker_fini != NULL && given->worker_init == NULL)
+        wrong = "it has a worker_fini and no worker_init";
+    if (wrong == NULL)
+        return 0;
+    snprintf(app->error, sizeof(app->error), "route %s: %s", given->path != NULL ? given->path : "(no path)", wrong);
+    return -EINVAL;
+}
+
+static void resolve_route(hoist_route *route, const hoist_config *config)
+{
+    if (route->max_waiting == 0)
+        route->max_waiting = config->max_waiting;
+    if (route->timeout_ms == 0)
+        route->timeout_ms = config->timeout_ms;
+    if (route->queue_timeout_ms == 0)
+        route->queue_timeout_ms = config->queue_timeout_ms;
+    if (route->max_body == 0)
+        route->max_body = config->max_body;
+    if (route->max_reply == 0)
+        route->max_reply = config->max_reply;
+}
+
+/* The lane of that name, or a new one. Routes that share a lane must agree on its limits. */
+static int join_lane(hoist_app *app, struct route *route)
+{
+    const hoist_route *given = &route->given;
+    struct lane *lane = find_lane(app, given->lane);
+
+    if (lane == NULL) {
+        lane = calloc(1, sizeof(*lane));
+        if (lane == NULL)
+            return -ENOMEM;
+        lane->name = given->lane;
+        lane->max_waiting = given->max_waiting;
+        lane->max_concurrency = given->max_concurrency;
+        lane->next = app->lanes;
+        app->lanes = lane;
+    } else if (lane->max_waiting != given->max_waiting || lane->max_concurrency != given->max_concurrency) {
+        snprintf(app->error, sizeof(app->error),
+                 "route %s: lane \"%s\" has max_concurrency %u and max_waiting %u already, not %u and %u", given->path,
+                 lane->name, lane->max_concurrency, lane->max_waiting, given->max_concurrency, given->max_waiting);
+        return -EINVAL;
+    }
+    route->lane = lane;
+    return 0;
+}
+
+static struct lane *find_lane(hoist_app *app, const char *name)
+{
+    struct lane *lane = app->lanes;
+
+    if (name == NULL)
+        return NULL;
+    while (lane != NULL && (lane->name == NULL || strcmp(lane->name, name) != 0))
+        lane = lane->next;
+    return lane;
+}

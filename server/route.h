@@ -1,0 +1,40 @@
+/* A route as the server keeps it: the caller's hoist_route with every default filled in, and the lane its jobs go
+ * through. */
+#ifndef SERVER_ROUTE_H
+#define SERVER_ROUTE_H
+
+#include "hoist.h"
+#include "pool/pool.h"
+
+#include <stdint.h>
+
+/* A pool lane, and what its finished jobs tell about how fast it empties. Loop thread. */
+struct lane {
+    struct lane *next;
+    const char *name; /* NULL: one route's own */
+    unsigned max_waiting, max_concurrency;
+    struct pool_lane queue;
+    uint64_t drain_ns; /* mean time between two jobs that end while others wait; 0: not measured yet */
+    uint64_t ended_ns; /* when the last job ended with others waiting behind it; 0: none waited */
+};
+
+/* A job of lane has ended, and waiting more are in it. */
+void lane_note_end(struct lane *lane, uint64_t now_ns, unsigned waiting);
+
+/* How long a job that is submitted now would wait behind waiting others; 0: not known. */
+uint64_t lane_wait_ns(const struct lane *lane, unsigned waiting);
+
+/* Retry-After in seconds (RFC 9110, section 10.2.3): when a place in the lane will be free, 1 to 3600. */
+unsigned lane_retry_after_s(const struct lane *lane, unsigned waiting);
+
+enum { NO_HOOK = -1 };
+
+struct route {
+    struct route *next;
+    hoist_route given; /* with its defaults filled in */
+    struct lane *lane; /* NULL: it never offloads */
+    int hook;          /* its place among the pool's hooks, or NO_HOOK */
+    void *loop_data;   /* what worker_init left for the loop's thread, under the inline executor */
+};
+
+#endif

@@ -1,0 +1,71 @@
+/* Which route takes a request: a trie of path segments.
+ *
+ * A pattern is '/' and segments divided by '/': text, ":name" for any segment that is not empty, "*" at the end for the
+ * rest of the path, which may be empty. Patterns are written decoded. A '/' at the end counts.
+ *
+ * A request's path is split at raw '/', then each segment is decoded and compared, so "%2F" never divides. At each
+ * segment text wins over ":name" and that over "*"; where this way leads nowhere, or to a path that lacks the method,
+ * the next one is tried. A lookup allocates nothing.
+ */
+#ifndef SERVER_ROUTER_H
+#define SERVER_ROUTER_H
+
+#include "hoist.h"
+
+enum {
+    ROUTER_METHODS = HOIST_OPTIONS + 1,
+    ROUTER_SEGMENTS_MAX = 32,
+    ROUTER_ARGS_MAX = 16,
+    ROUTER_ALLOW_SIZE = 64, /* holds every method */
+};
+
+/* For a lookup: a method that no route can have (TRACE, CONNECT). */
+#define ROUTER_OTHER_METHOD ((enum hoist_method)ROUTER_METHODS)
+
+struct router_node;
+
+struct router {
+    struct router_node *root;
+};
+
+/* An argument of the path, as sent: not decoded, not NUL-terminated. */
+struct router_arg {
+    const char *name;  /* of the route; "*" for the rest; lives as long as the router */
+    const char *value; /* in the path that was looked up */
+    size_t len;
+};
+
+struct router_match {
+    void *route;      /* NULL unless ROUTER_FOUND */
+    unsigned methods; /* when ROUTER_NO_METHOD: of all routes with that path, 1u << enum hoist_method each */
+    unsigned n_args;  /* 0 unless ROUTER_FOUND */
+    struct router_arg args[ROUTER_ARGS_MAX];
+};
+
+enum router_result {
+    ROUTER_FOUND,
+    ROUTER_NO_PATH,   /* 404 */
+    ROUTER_NO_METHOD, /* 405, or the answer to OPTIONS */
+};
+
+/* A router of zeros is empty; router_close() frees what was added and leaves it empty. */
+void router_close(struct router *router);
+
+/* Adds a route; pattern is copied. -EINVAL: a bad pattern or method; -EEXIST: the method and path are taken, whatever
+ * the arguments' names; -ENOMEM. One line of why is in error[error_size] then, and lookups give what they gave before.
+ */
+int router_add(struct router *router, enum hoist_method method, const char *pattern, void *route, char *error,
+               size_t error_size);
+
+/* path begins with '/' and holds no bad %-escape and no "." or ".." segment. HOIST_HEAD finds the routes of HOIST_GET.
+ */
+enum router_result router_find(const struct router *router, enum hoist_method method, const char *path,
+                               struct router_match *ret_match);
+
+/* Makes the arguments point into to, which holds the same path as from, in which they were found. */
+void router_rebase(struct router_match *match, const char *from, const char *to);
+
+/* The value of Allow for a router_match.methods: "GET, HEAD, OPTIONS". HEAD comes with GET, and OPTIONS always. */
+void router_allow(unsigned methods, char ret_text[ROUTER_ALLOW_SIZE]);
+
+#endif

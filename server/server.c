@@ -1,0 +1,82 @@
+/* What all connections of one loop share.
+ *
+ * Happy path: server_init(), connections and exchanges come and go, server_drain(), and when server_is_empty(),
+ * server_close(). Failures: no memory at start. Close: server_abort() for those that do not want to wait.
+ */
+#include "server.h"
+
+#include "conn.h"
+#include "exchange.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+static int prepare_deadlines(struct server *server);
+
+int server_init(struct server *server, uv_loop_t *loop, const hoist_config *config, const struct router *router)
+{
+    int err;
+
+    server->loop = loop;
+    server->config = config;
+    server->router = router;
+    server->read_buffer = malloc(READ_BUFFER);
+    server->out = malloc(OUT_BUFFER);
+    err = deadlines_init(&server->deadlines, loop);
+    if (err == 0)
+        err = server->read_buffer == NULL || server->out == NULL ? -ENOMEM : prepare_deadlines(server);
+    if (err < 0)
+        server_close(server, NULL, NULL);
+    return err;
+}
+
+static int prepare_deadlines(struct server *server)
+{
+    const hoist_config *config = server->config;
+    const unsigned durations[] = {
+        config->header_timeout_ms, config->body_timeout_ms, config->write_timeout_ms,
+        config->keep_alive_ms,     config->timeout_ms,      config->queue_timeout_ms,
+    };
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]) && err == 0; i++)
+        err = deadlines_prepare(&server->deadlines, durations[i]);
+    return err;
+}
+
+void server_close(struct server *server, void (*on_closed)(void *arg), void *arg)
+{
+    assert(server_is_empty(server));
+    exchange_close_all(server);
+    free(server->read_buffer);
+    free(server->out);
+    server->read_buffer = server->out = NULL;
+    deadlines_close(&server->deadlines, on_closed, arg);
+}
+
+void server_drain(struct server *server)
+{
+    struct conn *next;
+
+    server->is_draining = true;
+    for (struct conn *conn = server->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        conn_drain(conn);
+    }
+}
+
+void server_abort(struct server *server)
+{
+    struct conn *next;
+
+    for (struct conn *conn = server->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        conn_close(conn, true);
+    }
+}
+
+bool server_is_empty(const struct server *server)
+{
+    return server->n_conns == 0 && server->n_exchanges == 0;
+}

@@ -1,0 +1,64 @@
+/* What all connections of one loop share: limits, routes, pool, clocks, buffers, and who is there. No socket:
+ * listener.c accepts, tcp.c reads and writes, and tests stand in for both. Loop thread only.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "deadlines.h"
+#include "hoist.h"
+#include "pool/pool.h"
+#include "reply.h"
+#include "router.h"
+
+#include <uv.h>
+
+enum {
+    READ_BUFFER = 64 * 1024, /* bytes taken by one read */
+    OUT_BUFFER = 64 * 1024,  /* bytes gathered for one write */
+};
+
+struct conn;
+struct exchange;
+
+struct server {
+    uv_loop_t *loop;
+    const hoist_config *config; /* every field is set */
+    const struct router *router;
+    struct pool *pool; /* NULL: the inline executor, every handler runs on the loop */
+    struct deadlines deadlines;
+    struct reply_clock clock;
+
+    struct conn *conns; /* all of them, newest first */
+    unsigned n_conns;
+    struct exchange *exchanges, *free_exchanges;
+    unsigned n_exchanges, n_free_exchanges; /* in use; kept for reuse */
+    unsigned n_abandoned;                   /* in use without a connection */
+    uint64_t next_id;
+
+    char *read_buffer; /* READ_BUFFER bytes, one read's at a time */
+    char *out;         /* OUT_BUFFER bytes, empty between two turns of a connection */
+    size_t out_len;
+
+    bool is_draining;
+    bool is_virtual;              /* hoist_later() takes no time, but counts it */
+    uint64_t virtual_ms;          /* what it counted */
+    void (*on_change)(void *arg); /* a connection or exchange is gone */
+    void *arg;
+};
+
+/* Takes a zeroed server; config, router and loop are borrowed. -ENOMEM: server_close() was called, and loop must turn
+ * once more. */
+int server_init(struct server *server, uv_loop_t *loop, const hoist_config *config, const struct router *router);
+
+/* No connection and no exchange may be left. on_closed(arg), which may be NULL, comes when *server may go. */
+void server_close(struct server *server, void (*on_closed)(void *arg), void *arg);
+
+/* No new requests: idle connections close, half-sent heads get a second more, answers say Connection: close. */
+void server_drain(struct server *server);
+
+/* Closes every connection, whatever it does; what runs is abandoned. */
+void server_abort(struct server *server);
+
+bool server_is_empty(const struct server *server);
+
+#endif

@@ -1,0 +1,187 @@
+/* Connections over sockets.
+ *
+ * Happy path: one read buffer for all connections of the loop, so an idle one has none; a write is tried at once and
+ * queued only when the socket is full. Failures: any error of a read or write is the connection's end. Close:
+ * uv_close(), then conn_on_closed(), then the memory goes.
+ */
+#include "tcp.h"
+
+#include "conn.h"
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct tcp {
+    struct conn conn;
+    uv_tcp_t handle;
+    uv_write_t *write; /* only while one is under way */
+};
+
+static const struct conn_io tcp_io;
+
+static struct tcp *tcp_of_conn(const struct conn *conn)
+{
+    return (struct tcp *)((uintptr_t)conn - offsetof(struct tcp, conn));
+}
+
+static uv_stream_t *stream_of(struct tcp *tcp)
+{
+    return (uv_stream_t *)&tcp->handle;
+}
+
+static void on_refused(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+int tcp_open(struct server *server, int fd)
+{
+    struct tcp *tcp = calloc(1, sizeof(*tcp));
+    int err;
+
+    if (tcp == NULL) {
+        close(fd);
+        return -ENOMEM;
+    }
+    err = uv_tcp_init(server->loop, &tcp->handle);
+    if (err < 0) {
+        close(fd);
+        free(tcp);
+        return err;
+    }
+    tcp->handle.data = tcp;
+    err = uv_tcp_open(&tcp->handle, fd);
+    if (err < 0) {
+        close(fd);
+        uv_close((uv_handle_t *)&tcp->handle, on_refused);
+        return err;
+    }
+    uv_tcp_nodelay(&tcp->handle, 1);
+    conn_open(&tcp->conn, server, &tcp_io);
+    return 0;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct tcp *tcp = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init(tcp->conn.server->read_buffer, READ_BUFFER);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct tcp *tcp = stream->data;
+
+    if (n > 0)
+        conn_on_bytes(&tcp->conn, buf->base, (size_t)n);
+    else if (n == UV_EOF)
+        conn_on_eof(&tcp->conn);
+    else if (n < 0)
+        conn_on_error(&tcp->conn);
+}
+
+static void tcp_read(struct conn *conn, bool on)
+{
+    struct tcp *tcp = tcp_of_conn(conn);
+
+    if (!on)
+        uv_read_stop(stream_of(tcp));
+    else if (!uv_is_closing((uv_handle_t *)&tcp->handle))
+        uv_read_start(stream_of(tcp), on_alloc, on_read);
+}
+
+static ssize_t tcp_try_write(struct conn *conn, const uv_buf_t *bufs, unsigned n)
+{
+    int written = uv_try_write(stream_of(tcp_of_conn(conn)), bufs, n);
+
+    return written == UV_EAGAIN ? 0 : written;
+}
+
+static void on_written(uv_write_t *write, int err)
+{
+    struct tcp *tcp = write->data;
+
+    assert(tcp->write == write);
+    tcp->write = NULL;
+    free(write);
+    conn_on_written(&tcp->conn, err);
+}
+
+static int tcp_write(struct conn *conn, const uv_buf_t *bufs, unsigned n)
+{
+    struct tcp *tcp = tcp_of_conn(conn);
+    int err;
+
+    assert(tcp->write == NULL);
+    tcp->write = malloc(sizeof(*tcp->write));
+    if (tcp->write == NULL)
+        return -ENOMEM;
+    tcp->write->data = tcp;
+    err = uv_write(tcp->write, stream_of(tcp), bufs, n, on_written);
+    if (err < 0) {
+        free(tcp->write);
+        tcp->write = NULL;
+    }
+    return err;
+}
+
+static size_t tcp_unsent(const struct conn *conn)
+{
+    return uv_stream_get_write_queue_size(stream_of(tcp_of_conn(conn)));
+}
+
+static void tcp_shut(struct conn *conn)
+{
+    uv_os_fd_t fd;
+
+    if (uv_fileno((uv_handle_t *)&tcp_of_conn(conn)->handle, &fd) == 0)
+        shutdown(fd, SHUT_WR);
+}
+
+static void on_close(uv_handle_t *handle)
+{
+    struct tcp *tcp = handle->data;
+
+    conn_on_closed(&tcp->conn);
+    free(tcp);
+}
+
+static void tcp_close(struct conn *conn, bool reset)
+{
+    struct tcp *tcp = tcp_of_conn(conn);
+
+    /* After a shutdown libuv refuses a reset; then the ordinary close does. */
+    if (!reset || uv_tcp_close_reset(&tcp->handle, on_close) < 0)
+        uv_close((uv_handle_t *)&tcp->handle, on_close);
+}
+
+static const char *tcp_peer(const struct conn *conn, char *text, size_t size)
+{
+    union address address;
+    int len = sizeof(address);
+    const char *name = NULL;
+
+    if (uv_tcp_getpeername(&tcp_of_conn(conn)->handle, &address.any, &len) < 0)
+        return "-";
+    if (address.any.sa_family == AF_INET)
+        name = inet_ntop(AF_INET, &address.ip4.sin_addr, text, (socklen_t)size);
+    else if (address.any.sa_family == AF_INET6)
+        name = inet_ntop(AF_INET6, &address.ip6.sin6_addr, text, (socklen_t)size);
+    return name != NULL ? name : "-";
+}
+
+static const struct conn_io tcp_io = {
+    .read = tcp_read,
+    .try_write = tcp_try_write,
+    .write = tcp_write,
+    .unsent = tcp_unsent,
+    .shut = tcp_shut,
+    .close = tcp_close,
+    .peer = tcp_peer,
+};

@@ -1,0 +1,405 @@
+/* Jobs, lanes and workers: who runs what, how many at once, and in which order. */
+#include "lib/pool_fixture.h"
+
+#include <errno.h>
+
+static struct fixture f;
+
+/* Runs `jobs` jobs and counts how many times the workers come back to the gate together. */
+static unsigned waves(unsigned workers, unsigned jobs)
+{
+    unsigned n = 0, gone = 0;
+
+    fixture_start(&f, workers);
+    fixture_submit(&f, &f.lane, 0, jobs);
+    while (gone < jobs) {
+        fixture_run_until_inside(&f, workers < jobs - gone ? workers : jobs - gone);
+        gone += fixture_inside(&f);
+        fixture_let_go(&f, gone);
+        fixture_run_until_done(&f, gone);
+        n++;
+    }
+    cr_expect_eq(f.inside_max, workers);
+    fixture_close(&f);
+    return n;
+}
+
+Test(pool, eight_jobs_take_eight_turns_on_one_worker, .timeout = 30)
+{
+    cr_expect_eq(waves(1, 8), 8);
+}
+
+Test(pool, eight_jobs_take_one_turn_on_eight_workers, .timeout = 30)
+{
+    cr_expect_eq(waves(8, 8), 1);
+}
+
+Test(pool, as_many_jobs_run_at_once_as_there_are_workers, .timeout = 30)
+{
+    static const unsigned workers[] = {1, 2, 8, 64};
+    size_t i;
+
+    pool_reserve_threads(64, 0);
+    fixture_open(&f);
+    for (i = 0; i < sizeof workers / sizeof workers[0]; i++) {
+        struct pool_options options = {.workers = workers[i], .workers_max = 64};
+        unsigned done = f.done_calls;
+
+        f.came = f.let_go = f.inside_max = 0;
+        fixture_start_as(&f, &options);
+        fixture_submit(&f, &f.lane, 0, 100);
+        fixture_run_until_inside(&f, workers[i]);
+        fixture_let_all_go(&f);
+        fixture_run_until_done(&f, done + 100);
+        cr_expect_leq(f.inside_max, workers[i]);
+        fixture_stop(&f);
+    }
+    fixture_close(&f);
+}
+
+Test(pool, a_thousand_and_twenty_four_jobs_run_at_once, .timeout = 30)
+{
+    cr_expect_eq(waves(1024, 1024), 1);
+}
+
+Test(pool, every_job_runs_once_and_is_done_once, .timeout = 30)
+{
+    unsigned i;
+
+    fixture_start(&f, 4);
+    fixture_let_all_go(&f);
+    fixture_submit(&f, &f.lane, 0, FIXTURE_JOBS);
+    fixture_run_until_done(&f, FIXTURE_JOBS);
+
+    for (i = 0; i < FIXTURE_JOBS; i++) {
+        cr_assert_eq(f.jobs[i].work_calls, 1);
+        cr_assert_eq(f.jobs[i].done_calls, 1);
+    }
+    fixture_close(&f);
+}
+
+Test(pool, jobs_that_workers_take_by_themselves_are_done_before_the_last_ends, .timeout = 30)
+{
+    fixture_start(&f, 1);
+    fixture_let_go(&f, 3);
+    fixture_submit(&f, &f.lane, 0, 4);
+
+    fixture_run_until_done(&f, 3);
+
+    fixture_run_until_inside(&f, 1);
+    fixture_close(&f);
+}
+
+Test(pool, more_workers_take_up_work_at_once, .timeout = 30)
+{
+    struct pool_options options = {.workers = 1, .workers_max = 8};
+
+    pool_reserve_threads(8, 0);
+    fixture_open(&f);
+    fixture_start_as(&f, &options);
+    fixture_submit(&f, &f.lane, 0, 8);
+    fixture_run_until_inside(&f, 1);
+
+    cr_expect_eq(pool_resize(f.pool, 3), 0);
+    fixture_run_until_inside(&f, 3);
+    cr_expect_eq(pool_resize(f.pool, 8), 0);
+    fixture_run_until_inside(&f, 8);
+
+    cr_expect_eq(f.inside_max, 8);
+    fixture_close(&f);
+}
+
+Test(pool, fewer_workers_take_no_more_than_they_may, .timeout = 30)
+{
+    fixture_start(&f, 8);
+    fixture_submit(&f, &f.lane, 0, 40);
+    fixture_run_until_inside(&f, 8);
+
+    cr_expect_eq(pool_resize(f.pool, 2), 0);
+    fixture_let_go(&f, 8);
+    fixture_run_until_done(&f, 8);
+    fixture_run_until_inside(&f, 2);
+    f.inside_max = 0; /* both stand at the gate, and nobody else may come */
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 40);
+
+    cr_expect_leq(f.inside_max, 2);
+    fixture_close(&f);
+}
+
+Test(pool, a_shrink_strands_no_job_when_a_worker_is_parked, .timeout = 30)
+{
+    struct pool_figures figures;
+
+    fixture_start(&f, 2);
+    fixture_submit(&f, &f.lane, 0, 2);
+    fixture_run_until_inside(&f, 2);
+    fixture_let_go(&f, 1);
+    fixture_run_until_done(&f, 1);
+    pool_resize(f.pool, 1);
+    fixture_submit(&f, &f.lane, 2, 1);
+
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 3);
+
+    pool_figures(f.pool, &figures);
+    cr_expect_eq(figures.workers, 1);
+    cr_expect_eq(figures.waiting, 0);
+    fixture_close(&f);
+}
+
+Test(pool, a_resize_stays_within_its_bounds, .timeout = 30)
+{
+    fixture_start(&f, 2);
+
+    cr_expect_eq(pool_resize(f.pool, 0), -EINVAL);
+    cr_expect_eq(pool_resize(f.pool, 3), -EINVAL);
+    fixture_close(&f);
+}
+
+Test(pool, a_full_lane_refuses_a_job_at_once, .timeout = 30)
+{
+    struct pool_lane lane;
+
+    fixture_start(&f, 1);
+    pool_lane_init(f.pool, &lane, 2, 0);
+    fixture_submit(&f, &lane, 0, 1);
+    fixture_run_until_inside(&f, 1);
+    fixture_submit(&f, &lane, 1, 2);
+
+    cr_expect_eq(pool_submit(f.pool, &lane, &f.jobs[3].job), -EBUSY);
+    cr_expect_eq(pool_lane_waiting(f.pool, &lane), 2);
+
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 3);
+    cr_expect_eq(f.jobs[3].work_calls, 0);
+    fixture_close(&f);
+}
+
+Test(pool, a_cancelled_job_never_runs, .timeout = 30)
+{
+    fixture_start(&f, 1);
+    fixture_submit(&f, &f.lane, 0, 1);
+    fixture_run_until_inside(&f, 1);
+    fixture_submit(&f, &f.lane, 1, 2);
+
+    cr_expect_eq(pool_cancel(f.pool, &f.jobs[1].job), 0);
+
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 2);
+    cr_expect_eq(f.jobs[1].work_calls, 0);
+    cr_expect_eq(f.jobs[1].done_calls, 0);
+    cr_expect_eq(f.jobs[2].done_calls, 1);
+    fixture_close(&f);
+}
+
+Test(pool, a_job_cancelled_before_a_worker_comes_never_runs, .timeout = 30)
+{
+    fixture_start(&f, 1);
+    fixture_submit(&f, &f.lane, 0, 1);
+
+    cr_expect_eq(pool_cancel(f.pool, &f.jobs[0].job), 0);
+
+    uv_run(&f.loop, UV_RUN_DEFAULT);
+    cr_expect_eq(f.jobs[0].work_calls, 0);
+    fixture_close(&f);
+}
+
+Test(pool, a_running_job_cannot_be_cancelled, .timeout = 30)
+{
+    fixture_start(&f, 1);
+    fixture_submit(&f, &f.lane, 0, 1);
+    fixture_run_until_inside(&f, 1);
+
+    cr_expect_eq(pool_cancel(f.pool, &f.jobs[0].job), -EBUSY);
+
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 1);
+    fixture_close(&f);
+}
+
+Test(pool, a_serial_lane_never_runs_two_jobs_at_once, .timeout = 30)
+{
+    struct pool_lane lane;
+
+    fixture_start(&f, 8);
+    pool_lane_init(f.pool, &lane, 500, 1);
+    fixture_let_all_go(&f);
+    fixture_submit(&f, &lane, 0, 500);
+    fixture_run_until_done(&f, 500);
+
+    cr_expect_eq(f.inside_max, 1);
+    fixture_close(&f);
+}
+
+Test(pool, a_serial_lane_leaves_the_other_workers_to_others, .timeout = 30)
+{
+    struct pool_lane lane;
+
+    fixture_start(&f, 3);
+    pool_lane_init(f.pool, &lane, 8, 1);
+    fixture_submit(&f, &lane, 0, 8);
+    fixture_run_until_inside(&f, 1);
+    fixture_submit(&f, &f.lane, 8, 2);
+
+    fixture_run_until_inside(&f, 3);
+
+    cr_expect_eq(f.jobs[1].work_calls, 0);
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 10);
+    fixture_close(&f);
+}
+
+Test(pool, lanes_take_turns, .timeout = 30)
+{
+    static const unsigned order[] = {0, 10, 1, 11, 2, 3};
+    struct pool_lane other;
+    size_t i;
+
+    fixture_start(&f, 1);
+    pool_lane_init(f.pool, &other, 8, 0);
+    fixture_submit(&f, &f.lane, 0, 4);
+    fixture_submit(&f, &other, 10, 2);
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 6);
+
+    for (i = 0; i < sizeof order / sizeof order[0]; i++)
+        cr_expect_eq(f.order[i], order[i], "place %zu", i);
+    fixture_close(&f);
+}
+
+Test(pool, a_worker_takes_the_lowest_free_seat, .timeout = 30)
+{
+    fixture_start(&f, 4);
+    fixture_submit(&f, &f.lane, 0, 2);
+    fixture_run_until_inside(&f, 2);
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 2);
+
+    cr_expect_eq(f.jobs[0].job.seat + f.jobs[1].job.seat, 1);
+    fixture_close(&f);
+}
+
+Test(pool, a_job_knows_when_it_was_submitted_started_and_finished, .timeout = 30)
+{
+    const struct pool_job *job = &f.jobs[0].job;
+    uint64_t before = uv_hrtime();
+
+    fixture_start(&f, 1);
+    fixture_submit(&f, &f.lane, 0, 1);
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 1);
+
+    cr_expect_leq(before, job->submitted_ns);
+    cr_expect_leq(job->submitted_ns, job->started_ns);
+    cr_expect_leq(job->started_ns, job->finished_ns);
+    cr_expect_leq(job->finished_ns, uv_hrtime());
+    fixture_close(&f);
+}
+
+Test(pool, its_figures_are_those_of_the_moment, .timeout = 30)
+{
+    struct pool_figures figures;
+
+    fixture_start(&f, 2);
+    fixture_submit(&f, &f.lane, 0, 5);
+    fixture_run_until_inside(&f, 2);
+
+    pool_figures(f.pool, &figures);
+
+    cr_expect_eq(figures.workers, 2);
+    cr_expect_eq(figures.workers_max, 2);
+    cr_expect_eq(figures.threads, 2);
+    cr_expect_eq(figures.busy, 2);
+    cr_expect_eq(figures.parked, 0);
+    cr_expect_eq(figures.waiting, 3);
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 5);
+    fixture_close(&f);
+}
+
+static void note_job(const struct pool_job *job, void *arg)
+{
+    bool *seen = arg;
+
+    seen[(const struct fixture_job *)job - f.jobs] = true;
+}
+
+Test(pool, running_jobs_are_listed_and_waiting_ones_are_not, .timeout = 30)
+{
+    bool seen[FIXTURE_JOBS] = {false};
+
+    fixture_start(&f, 2);
+    fixture_submit(&f, &f.lane, 0, 3);
+    fixture_run_until_inside(&f, 2);
+
+    cr_expect_eq(pool_running(f.pool, note_job, seen), 2);
+
+    cr_expect(seen[0] && seen[1] && !seen[2]);
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 3);
+    cr_expect_eq(pool_running(f.pool, note_job, seen), 0);
+    fixture_close(&f);
+}
+
+Test(pool, a_job_is_not_listed_after_its_worker_has_left, .timeout = 30)
+{
+    bool seen[FIXTURE_JOBS] = {false};
+
+    fixture_start(&f, 2);
+    fixture_submit(&f, &f.lane, 0, 2);
+    fixture_run_until_inside(&f, 2);
+    pool_resize(f.pool, 1);
+    fixture_let_go(&f, 1);
+    fixture_run_until_done(&f, 1);
+
+    pool_running(f.pool, note_job, seen);
+
+    cr_expect_neq(seen[0], seen[1]);
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 2);
+    fixture_close(&f);
+}
+
+static void on_stopped(void *arg)
+{
+    *(unsigned *)arg = f.done_calls;
+}
+
+Test(pool, a_stop_lets_running_jobs_finish_and_takes_no_more, .timeout = 30)
+{
+    unsigned done_when_stopped = 0;
+
+    fixture_start(&f, 2);
+    fixture_submit(&f, &f.lane, 0, 2);
+    fixture_run_until_inside(&f, 2);
+
+    pool_stop(f.pool, on_stopped, &done_when_stopped);
+    cr_expect_eq(pool_submit(f.pool, &f.lane, &f.jobs[2].job), -EBUSY);
+    fixture_let_all_go(&f);
+    LOOP_RUN_UNTIL(&f.loop, done_when_stopped > 0);
+
+    cr_expect_eq(done_when_stopped, 2);
+    f.pool = NULL;
+    fixture_close(&f);
+}
+
+static void stop_in_done(struct pool_job *job)
+{
+    (void)job;
+    f.done_calls++;
+    pool_stop(f.pool, on_stopped, &f.jobs[0].done_calls);
+}
+
+Test(pool, it_may_be_stopped_by_a_job_that_is_done, .timeout = 30)
+{
+    fixture_start(&f, 2);
+    f.jobs[0].job.done = stop_in_done;
+    fixture_let_all_go(&f);
+    fixture_submit(&f, &f.lane, 0, 1);
+
+    LOOP_RUN_UNTIL(&f.loop, f.jobs[0].done_calls == 1);
+
+    f.pool = NULL;
+    fixture_close(&f);
+}

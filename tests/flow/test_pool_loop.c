@@ -1,0 +1,183 @@
+/* The pool and its loop: what keeps it alive, what wakes it, and that it never sleeps while a job waits for a worker.
+ */
+#include "lib/pool_fixture.h"
+
+#include <sched.h>
+
+static struct fixture f;
+
+Test(pool_loop, an_idle_pool_lets_its_loop_end, .timeout = 30)
+{
+    fixture_start(&f, 4);
+    cr_expect_eq(uv_run(&f.loop, UV_RUN_DEFAULT), 0);
+
+    fixture_let_all_go(&f);
+    fixture_submit(&f, &f.lane, 0, 8);
+    cr_expect_eq(uv_run(&f.loop, UV_RUN_DEFAULT), 0);
+
+    cr_expect_eq(f.done_calls, 8);
+    fixture_close(&f);
+}
+
+Test(pool_loop, the_sweep_sends_parked_workers_home, .timeout = 30)
+{
+    struct pool_figures figures;
+
+    fixture_start(&f, 4);
+    fixture_submit(&f, &f.lane, 0, 4);
+    fixture_run_until_inside(&f, 4);
+    fixture_let_all_go(&f);
+
+    uv_run(&f.loop, UV_RUN_DEFAULT);
+
+    pool_figures(f.pool, &figures);
+    cr_expect_eq(figures.parked, 0);
+    cr_expect_eq(figures.busy, 0);
+    fixture_close(&f);
+}
+
+/* Each round would else wait for the sweep, and all together for the timeout. */
+Test(pool_loop, a_parked_worker_is_called_when_work_comes, .timeout = 30)
+{
+    unsigned i;
+
+    fixture_start(&f, 1);
+    fixture_let_all_go(&f);
+    for (i = 1; i <= 200; i++) {
+        fixture_submit(&f, &f.lane, 0, 1);
+        fixture_run_until_done(&f, i);
+    }
+    fixture_close(&f);
+}
+
+Test(pool_loop, a_stop_wakes_parked_workers, .timeout = 30)
+{
+    struct pool_options options = {.workers = 1, .workers_max = 1};
+    unsigned i;
+
+    fixture_start(&f, 1);
+    for (i = 1; i <= 200; i++) {
+        fixture_let_all_go(&f);
+        fixture_submit(&f, &f.lane, 0, 1);
+        fixture_run_until_done(&f, i);
+        fixture_stop(&f);
+        fixture_start_as(&f, &options);
+    }
+    fixture_close(&f);
+}
+
+static void submit_first(void)
+{
+    fixture_submit(&f, &f.lane, 0, 1);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    (void)timer;
+    submit_first();
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    uv_prepare_stop(prepare);
+    submit_first();
+}
+
+static void on_check(uv_check_t *check)
+{
+    uv_check_stop(check);
+    submit_first();
+}
+
+static void on_hour(uv_timer_t *timer)
+{
+    (void)timer;
+    cr_assert_fail("the loop slept");
+}
+
+/* Its poll would sleep for an hour when a submit went unnoticed. Handles that are started before the pool's are called
+ * after them, and the other way round. */
+static void expect_no_sleep(bool before, bool timer, bool prepare, bool check)
+{
+    uv_timer_t timer_handle, hour;
+    uv_prepare_t prepare_handle;
+    uv_check_t check_handle;
+    struct pool_options options = {.workers = 1, .workers_max = 1};
+
+    pool_reserve_threads(1, 0);
+    fixture_open(&f);
+    fixture_let_all_go(&f);
+    uv_timer_init(&f.loop, &hour);
+    uv_timer_start(&hour, on_hour, 3600 * 1000, 0);
+    if (!before)
+        fixture_start_as(&f, &options);
+    uv_timer_init(&f.loop, &timer_handle);
+    uv_prepare_init(&f.loop, &prepare_handle);
+    uv_check_init(&f.loop, &check_handle);
+    if (timer)
+        uv_timer_start(&timer_handle, on_timer, 0, 0);
+    if (prepare)
+        uv_prepare_start(&prepare_handle, on_prepare);
+    if (check) {
+        uv_check_start(&check_handle, on_check);
+        uv_async_send(&f.moved);
+    }
+    if (before)
+        fixture_start_as(&f, &options);
+
+    fixture_run_until_done(&f, 1);
+
+    uv_close((uv_handle_t *)&timer_handle, NULL);
+    uv_close((uv_handle_t *)&prepare_handle, NULL);
+    uv_close((uv_handle_t *)&check_handle, NULL);
+    uv_close((uv_handle_t *)&hour, NULL);
+    fixture_close(&f);
+}
+
+static void on_async(uv_async_t *async)
+{
+    uv_close((uv_handle_t *)async, NULL);
+    submit_first();
+}
+
+Test(pool_loop, a_submit_from_the_poll_is_staffed_in_the_same_turn, .timeout = 30)
+{
+    uv_async_t async;
+
+    fixture_start(&f, 1);
+    uv_async_init(&f.loop, &async, on_async);
+    uv_async_send(&async);
+    while (f.jobs[0].job.submitted_ns == 0)
+        uv_run(&f.loop, UV_RUN_ONCE);
+    while (fixture_inside(&f) == 0)
+        sched_yield();
+
+    fixture_let_all_go(&f);
+    fixture_run_until_done(&f, 1);
+    fixture_close(&f);
+}
+
+Test(pool_loop, a_submit_from_a_timer_is_not_slept_through, .timeout = 30)
+{
+    expect_no_sleep(false, true, false, false);
+}
+
+Test(pool_loop, a_submit_from_an_older_prepare_handle_is_not_slept_through, .timeout = 30)
+{
+    expect_no_sleep(true, false, true, false);
+}
+
+Test(pool_loop, a_submit_from_a_younger_prepare_handle_is_not_slept_through, .timeout = 30)
+{
+    expect_no_sleep(false, false, true, false);
+}
+
+Test(pool_loop, a_submit_from_an_older_check_handle_is_not_slept_through, .timeout = 30)
+{
+    expect_no_sleep(true, false, false, true);
+}
+
+Test(pool_loop, a_submit_from_a_younger_check_handle_is_not_slept_through, .timeout = 30)
+{
+    expect_no_sleep(false, false, false, true);
+}

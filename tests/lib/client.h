@@ -1,0 +1,78 @@
+/* An HTTP client that sends any bytes a test wants, and reads answers.
+ *
+ * Happy path: client_open(&server), client_get(client, "/dummy"), client_receive(client). Every call blocks until it is
+ * done. Failures: what cannot be done fails the test; an answer that does not come, or not whole, has status 0.
+ * Close: client_close_all() in the suite's fini, so that the server need not wait for them; the others where it
+ * matters.
+ */
+#ifndef TESTS_LIB_CLIENT_H
+#define TESTS_LIB_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct client;
+struct process;
+
+struct response {
+    int status;       /* 0: the connection ended before the answer did */
+    const char *head; /* with the status line and the empty line */
+    const char *body; /* a NUL follows its last byte */
+    size_t body_len;
+};
+
+enum client_end {
+    CLIENT_EOF,
+    CLIENT_RESET,
+    CLIENT_BYTES, /* it goes on: there are bytes instead */
+};
+
+struct client *client_open(const struct process *server);
+
+/* Its receive buffer is as small as the system allows. */
+struct client *client_open_small(const struct process *server);
+
+void client_close(struct client *client); /* as programs do: a FIN, or a reset when something was not read */
+void client_close_all(void);
+void client_reset(struct client *client);      /* a reset in any case */
+void client_half_close(struct client *client); /* sends no more, still reads */
+
+void client_get(struct client *client, const char *path);
+void client_send(struct client *client, const char *text);
+void client_send_bytes(struct client *client, const void *bytes, size_t len);
+
+/* step bytes in one send(2), until all are sent. */
+void client_send_cut(struct client *client, const void *bytes, size_t len, size_t step);
+
+/* The next answer, which lives until the client's next one. _head: of a request for HEAD. */
+const struct response *client_receive(struct client *client);
+const struct response *client_receive_head(struct client *client);
+
+/* The value of its first field of that name, in any case; NULL: there is none. */
+const char *response_field(const struct response *response, const char *name);
+
+/* Has anything come that was not received yet, now? */
+bool client_has_bytes(struct client *client);
+
+/* Waits until it ends, or goes on. */
+enum client_end client_end(struct client *client);
+
+/* Waits for a reset without reading anything. */
+void client_await_reset(struct client *client);
+
+/* ---- what tests wait for ---- */
+
+/* What was sent before, the server has read when this returns: it takes connections and bytes in the order they came,
+ * and this is a connection of its own with a request that the loop answers. */
+void client_fence(const struct process *server);
+
+/* Returns once that many workers are at work. The server runs with --access-log -. */
+void client_await_busy(struct process *server, unsigned busy);
+
+/* Opens a connection that keeps one more worker at work until the client leaves; returns once busy workers are. */
+struct client *client_hold_worker(struct process *server, unsigned busy);
+
+/* Returns once the server takes no new connections. */
+void client_await_refusal(const struct process *server);
+
+#endif

@@ -1,0 +1,191 @@
+/* Starts the program, listens to what it says, ends it.
+ *
+ * Happy path: fork, exec, the first line of stdout, SIGTERM, the end of stdout, waitpid. Failures: cr_assert().
+ * Close: stdout is a pipe, whose end tells the end of the process; stderr is a file in memory, which holds what the
+ * process wrote whether or not somebody reads it.
+ */
+#include "process.h"
+
+#include "wait.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ARGS_MAX = 32, CLOSE_BOUND_MS = 20 * 1000 };
+
+static void launch(struct process *process, const char *const *args);
+static void become_program(int out, int err, const char *const *args);
+static bool read_out(struct process *process, int bound_ms);
+static void reap(struct process *process);
+static void check_sanitizers(struct process *process);
+
+void process_start_list(struct process *process, const char *const *args)
+{
+    const char *all[ARGS_MAX] = {"--port", "0", "--access-log", "off"};
+    const char *line;
+    size_t n = 4;
+
+    for (; *args != NULL; args++) {
+        cr_assert_lt(n, (size_t)ARGS_MAX - 1);
+        all[n++] = *args;
+    }
+    launch(process, all);
+    line = process_line(process);
+    cr_assert_not_null(line, "the program did not start: %s", process_errors(process));
+    cr_assert_eq(sscanf(line, "listening on 127.0.0.1:%u", &process->port), 1, "its first line is '%s'", line);
+    (void)snprintf(process->greeting, sizeof(process->greeting), "%s", line);
+}
+
+int process_run_list(struct process *process, const char *const *args)
+{
+    launch(process, args);
+    return process_wait(process);
+}
+
+static void launch(struct process *process, const char *const *args)
+{
+    int ends[2];
+
+    cr_assert_eq(process->pid, 0, "one process at a time");
+    memset(process, 0, sizeof(*process));
+    cr_assert_eq(pipe(ends), 0);
+    process->out = ends[0];
+    process->err = memfd_create("stderr", 0);
+    cr_assert_geq(process->err, 0);
+    process->pid = fork();
+    cr_assert_geq(process->pid, 0);
+    if (process->pid == 0)
+        become_program(ends[1], process->err, args);
+    close(ends[1]);
+}
+
+/* In the child. What else the test has open stays there, and the child does not outlive it. */
+static void become_program(int out, int err, const char *const *args)
+{
+    const char *program = getenv("HOIST_PROGRAM");
+    const char *argv[ARGS_MAX + 1] = {program != NULL ? program : HOIST_PROGRAM_DEFAULT};
+
+    for (size_t i = 0; i < ARGS_MAX - 1 && args[i] != NULL; i++)
+        argv[i + 1] = args[i];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (dup2(out, STDOUT_FILENO) >= 0 && dup2(err, STDERR_FILENO) >= 0 && close_range(3, UINT_MAX, 0) == 0)
+        execv(argv[0], (char *const *)(uintptr_t)argv);
+    dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+/* ---- what it says ---- */
+
+const char *process_line(struct process *process)
+{
+    char *end;
+    size_t len;
+
+    while ((end = memchr(process->out_text, '\n', process->out_len)) == NULL)
+        if (!read_out(process, WAIT_BOUND_MS))
+            return NULL;
+    len = (size_t)(end - process->out_text);
+    memcpy(process->line, process->out_text, len);
+    process->line[len] = '\0';
+    process->out_len -= len + 1;
+    memmove(process->out_text, end + 1, process->out_len + 1);
+    return process->line;
+}
+
+/* Reads what there is of stdout; false: it is at its end. */
+static bool read_out(struct process *process, int bound_ms)
+{
+    size_t room = sizeof(process->out_text) - 1 - process->out_len;
+    ssize_t n;
+
+    cr_assert_gt(room, 0, "more on stdout than a test expects");
+    cr_assert(wait_for_fd(process->out, POLLIN, bound_ms), "the program neither says anything nor ends");
+    n = read(process->out, process->out_text + process->out_len, room);
+    cr_assert_geq(n, 0);
+    process->out_len += (size_t)n;
+    process->out_text[process->out_len] = '\0';
+    return n > 0;
+}
+
+const char *process_errors(struct process *process)
+{
+    ssize_t n = pread(process->err, process->err_text, sizeof(process->err_text) - 1, 0);
+
+    process->err_text[n > 0 ? n : 0] = '\0';
+    return process->err_text;
+}
+
+/* ---- its end ---- */
+
+void process_signal(const struct process *process, int signal)
+{
+    cr_assert_gt(process->pid, 0);
+    cr_assert_eq(kill(process->pid, signal), 0);
+}
+
+int process_stop(struct process *process)
+{
+    process_signal(process, SIGTERM);
+    return process_wait(process);
+}
+
+int process_wait(struct process *process)
+{
+    while (read_out(process, WAIT_BOUND_MS))
+        ;
+    reap(process);
+    check_sanitizers(process);
+    return process->status;
+}
+
+void process_kill(struct process *process)
+{
+    process_signal(process, SIGKILL);
+    process_wait(process);
+    cr_expect_eq(process->status, 128 + SIGKILL, "it ended before it was killed, with status %d: %s", process->status,
+                 process_errors(process));
+}
+
+/* After a test that failed a handler may be stuck, so nobody waits long here. */
+void process_close(struct process *process)
+{
+    if (process->pid == 0)
+        return;
+    kill(process->pid, SIGTERM);
+    while (wait_for_fd(process->out, POLLIN, CLOSE_BOUND_MS) &&
+           read(process->out, process->out_text, sizeof(process->out_text)) > 0)
+        ;
+    if (!wait_for_fd(process->out, POLLIN, 0))
+        kill(process->pid, SIGKILL);
+    reap(process);
+    check_sanitizers(process);
+    cr_expect_eq(process->status, 0, "the server's exit status is %d: %s", process->status, process_errors(process));
+}
+
+static void reap(struct process *process)
+{
+    int status;
+    pid_t pid = process->pid;
+
+    process->pid = 0;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    process->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    close(process->out);
+}
+
+/* Their exit status may be lost to a signal or an _exit(), so their words count. */
+static void check_sanitizers(struct process *process)
+{
+    const char *errors = process_errors(process);
+
+    cr_expect(strstr(errors, "Sanitizer") == NULL && strstr(errors, "runtime error:") == NULL, "%s", errors);
+}

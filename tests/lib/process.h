@@ -1,0 +1,55 @@
+/* The built program, started by a test as a process of its own.
+ *
+ * Happy path: process_start(&server, "--workers", "1"), clients of server.port, process_stop(). process_run() is for a
+ * command that ends by itself. The program is the environment's HOIST_PROGRAM, else this build's.
+ * Failures: whatever goes wrong here fails the test, and so does a report of a sanitizer in the program.
+ * Close: process_close() as the suite's fini; a test that dies takes the program with it.
+ */
+#ifndef TESTS_LIB_PROCESS_H
+#define TESTS_LIB_PROCESS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { PROCESS_TEXT = 64 * 1024 };
+
+struct process {
+    pid_t pid;     /* 0: none runs */
+    unsigned port; /* where it listens */
+    int status;    /* after its end: of its exit, or 128 and the signal that ended it */
+    int out, err;
+    size_t out_len;
+    char greeting[256];          /* the line "listening on ..." */
+    char line[PROCESS_TEXT];     /* what process_line() gave */
+    char out_text[PROCESS_TEXT]; /* what it wrote on stdout since then */
+    char err_text[PROCESS_TEXT]; /* what process_errors() gave */
+};
+
+/* Starts the server on a free port, without an access log, and with these options, which count more. Returns when it
+ * listens. */
+#define process_start(process, ...) process_start_list(process, (const char *const[]){__VA_ARGS__, NULL})
+void process_start_list(struct process *process, const char *const *args);
+
+/* Runs the program with exactly these arguments to its end; its status. Its stdout is in out_text then. */
+#define process_run(process, ...) process_run_list(process, (const char *const[]){__VA_ARGS__, NULL})
+int process_run_list(struct process *process, const char *const *args);
+
+/* The next line of stdout, without its end; NULL: the process has ended. */
+const char *process_line(struct process *process);
+
+/* All that came on stderr so far. */
+const char *process_errors(struct process *process);
+
+void process_signal(const struct process *process, int signal);
+
+/* Waits for its end, after a SIGTERM or without; its status. */
+int process_stop(struct process *process);
+int process_wait(struct process *process);
+
+/* For a server that could not stop in time because a handler of the test is stuck. */
+void process_kill(struct process *process);
+
+/* A server that still runs must stop cleanly now. */
+void process_close(struct process *process);
+
+#endif

@@ -1,0 +1,222 @@
+/* An app's configuration: defaults and ranges. */
+#include "server/app.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static char error[256];
+
+static int resolve(hoist_config *config, const hoist_config *given)
+{
+    error[0] = '\0';
+    return config_resolve(config, given, error, sizeof(error));
+}
+
+static void allow_descriptors(unsigned n)
+{
+    struct rlimit limit;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = n;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+Test(config, fills_every_field_that_is_zero_with_its_default)
+{
+    const hoist_config none = {0};
+    hoist_config config;
+
+    cr_assert_eq(resolve(&config, &none), 0);
+
+    cr_expect_str_eq(config.host, "127.0.0.1");
+    cr_expect_eq(config.port, 0);
+    cr_expect_eq(config.workers, uv_available_parallelism());
+    cr_expect_eq(config.workers_max, config.workers);
+    cr_expect_eq(config.executor, HOIST_EXECUTOR_POOL);
+    cr_expect_eq(config.half_close, HOIST_HALF_CLOSE_CANCEL);
+    cr_expect_eq(config.max_waiting, 256);
+    cr_expect_eq(config.timeout_ms, 30000);
+    cr_expect_eq(config.queue_timeout_ms, HOIST_NO_LIMIT);
+    cr_expect_eq(config.max_body, 1024 * 1024);
+    cr_expect_eq(config.max_reply, 16 * 1024 * 1024);
+    cr_expect_eq(config.header_timeout_ms, 10000);
+    cr_expect_eq(config.body_timeout_ms, 20000);
+    cr_expect_eq(config.write_timeout_ms, 20000);
+    cr_expect_eq(config.keep_alive_ms, 5000);
+    cr_expect_eq(config.drain_ms, 30000);
+    cr_expect_eq(config.worker_nice, 10);
+    cr_expect_not(config.server_timing);
+}
+
+Test(config, keeps_what_is_given)
+{
+    const hoist_config given = {
+        .host = "::1",
+        .port = 65535,
+        .workers = 3,
+        .workers_max = 1024,
+        .executor = HOIST_EXECUTOR_INLINE,
+        .half_close = HOIST_HALF_CLOSE_FINISH,
+        .max_waiting = 1,
+        .timeout_ms = HOIST_NO_LIMIT,
+        .queue_timeout_ms = 2,
+        .max_connections = 5,
+        .max_body = 6,
+        .max_reply = 7,
+        .header_timeout_ms = 8,
+        .body_timeout_ms = HOIST_NO_LIMIT,
+        .write_timeout_ms = 9,
+        .keep_alive_ms = HOIST_NO_LIMIT,
+        .drain_ms = 11,
+        .worker_nice = HOIST_NO_LIMIT,
+        .server_timing = true,
+    };
+    hoist_config config;
+
+    allow_descriptors(10000);
+    cr_assert_eq(resolve(&config, &given), 0, "%s", error);
+
+    cr_expect_eq(memcmp(&config, &given, sizeof(config)), 0);
+}
+
+Test(config, lets_workers_max_follow_the_workers)
+{
+    const hoist_config given = {.workers = 7};
+    hoist_config config;
+
+    cr_assert_eq(resolve(&config, &given), 0);
+
+    cr_expect_eq(config.workers_max, 7);
+}
+
+Test(config, refuses_a_value_out_of_range_and_names_it)
+{
+    static const struct {
+        hoist_config config;
+        const char *names, *value;
+    } rows[] = {
+        {{.port = 65536}, "port", "65536"},
+        {{.workers = 1025}, "workers", "1025"},
+        {{.workers = 2, .workers_max = 1025}, "workers_max", "1025"},
+        {{.workers = 3, .workers_max = 2}, "workers", "3"},
+        {{.worker_nice = 20}, "worker_nice", "20"},
+        {{.max_connections = 2000000000}, "max_connections", "2000000000"},
+        {{.executor = (enum hoist_executor)2}, "executor", "2"},
+        {{.half_close = (enum hoist_half_close)2}, "half_close", "2"},
+    };
+    hoist_config config;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cr_expect_eq(resolve(&config, &rows[i].config), -EINVAL, "%s", rows[i].names);
+        cr_expect_not_null(strstr(error, rows[i].names), "%s: %s", rows[i].names, error);
+        cr_expect_not_null(strstr(error, rows[i].value), "%s: %s", rows[i].names, error);
+    }
+}
+
+Test(config, leaves_descriptors_to_workers_and_to_the_program)
+{
+    const hoist_config few = {.workers = 4}, many = {.workers = 4, .workers_max = 64};
+    hoist_config config;
+
+    allow_descriptors(1024);
+    cr_assert_eq(resolve(&config, &few), 0, "%s", error);
+    cr_expect_eq(config.max_connections, 1024 - 64 - 8 * 4);
+    cr_assert_eq(resolve(&config, &many), 0, "%s", error);
+    cr_expect_eq(config.max_connections, 1024 - 64 - 8 * 64);
+}
+
+Test(config, asks_for_no_more_than_ten_thousand_connections_by_itself)
+{
+    const hoist_config given = {.workers = 1};
+    struct rlimit limit;
+    hoist_config config;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < 20000)
+        cr_skip_test("the system does not allow 20000 descriptors");
+    allow_descriptors(20000);
+    cr_assert_eq(resolve(&config, &given), 0, "%s", error);
+
+    cr_expect_eq(config.max_connections, 10000);
+}
+
+Test(config, refuses_a_limit_of_descriptors_that_leaves_too_few_connections)
+{
+    const hoist_config given = {.workers = 1}, more = {.workers = 1, .max_connections = 65};
+    hoist_config config;
+
+    allow_descriptors(64 + 8 + 63);
+    cr_expect_eq(resolve(&config, &given), -EINVAL);
+    cr_expect_not_null(strstr(error, "136"), "%s", error);
+    cr_expect_not_null(strstr(error, "135"), "%s", error);
+    allow_descriptors(64 + 8 + 64);
+    cr_expect_eq(resolve(&config, &given), 0, "%s", error);
+    cr_expect_eq(resolve(&config, &more), -EINVAL);
+    cr_expect_not_null(strstr(error, "137"), "%s", error);
+}
+
+/* ---- a program that was compiled with another version's struct ---- */
+
+struct newer_config {
+    hoist_config config;
+    unsigned unknown;
+};
+
+Test(config, takes_a_larger_struct_whose_unknown_fields_are_zero)
+{
+    const struct newer_config newer = {.config = {.workers = 3}};
+    hoist_app *app;
+
+    cr_assert_eq(hoist_app_new_sized(&app, &newer.config, sizeof(newer)), 0);
+
+    cr_expect_eq(app->config.workers, 3);
+    cr_expect_eq(hoist_app_free(app), 0);
+}
+
+Test(config, refuses_a_larger_struct_that_sets_an_unknown_field)
+{
+    const struct newer_config newer = {.unknown = 1};
+    hoist_app *app = NULL;
+
+    cr_expect_eq(hoist_app_new_sized(&app, &newer.config, sizeof(newer)), -E2BIG);
+    cr_expect_null(app);
+}
+
+Test(config, takes_a_smaller_struct_and_defaults_for_the_rest)
+{
+    const hoist_config given = {.host = "::1", .port = 7, .workers = 3, .timeout_ms = 1};
+    hoist_app *app;
+
+    cr_assert_eq(hoist_app_new_sized(&app, &given, offsetof(hoist_config, workers)), 0);
+
+    cr_expect_str_eq(app->config.host, "::1");
+    cr_expect_eq(app->config.port, 7);
+    cr_expect_eq(app->config.workers, uv_available_parallelism());
+    cr_expect_eq(app->config.timeout_ms, 30000);
+    cr_expect_eq(hoist_app_free(app), 0);
+}
+
+Test(config, copies_the_host)
+{
+    char host[] = "::1";
+    const hoist_config given = {.host = host};
+    hoist_app *app;
+
+    cr_assert_eq(hoist_app_new(&app, &given), 0);
+    host[0] = '\0';
+
+    cr_expect_str_eq(app->config.host, "::1");
+    cr_expect_eq(hoist_app_free(app), 0);
+}
+
+Test(config, makes_no_app_from_a_bad_value)
+{
+    const hoist_config given = {.port = 65536};
+    hoist_app *app = NULL;
+
+    cr_expect_eq(hoist_app_new(&app, &given), -EINVAL);
+    cr_expect_null(app);
+}

@@ -1,0 +1,93 @@
+/* How fast a lane empties, as its jobs' ends tell. */
+#include "server/route.h"
+
+#include <criterion/criterion.h>
+
+static const uint64_t ms = 1000000, second = 1000000000;
+
+/* n jobs end, one every interval_ns, with others behind each. */
+static uint64_t end_jobs(struct lane *lane, uint64_t now_ns, uint64_t interval_ns, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        now_ns += interval_ns;
+        lane_note_end(lane, now_ns, 1);
+    }
+    return now_ns;
+}
+
+Test(lane, promises_nothing_before_anything_was_measured)
+{
+    struct lane lane = {0};
+
+    cr_expect_eq(lane_wait_ns(&lane, 100), 0);
+    cr_expect_eq(lane_retry_after_s(&lane, 100), 1);
+    lane_note_end(&lane, second, 5);
+    cr_expect_eq(lane_wait_ns(&lane, 100), 0);
+}
+
+Test(lane, waits_one_interval_for_each_job_ahead)
+{
+    struct lane lane = {0};
+
+    end_jobs(&lane, second, 20 * ms, 2);
+
+    cr_expect_eq(lane_wait_ns(&lane, 0), 0);
+    cr_expect_eq(lane_wait_ns(&lane, 1), 20 * ms);
+    cr_expect_eq(lane_wait_ns(&lane, 10), 200 * ms);
+}
+
+Test(lane, follows_a_change_without_jumping_at_every_job)
+{
+    struct lane lane = {0};
+    uint64_t now_ns = end_jobs(&lane, second, 100 * ms, 20);
+
+    now_ns = end_jobs(&lane, now_ns, 10 * ms, 1);
+    cr_expect_gt(lane_wait_ns(&lane, 1), 80 * ms);
+    end_jobs(&lane, now_ns, 10 * ms, 100);
+    cr_expect_lt(lane_wait_ns(&lane, 1), 11 * ms);
+    cr_expect_geq(lane_wait_ns(&lane, 1), 10 * ms - 16);
+}
+
+Test(lane, leaves_out_the_time_in_which_nothing_waited)
+{
+    struct lane lane = {0};
+    uint64_t now_ns = end_jobs(&lane, second, 10 * ms, 2);
+
+    lane_note_end(&lane, now_ns + 10 * ms, 0);
+    end_jobs(&lane, now_ns + 1000 * second, 10 * ms, 2);
+
+    cr_expect_eq(lane_wait_ns(&lane, 1), 10 * ms);
+}
+
+/* Two workers may end their jobs in one order and report them in the other. */
+Test(lane, takes_an_end_that_is_reported_late_for_no_interval)
+{
+    struct lane fresh = {0}, lane = {0};
+    uint64_t now_ns = end_jobs(&lane, second, 10 * ms, 3);
+
+    lane_note_end(&lane, now_ns - second / 2, 1);
+    cr_expect_leq(lane_wait_ns(&lane, 1), 10 * ms);
+    lane_note_end(&lane, now_ns + 10 * ms, 1);
+    cr_expect_leq(lane_wait_ns(&lane, 1), 10 * ms);
+
+    end_jobs(&fresh, second, 0, 1);
+    lane_note_end(&fresh, second - 1, 1);
+    cr_expect_eq(lane_wait_ns(&fresh, 1), 0);
+}
+
+Test(lane, asks_to_retry_after_whole_seconds_from_one_to_an_hour)
+{
+    static const struct {
+        uint64_t interval_ms;
+        unsigned waiting, seconds;
+    } rows[] = {
+        {1, 1, 1}, {1000, 1, 1}, {1001, 1, 2}, {500, 3, 2}, {1000, 3600, 3600}, {1000, 3601, 3600}, {60000, 256, 3600},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct lane lane = {0};
+
+        end_jobs(&lane, second, rows[i].interval_ms * ms, 2);
+        cr_expect_eq(lane_retry_after_s(&lane, rows[i].waiting), rows[i].seconds, "row %zu", i);
+    }
+}

@@ -1,0 +1,501 @@
+/* The log, with pipes and files as its sinks. A line is waited for by reading it; Criterion's time limit ends a test in
+ * which it never comes. */
+#include "server/log.h"
+
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINES_ENOUGH = 100000, THREADS = 4, LINES_A_THREAD = 2000 };
+
+TestSuite(log, .timeout = 60);
+
+/* stdout or stderr, taken away from the test runner for a while. */
+struct capture {
+    int fd, saved, reader; /* reader: of the pipe that fd is meanwhile */
+};
+
+static struct capture capture(int fd)
+{
+    struct capture c = {.fd = fd};
+    int ends[2];
+
+    cr_assert_eq(pipe(ends), 0);
+    c.reader = ends[0];
+    c.saved = dup(fd);
+    cr_assert_geq(c.saved, 0);
+    cr_assert_eq(dup2(ends[1], fd), fd);
+    close(ends[1]);
+    return c;
+}
+
+/* A pipe that holds little. */
+static struct capture capture_narrow(int fd)
+{
+    struct capture c = capture(fd);
+
+    cr_assert_geq(fcntl(fd, F_SETPIPE_SZ, 4096), 4096);
+    return c;
+}
+
+static void release_writer(struct capture *c)
+{
+    cr_assert_eq(dup2(c->saved, c->fd), c->fd);
+    close(c->saved);
+}
+
+static void release(struct capture *c)
+{
+    release_writer(c);
+    close(c->reader);
+}
+
+/* The next line, without its newline; NULL at the end. */
+static const char *read_line(const struct capture *c)
+{
+    static char line[LOG_LINE_MAX + 1];
+    size_t len = 0;
+
+    while (read(c->reader, line + len, 1) == 1) {
+        if (line[len] == '\n') {
+            line[len] = '\0';
+            return line;
+        }
+        cr_assert_lt(++len, sizeof(line));
+    }
+    return NULL;
+}
+
+/* The text of a line behind "<time> <level> ". */
+static const char *text_of(const char *line)
+{
+    const char *level = line != NULL ? strchr(line, ' ') : NULL, *text = level != NULL ? strchr(level + 1, ' ') : NULL;
+
+    cr_assert_not_null(text, "%s", line != NULL ? line : "(end)");
+    return text + 1;
+}
+
+static void start(enum log_level level, const char *access_log)
+{
+    int err = log_start(&(struct log_options){.level = level, .access_log = access_log});
+
+    cr_assert_eq(err, 0, "%s", strerror(-err));
+}
+
+/* Writes numbered lines until one is lost because nobody reads. How many were written. */
+static unsigned write_until_lost(void (*write_number)(unsigned number))
+{
+    unsigned n = 0;
+
+    while (log_lost() == 0 && n < LINES_ENOUGH)
+        write_number(n++);
+    cr_assert_gt(log_lost(), 0);
+    return n;
+}
+
+static void write_number(unsigned number)
+{
+    log_write(LOG_INFO, "line %u", number);
+}
+
+static void access_number(unsigned number)
+{
+    log_access("line %u", number);
+}
+
+Test(log, a_line_before_the_start_is_written_by_its_caller)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    log_write(LOG_ERROR, "early");
+
+    cr_expect_str_eq(text_of(read_line(&c)), "early");
+    release(&c);
+}
+
+Test(log, a_line_has_time_level_and_text)
+{
+    static const char shape[] = "0000-00-00T00:00:00.000Z warning 7 of 8";
+    struct capture c = capture(STDERR_FILENO);
+    char line[128] = "";
+
+    start(LOG_INFO, NULL);
+    log_write(LOG_WARNING, "%d of %d", 7, 8);
+    strncat(line, read_line(&c), sizeof(line) - 1);
+    log_stop();
+    release(&c);
+
+    for (char *p = line; p < strchr(line, 'Z'); p++)
+        *p = (char)(isdigit((unsigned char)*p) ? '0' : *p);
+    cr_expect_str_eq(line, shape);
+}
+
+Test(log, a_line_above_the_level_is_not_written)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    start(LOG_WARNING, NULL);
+    log_write(LOG_INFO, "no");
+    log_write(LOG_DEBUG, "no");
+    log_write(LOG_WARNING, "yes");
+    log_stop();
+    release_writer(&c);
+
+    cr_expect_str_eq(text_of(read_line(&c)), "yes");
+    cr_expect_null(read_line(&c));
+    close(c.reader);
+}
+
+Test(log, control_bytes_are_escaped)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    start(LOG_INFO, NULL);
+    log_write(LOG_INFO, "%s", "a\nb\r\x01\x7f\x1b[31m\t\xc3\xbc");
+    log_stop();
+
+    cr_expect_str_eq(text_of(read_line(&c)), "a\\x0ab\\x0d\\x01\\x7f\\x1b[31m\\x09\xc3\xbc");
+    release(&c);
+}
+
+Test(log, a_long_line_is_cut)
+{
+    struct capture c = capture(STDERR_FILENO);
+    static char x[3 * LOG_LINE_MAX];
+
+    memset(x, 'x', sizeof(x) - 1);
+    start(LOG_INFO, NULL);
+    log_write(LOG_INFO, "%s", x);
+    memset(x, '\n', sizeof(x) - 1);
+    log_write(LOG_INFO, "%s", x);
+    log_write(LOG_INFO, "next");
+    log_stop();
+
+    cr_expect_eq(strlen(read_line(&c)), LOG_LINE_MAX - 1);
+    cr_expect_eq(strlen(text_of(read_line(&c))) % strlen("\\x0a"), 0, "an escape was cut");
+    cr_expect_str_eq(text_of(read_line(&c)), "next");
+    release(&c);
+}
+
+Test(log, a_full_sink_loses_and_counts_lines_and_holds_nobody_up)
+{
+    struct capture c = capture_narrow(STDERR_FILENO);
+    const char *text;
+    char want[64];
+    unsigned written, arrived = 0;
+
+    start(LOG_INFO, NULL);
+    written = write_until_lost(write_number); /* nobody reads, and yet it comes back */
+
+    for (text = text_of(read_line(&c)); strncmp(text, "line ", 5) == 0; text = text_of(read_line(&c)), arrived++)
+        cr_assert_eq(strtoul(text + 5, NULL, 10), arrived);
+    (void)snprintf(want, sizeof(want), "error log: %" PRIu64 " lines lost", log_lost());
+    cr_expect_str_eq(text, want);
+    cr_expect_eq(arrived + log_lost(), written);
+
+    log_write(LOG_INFO, "after");
+    cr_expect_str_eq(text_of(read_line(&c)), "after");
+    log_stop();
+    release(&c);
+}
+
+Test(log, a_stuck_access_log_leaves_the_error_log_alone)
+{
+    struct capture out = capture_narrow(STDOUT_FILENO), err = capture(STDERR_FILENO);
+    unsigned written, arrived;
+
+    start(LOG_INFO, "-");
+    written = write_until_lost(access_number);
+    log_write(LOG_INFO, "through");
+    cr_expect_str_eq(text_of(read_line(&err)), "through");
+
+    for (arrived = 0; arrived + log_lost() < written; arrived++)
+        cr_assert_not_null(read_line(&out));
+    cr_expect_not_null(strstr(read_line(&err), "access log: "));
+    log_stop();
+    release(&out);
+    release(&err);
+}
+
+Test(log, a_sink_that_does_not_block_gets_every_line)
+{
+    struct capture c = capture_narrow(STDERR_FILENO);
+
+    cr_assert_eq(fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK), 0);
+    start(LOG_INFO, NULL);
+    for (unsigned i = 0; i < 1000; i++)
+        write_number(i);
+
+    for (unsigned i = 0; i < 1000; i++)
+        cr_assert_eq(strtoul(text_of(read_line(&c)) + 5, NULL, 10), i);
+    cr_expect_eq(log_lost(), 0);
+    log_stop();
+    release(&c);
+}
+
+static void *write_many(void *arg)
+{
+    const unsigned *thread = arg;
+
+    for (unsigned i = 0; i < LINES_A_THREAD; i++)
+        log_write(LOG_INFO, "%u %u end", *thread, i);
+    return NULL;
+}
+
+Test(log, lines_of_many_threads_arrive_whole_and_in_order)
+{
+    struct capture c = capture(STDERR_FILENO);
+    pthread_t threads[THREADS];
+    unsigned numbers[THREADS], next[THREADS] = {0}, arrived = 0;
+    const char *line;
+
+    start(LOG_INFO, NULL);
+    for (unsigned i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        cr_assert_eq(pthread_create(&threads[i], NULL, write_many, &numbers[i]), 0);
+    }
+    while (arrived + log_lost() < THREADS * LINES_A_THREAD && (line = read_line(&c)) != NULL) {
+        unsigned thread, number;
+        char end;
+
+        if (strstr(line, "lines lost") != NULL)
+            continue;
+        cr_assert_eq(sscanf(text_of(line), "%u %u en%c", &thread, &number, &end), 3, "%s", line);
+        cr_assert_lt(thread, THREADS);
+        cr_assert_geq(number, next[thread]);
+        next[thread] = number + 1;
+        arrived++;
+    }
+
+    cr_expect_eq(arrived + log_lost(), THREADS * LINES_A_THREAD);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    log_stop();
+    release(&c);
+}
+
+Test(log, a_stop_writes_what_is_left)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    start(LOG_INFO, NULL);
+    for (unsigned i = 0; i < 500; i++)
+        write_number(i);
+    log_stop();
+    log_write(LOG_INFO, "late");
+    release_writer(&c);
+
+    for (unsigned i = 0; i < 500; i++)
+        cr_assert_eq(strtoul(text_of(read_line(&c)) + 5, NULL, 10), i);
+    cr_expect_str_eq(text_of(read_line(&c)), "late");
+    cr_expect_null(read_line(&c));
+    close(c.reader);
+}
+
+Test(log, a_stop_gives_up_on_a_stuck_sink)
+{
+    struct capture c = capture_narrow(STDERR_FILENO);
+
+    start(LOG_INFO, NULL);
+    (void)write_until_lost(write_number);
+
+    log_stop();
+    log_write(LOG_INFO, "this does not block either");
+    cr_expect_eq(log_start(&(struct log_options){.level = LOG_INFO}), -EBUSY);
+
+    while (strstr(read_line(&c), "lines lost") == NULL) /* its last one: now the writer ends, too */
+        ;
+    release(&c);
+}
+
+Test(log, a_failing_sink_is_told_once_and_its_lines_are_counted)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    start(LOG_INFO, "/dev/full");
+    log_access("one");
+    cr_expect_str_eq(text_of(read_line(&c)), "access log: No space left on device");
+    log_access("two");
+    log_access("three");
+    log_stop();
+    release_writer(&c);
+
+    cr_expect_null(read_line(&c));
+    cr_expect_eq(log_lost(), 3);
+    close(c.reader);
+}
+
+Test(log, a_reader_that_left_does_not_end_the_process)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    close(c.reader);
+    start(LOG_INFO, NULL);
+    log_write(LOG_INFO, "for nobody");
+    log_stop();
+    release_writer(&c);
+
+    cr_expect_eq(log_lost(), 1);
+}
+
+/* A folder of its own, and the names of two files there. */
+static void make_names(char folder[], char name[64], char moved[64])
+{
+    cr_assert_not_null(mkdtemp(folder));
+    (void)snprintf(name, 64, "%s/access", folder);
+    (void)snprintf(moved, 64, "%s/moved", folder);
+}
+
+static void expect_file(const char *name, const char *want)
+{
+    char text[256] = "";
+    FILE *file = fopen(name, "r");
+
+    cr_assert_not_null(file, "%s", name);
+    (void)!fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    cr_expect_str_eq(text, want, "%s: %s", name, text);
+}
+
+Test(log, the_access_log_is_appended_to_its_file)
+{
+    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
+
+    make_names(folder, name, moved);
+    for (int i = 0; i < 2; i++) {
+        start(LOG_INFO, name);
+        log_access("line %d", i);
+        log_stop();
+    }
+
+    expect_file(name, "line 0\nline 1\n");
+    unlink(name);
+    rmdir(folder);
+}
+
+Test(log, the_access_log_is_opened_anew_when_asked)
+{
+    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
+
+    make_names(folder, name, moved);
+    start(LOG_INFO, name);
+    cr_assert_eq(rename(name, moved), 0);
+    log_reopen();
+    log_access("new");
+    log_stop();
+
+    expect_file(moved, "");
+    expect_file(name, "new\n");
+    unlink(name);
+    unlink(moved);
+    rmdir(folder);
+}
+
+Test(log, the_old_file_stays_in_use_when_the_new_one_cannot_be_opened)
+{
+    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
+    struct capture c = capture(STDERR_FILENO);
+
+    make_names(folder, name, moved);
+    start(LOG_INFO, name);
+    cr_assert_eq(rename(name, moved), 0);
+    cr_assert_eq(mkdir(name, 0700), 0);
+    log_reopen();
+    log_access("old");
+    log_stop();
+
+    cr_expect_not_null(strstr(read_line(&c), "Is a directory"));
+    expect_file(moved, "old\n");
+    release(&c);
+    unlink(moved);
+    rmdir(name);
+    rmdir(folder);
+}
+
+Test(log, an_access_log_is_wanted_only_while_there_is_one)
+{
+    cr_expect_not(log_access_wanted());
+    start(LOG_INFO, NULL);
+    cr_expect_not(log_access_wanted());
+    log_access("to nobody");
+    log_stop();
+    start(LOG_INFO, "/dev/null");
+    cr_expect(log_access_wanted());
+    log_stop();
+    cr_expect_not(log_access_wanted());
+}
+
+Test(log, a_file_that_cannot_be_opened_fails_the_start)
+{
+    cr_expect_eq(log_start(&(struct log_options){.access_log = "/nonexistent/access"}), -ENOENT);
+    start(LOG_INFO, NULL);
+    log_stop();
+}
+
+Test(log, a_thread_that_cannot_be_had_fails_the_start)
+{
+    pthread_attr_t usual, huge;
+
+    cr_assert_eq(pthread_getattr_default_np(&usual), 0);
+    cr_assert_eq(pthread_attr_init(&huge), 0);
+    cr_assert_eq(pthread_attr_setstacksize(&huge, (size_t)1 << 47), 0);
+    cr_assert_eq(pthread_setattr_default_np(&huge), 0);
+
+    cr_expect_eq(log_start(&(struct log_options){.access_log = "/dev/null"}), -EAGAIN);
+
+    cr_assert_eq(pthread_setattr_default_np(&usual), 0);
+    start(LOG_INFO, "/dev/null");
+    log_stop();
+}
+
+Test(log, there_is_one)
+{
+    start(LOG_INFO, NULL);
+
+    cr_expect_eq(log_start(&(struct log_options){.level = LOG_INFO}), -EBUSY);
+    log_stop();
+}
+
+Test(log, the_journal_gets_priorities)
+{
+    struct capture c = capture(STDERR_FILENO);
+    struct stat status;
+    char name[64];
+
+    cr_assert_eq(fstat(STDERR_FILENO, &status), 0);
+    (void)snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    setenv("JOURNAL_STREAM", name, 1);
+    start(LOG_DEBUG, NULL);
+    log_write(LOG_ERROR, "a");
+    log_write(LOG_WARNING, "b");
+    log_write(LOG_INFO, "c");
+    log_write(LOG_DEBUG, "d");
+    log_stop();
+
+    cr_expect_str_eq(read_line(&c), "<3>a");
+    cr_expect_str_eq(read_line(&c), "<4>b");
+    cr_expect_str_eq(read_line(&c), "<6>c");
+    cr_expect_str_eq(read_line(&c), "<7>d");
+    release(&c);
+}
+
+Test(log, a_journal_that_is_not_stderr_changes_nothing)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    setenv("JOURNAL_STREAM", "1:1", 1);
+    start(LOG_INFO, NULL);
+    log_write(LOG_INFO, "a");
+    log_stop();
+
+    cr_expect_str_eq(text_of(read_line(&c)), "a");
+    release(&c);
+}

@@ -1,0 +1,201 @@
+/* Which job comes next: lanes, the ring, and the count of runnable jobs. */
+#include "pool/queue.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum { JOBS = 64 };
+
+static struct queue queue;
+static struct pool_lane a, b, c;
+static struct pool_job jobs[JOBS];
+
+static void push(struct pool_lane *lane, unsigned from, unsigned n)
+{
+    unsigned i;
+
+    for (i = from; i < from + n; i++)
+        cr_assert_eq(queue_push(lane, &jobs[i]), 0);
+}
+
+/* The number of the next job; JOBS when there is none. */
+static unsigned take(void)
+{
+    struct pool_job *job = queue_take(&queue);
+
+    return job != NULL ? (unsigned)(job - jobs) : JOBS;
+}
+
+Test(queue, an_empty_one_has_no_job)
+{
+    cr_expect_eq(take(), JOBS);
+}
+
+Test(queue, a_lane_is_first_in_first_out)
+{
+    lane_init(&a, &queue, 8, 0);
+    push(&a, 0, 3);
+
+    cr_expect_eq(take(), 0);
+    cr_expect_eq(take(), 1);
+    cr_expect_eq(take(), 2);
+    cr_expect_eq(take(), JOBS);
+}
+
+Test(queue, a_full_lane_refuses_a_job)
+{
+    lane_init(&a, &queue, 2, 0);
+    push(&a, 0, 2);
+
+    cr_expect_eq(queue_push(&a, &jobs[2]), -EBUSY);
+    cr_expect_eq(jobs[2].state, POOL_JOB_IDLE);
+    cr_expect_eq(queue.waiting, 2);
+}
+
+Test(queue, running_jobs_do_not_fill_a_lane)
+{
+    lane_init(&a, &queue, 1, 0);
+    push(&a, 0, 1);
+    take();
+
+    cr_expect_eq(queue_push(&a, &jobs[1]), 0);
+}
+
+Test(queue, lanes_take_turns_however_long_they_are)
+{
+    static const unsigned order[] = {0, 10, 20, 1, 11, 2, 3, 4};
+    size_t i;
+
+    lane_init(&a, &queue, 8, 0);
+    lane_init(&b, &queue, 8, 0);
+    lane_init(&c, &queue, 8, 0);
+    push(&a, 0, 5);
+    push(&b, 10, 2);
+    push(&c, 20, 1);
+
+    for (i = 0; i < sizeof order / sizeof order[0]; i++)
+        cr_expect_eq(take(), order[i], "place %zu", i);
+    cr_expect_eq(take(), JOBS);
+}
+
+Test(queue, a_lane_that_comes_back_goes_behind_the_others)
+{
+    lane_init(&a, &queue, 8, 1);
+    lane_init(&b, &queue, 8, 0);
+    push(&a, 0, 2);
+    push(&b, 10, 2);
+    take();
+
+    queue_finish(&jobs[0]);
+
+    cr_expect_eq(take(), 10);
+    cr_expect_eq(take(), 1);
+    cr_expect_eq(take(), 11);
+}
+
+Test(queue, a_lane_runs_no_more_than_its_limit)
+{
+    lane_init(&a, &queue, 8, 2);
+    push(&a, 0, 4);
+
+    cr_expect_eq(queue.runnable, 2);
+    take();
+    take();
+    cr_expect_eq(take(), JOBS);
+
+    queue_finish(&jobs[1]);
+    cr_expect_eq(queue.runnable, 1);
+    cr_expect_eq(take(), 2);
+    cr_expect_eq(take(), JOBS);
+}
+
+Test(queue, a_job_is_taken_back_from_any_place)
+{
+    static const unsigned places[] = {0, 1, 2};
+    size_t i;
+
+    for (i = 0; i < sizeof places / sizeof places[0]; i++) {
+        unsigned n, removed = places[i];
+
+        lane_init(&a, &queue, 8, 0);
+        push(&a, 0, 3);
+        queue_remove(&jobs[removed]);
+
+        cr_expect_eq(jobs[removed].state, POOL_JOB_IDLE);
+        for (n = 0; n < 3; n++) {
+            if (n == removed)
+                continue;
+            cr_expect_eq(take(), n, "without %u", removed);
+            queue_finish(&jobs[n]);
+            jobs[n].state = POOL_JOB_IDLE;
+        }
+        cr_expect_eq(take(), JOBS);
+    }
+}
+
+Test(queue, taking_back_the_last_job_takes_the_lane_out_of_the_round)
+{
+    lane_init(&a, &queue, 8, 0);
+    lane_init(&b, &queue, 8, 0);
+    push(&a, 0, 1);
+    push(&b, 10, 2);
+
+    queue_remove(&jobs[0]);
+
+    cr_expect_eq(take(), 10);
+    cr_expect_eq(take(), 11);
+    cr_expect_eq(take(), JOBS);
+}
+
+/* What the counters must be, counted from the jobs themselves. */
+static void expect_counters(const struct pool_lane *const *lanes, size_t n_lanes)
+{
+    unsigned waiting = 0, running = 0, runnable = 0;
+    size_t i, j;
+
+    for (i = 0; i < n_lanes; i++) {
+        unsigned lane_waiting = 0, lane_running = 0, room;
+
+        for (j = 0; j < JOBS; j++) {
+            lane_waiting += jobs[j].lane == lanes[i] && jobs[j].state == POOL_JOB_WAITING;
+            lane_running += jobs[j].lane == lanes[i] && jobs[j].state == POOL_JOB_RUNNING;
+        }
+        cr_assert_leq(lane_running, lanes[i]->max_concurrency);
+        cr_assert_leq(lane_waiting, lanes[i]->max_waiting);
+        room = lanes[i]->max_concurrency - lane_running;
+        waiting += lane_waiting;
+        running += lane_running;
+        runnable += lane_waiting < room ? lane_waiting : room;
+    }
+    cr_assert_eq(queue.waiting, waiting);
+    cr_assert_eq(queue.running, running);
+    cr_assert_eq(queue.runnable, runnable);
+}
+
+Test(queue, its_counters_are_right_after_any_operation)
+{
+    struct pool_lane *const lanes[] = {&a, &b, &c};
+    const struct pool_lane *const seen[] = {&a, &b, &c};
+    unsigned short random[3] = {1, 2, 3};
+    unsigned i;
+
+    lane_init(&a, &queue, 16, 1);
+    lane_init(&b, &queue, 8, 3);
+    lane_init(&c, &queue, 32, 0);
+    for (i = 0; i < 20000; i++) {
+        struct pool_job *job = &jobs[nrand48(random) % JOBS];
+
+        if (job->state == POOL_JOB_IDLE)
+            queue_push(lanes[nrand48(random) % 3], job);
+        else if (job->state == POOL_JOB_FINISHED)
+            job->state = POOL_JOB_IDLE;
+        else if (job->state == POOL_JOB_RUNNING)
+            queue_finish(job);
+        else if (nrand48(random) % 4 == 0)
+            queue_remove(job);
+        else
+            queue_take(&queue);
+        expect_counters(seen, 3);
+    }
+}
