@@ -22,6 +22,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,7 +65,11 @@ enum hoist_run {
     HOIST_ASYNC,   /* starts on the loop and goes on later: hoist_later(), hoist_offload(), hoist_finish() */
 };
 
-/* The caller keeps a route, and the strings in it, in place until the app is freed. */
+/* The caller keeps a route, and the strings in it, in place until the app is freed.
+ *
+ * interrupt is for code that blocks in a system call: once nobody waits for its reply any more, its thread gets SIGURG
+ * now and every 50 ms until the handler returns, so that the call fails with EINTR (signal(7)). The handler must take
+ * that for an error and return. An app with such a route sets SIGURG's action while it runs. */
 typedef struct hoist_route {
     enum hoist_method method;
     const char *path; /* "/users/:id"; a last segment "*" takes the rest of the path (argument "*") */
@@ -78,6 +83,7 @@ typedef struct hoist_route {
     unsigned queue_timeout_ms; /* waiting alone, then 503; default: config.queue_timeout_ms */
     size_t max_body;           /* bytes, then 413; default: config.max_body */
     size_t max_reply;          /* bytes, then 500; default: config.max_reply */
+    bool interrupt;            /* see above; offloaded routes only */
     /* Called once on each pool thread, at start and at stop, never by a resize. A negative errno of worker_init fails
      * the start. What it leaves in *ret_worker_data is what hoist_req_worker_data() gives on that thread. */
     int (*worker_init)(void *data, void **ret_worker_data);
@@ -147,6 +153,14 @@ HOIST_API int hoist_reply_give(hoist_res *res, int status, const char *type, voi
 /* {"error":"…"} with the given status. Replaces nothing: -EALREADY after another reply. */
 HOIST_API int hoist_reply_error(hoist_res *res, int status, const char *format, ...) HOIST_PRINTF(3, 4);
 
+/* A stream whose output becomes the reply, for code that prints: 200, text/plain in UTF-8, when the handler returns 0.
+ * The server closes it; the same one again when it is called again. More than max_reply bytes are an error of the
+ * stream, and 500 at the end. NULL: no memory, or replied before. */
+HOIST_API FILE *hoist_res_file(hoist_res *res);
+
+/* Status and content type of that reply. -EINVAL as of hoist_reply_copy(); -ENOMEM. */
+HOIST_API int hoist_res_type(hoist_res *res, int status, const char *type);
+
 /* Adds a header field; both strings are copied. -EINVAL: not a token, a CR, LF, NUL or other control byte in the value,
  * or a field that is the server's own (Connection, Content-Length, Content-Type, Date, Transfer-Encoding); -EMSGSIZE:
  * over 8 KiB of fields in all; -ENOMEM. */
@@ -205,16 +219,17 @@ typedef struct hoist_config {
 } hoist_config;
 
 /* Calls that take a struct pass its size, so that a program keeps working with a library that has more fields; a
- * library with fewer answers -E2BIG when one that it does not know is set. Use the macros below. */
+ * library with fewer answers -E2BIG when one that it does not know is set. Use the macros below; a compound
+ * literal may be their last argument. */
 HOIST_API int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *config, size_t config_size);
 HOIST_API int hoist_app_route_sized(hoist_app *app, const hoist_route *route, size_t route_size);
 
 /* config may be NULL: all defaults. -EINVAL: a value out of range; -ENOMEM. Owner of *ret_app: the caller. */
-#define hoist_app_new(ret_app, config) hoist_app_new_sized(ret_app, config, sizeof(hoist_config))
+#define hoist_app_new(ret_app, ...) hoist_app_new_sized(ret_app, __VA_ARGS__, sizeof(hoist_config))
 
 /* Before listen, run or start. -EINVAL: no path or handler, a bad pattern, a limit that the way it runs does not have;
  * -EEXIST: the method and path are taken; -ENOMEM. hoist_app_error() says which. */
-#define hoist_app_route(app, route) hoist_app_route_sized(app, route, sizeof(hoist_route))
+#define hoist_app_route(app, ...) hoist_app_route_sized(app, __VA_ARGS__, sizeof(hoist_route))
 
 /* One line of what went wrong in the last call that failed, "" before that. Lives until the next call on app. */
 HOIST_API const char *hoist_app_error(const hoist_app *app);
@@ -272,8 +287,8 @@ HOIST_API int hoist_main_sized(int argc, char **argv, const hoist_program *progr
 /* The program's main(): reads options and environment, raises the descriptor limit, ignores SIGPIPE, serves until
  * SIGINT or SIGTERM, drains, and returns the exit status: 0 after a clean stop, 1 when something failed, 2 for a bad
  * command line. It does not return when a handler is stuck after drain_ms: it says which and calls _exit(1). */
-#define hoist_main(argc, argv, program)                                                                                \
-    hoist_main_sized(argc, argv, program, sizeof(hoist_program), sizeof(hoist_route), sizeof(hoist_option))
+#define hoist_main(argc, argv, ...)                                                                                    \
+    hoist_main_sized(argc, argv, __VA_ARGS__, sizeof(hoist_program), sizeof(hoist_route), sizeof(hoist_option))
 
 #ifdef __cplusplus
 }

@@ -32,7 +32,7 @@ HOIST_API hoist_test *hoist_test_new_sized(const hoist_route *route, size_t rout
 
 /* NULL after a line on stderr that says why: a route that hoist_app_route() refuses, a failing worker_init, no memory.
  */
-#define hoist_test_new(route) hoist_test_new_sized(route, sizeof(hoist_route))
+#define hoist_test_new(...) hoist_test_new_sized(__VA_ARGS__, sizeof(hoist_route))
 
 HOIST_API void hoist_test_free(hoist_test *t); /* t may be NULL */
 

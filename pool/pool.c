@@ -56,7 +56,7 @@ int pool_start(struct pool **ret_pool, uv_loop_t *loop, const struct pool_option
 
     assert(options->nice < 20);
     if (options->workers < 1 || options->workers > options->workers_max || options->workers_max > POOL_WORKERS_MAX) {
-        snprintf(error, error_size, "%u of at most %u workers: must be 1 to %u", options->workers, options->workers_max,
+        snprintf(error, error_size, "%u of at most %u workers: must be 1 to %d", options->workers, options->workers_max,
                  POOL_WORKERS_MAX);
         return -EINVAL;
     }
@@ -73,6 +73,8 @@ int pool_start(struct pool **ret_pool, uv_loop_t *loop, const struct pool_option
     if (err < 0)
         goto err_free;
     open_handles(pool, loop);
+    if (options->interrupts)
+        interrupts_start(pool);
     /* Not earlier: libuv's threads would inherit it. */
     pool->short_turns = options->nice > 0 && priority_set_turns(TURN_NS, &pool->turn_ns);
     *ret_pool = pool;
@@ -189,7 +191,7 @@ void pool_stop(struct pool *pool, void (*on_stopped)(void *arg), void *arg)
 
 static struct pool *pool_new(const struct pool_options *options)
 {
-    struct pool *pool = calloc(1, sizeof *pool + options->workers_max * sizeof pool->seats[0]);
+    struct pool *pool = calloc(1, sizeof(*pool) + options->workers_max * sizeof(pool->seats[0]));
     unsigned i;
 
     if (pool == NULL || uv_mutex_init(&pool->lock) < 0)
@@ -386,6 +388,7 @@ static void on_threads_left(void *arg)
 {
     struct pool *pool = arg;
 
+    interrupts_stop(pool);
     if (pool->short_turns)
         priority_set_turns(pool->turn_ns, &pool->turn_ns);
     uv_close((uv_handle_t *)&pool->idle, on_closed);

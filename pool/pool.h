@@ -33,6 +33,7 @@ struct pool_options {
     unsigned workers;     /* at work at once, 1 to workers_max */
     unsigned workers_max; /* threads, 1 to POOL_WORKERS_MAX */
     unsigned nice;        /* added to the threads' nice value, to 19, and the loop gets short turns; 0: neither */
+    bool interrupts;      /* pool_interrupt() will be called: SIGURG has an action of the pool's until it stops */
     unsigned gather_ms;   /* how long pool_start() waits for libuv's threads; 0: 5000 */
     const struct pool_hook *hooks;
     size_t n_hooks;
@@ -66,6 +67,10 @@ int pool_submit(struct pool *pool, struct pool_lane *lane, struct pool_job *job)
 
 /* Takes back a job that still waits: neither work() nor done() will be called. -EBUSY: too late, done() will come. */
 int pool_cancel(struct pool *pool, struct pool_job *job);
+
+/* Breaks the system call that a running job blocks in: its thread gets a signal without SA_RESTART, so that the call
+ * fails with EINTR. Between two calls the signal is lost: repeat it. A job that does not run is left alone. */
+void pool_interrupt(struct pool *pool, const struct pool_job *job);
 
 /* 1 to workers_max, else -EINVAL. Acts at once: more are hired, too many leave after the job they are at. */
 int pool_resize(struct pool *pool, unsigned workers);

@@ -29,7 +29,7 @@ bool priority_set_turns(uint64_t turn_ns, uint64_t *ret_turn_ns_before)
 {
     struct attributes old, new;
 
-    if (syscall(SYS_sched_getattr, 0, &old, sizeof old, 0) != 0 || old.policy != SCHED_OTHER)
+    if (syscall(SYS_sched_getattr, 0, &old, sizeof(old), 0) != 0 || old.policy != SCHED_OTHER)
         return false;
     new = old; /* with its nice value, which would else become 0 */
     new.flags |= RESET_ON_FORK;
@@ -37,7 +37,7 @@ bool priority_set_turns(uint64_t turn_ns, uint64_t *ret_turn_ns_before)
     if (syscall(SYS_sched_setattr, 0, &new, 0) != 0)
         return false;
     /* Older kernels take it and forget it. */
-    if (syscall(SYS_sched_getattr, 0, &new, sizeof new, 0) != 0 || new.runtime != turn_ns)
+    if (syscall(SYS_sched_getattr, 0, &new, sizeof(new), 0) != 0 || new.runtime != turn_ns)
         return false;
     *ret_turn_ns_before = old.runtime;
     return true;

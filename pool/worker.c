@@ -12,8 +12,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +77,7 @@ int pool_reserve_threads(unsigned threads, size_t stack)
     char text[16];
     struct rlimit limit;
 
-    snprintf(text, sizeof text, "%u", threads);
+    snprintf(text, sizeof(text), "%u", threads);
     if (setenv("UV_THREADPOOL_SIZE", text, 1) != 0)
         return -errno;
     if (stack == 0)
@@ -118,19 +116,19 @@ int workers_start(struct workers **ret_workers, const struct pool_options *optio
     return 0;
 }
 
-void workers_stop(struct workers *all, uv_loop_t *loop, void (*on_left)(void *arg), void *arg)
+void workers_stop(struct workers *workers, uv_loop_t *loop, void (*on_left)(void *arg), void *arg)
 {
     unsigned i;
 
-    all->on_left = on_left;
-    all->arg = arg;
-    for (i = 0; i < all->n; i++)
-        uv_queue_work(loop, &all->worker[i].task, discharge, on_discharged);
+    workers->on_left = on_left;
+    workers->arg = arg;
+    for (i = 0; i < workers->n; i++)
+        uv_queue_work(loop, &workers->worker[i].task, discharge, on_discharged);
 }
 
-unsigned workers_count(const struct workers *all)
+unsigned workers_count(const struct workers *workers)
 {
-    return all->n;
+    return workers->n;
 }
 
 void *pool_worker_data(size_t hook)
@@ -148,6 +146,7 @@ void worker_drain(uv_work_t *work)
     bool has_news = false; /* a finished job of which the loop was not told */
 
     uv_mutex_lock(&pool->lock);
+    seat->thread = pthread_self();
     pool->coming--;
     while (is_wanted(pool)) {
         job = take(seat);
@@ -232,7 +231,7 @@ static void run(struct pool_job *job)
 static unsigned expected_threads(void)
 {
     const char *text = getenv("UV_THREADPOOL_SIZE");
-    unsigned n = text != NULL ? (unsigned)atoi(text) : LIBUV_THREADS;
+    unsigned n = text != NULL ? (unsigned)strtol(text, NULL, 10) : LIBUV_THREADS;
 
     if (n == 0)
         return 1;
@@ -242,7 +241,7 @@ static unsigned expected_threads(void)
 /* All alive at once, with the stack that libuv will give its own. */
 static int try_threads(unsigned n, char *error, size_t error_size)
 {
-    uv_thread_t *threads = calloc(n, sizeof *threads);
+    uv_thread_t *threads = calloc(n, sizeof(*threads));
     uv_mutex_t gate;
     char reason[80];
     unsigned made = 0;
@@ -258,7 +257,7 @@ static int try_threads(unsigned n, char *error, size_t error_size)
         made++;
     uv_mutex_unlock(&gate);
     if (err < 0)
-        snprintf(error, error_size, "%u of %u threads: %s", made, n, uv_strerror_r(err, reason, sizeof reason));
+        snprintf(error, error_size, "%u of %u threads: %s", made, n, uv_strerror_r(err, reason, sizeof(reason)));
     while (made > 0)
         uv_thread_join(&threads[--made]);
     uv_mutex_destroy(&gate);
@@ -275,7 +274,7 @@ static void pass_gate(void *gate)
 
 static struct workers *workers_new(const struct pool_options *options, unsigned n)
 {
-    struct workers *all = calloc(1, sizeof *all + n * sizeof all->worker[0]);
+    struct workers *all = calloc(1, sizeof(*all) + n * sizeof(all->worker[0]));
     unsigned i;
 
     if (all == NULL)
@@ -285,8 +284,8 @@ static struct workers *workers_new(const struct pool_options *options, unsigned 
     all->set_nice = options->nice > 0;
     all->nice = getpriority(PRIO_PROCESS, 0) + (int)options->nice;
     /* One more, for calloc(0) may be NULL. */
-    all->hooks = calloc(all->n_hooks + 1, sizeof *all->hooks);
-    all->values = calloc(all->n_hooks * n + 1, sizeof *all->values);
+    all->hooks = calloc(all->n_hooks + 1, sizeof(*all->hooks));
+    all->values = calloc(all->n_hooks * n + 1, sizeof(*all->values));
     if (all->hooks == NULL || all->values == NULL || uv_mutex_init(&all->lock) < 0)
         goto err_free;
     if (uv_cond_init(&all->met) < 0)
@@ -326,7 +325,7 @@ static int gather(struct workers *all, unsigned gather_ms)
     int err = uv_loop_init(&loop);
 
     if (err < 0) {
-        snprintf(all->error, all->error_size, "no loop: %s", uv_strerror_r(err, reason, sizeof reason));
+        snprintf(all->error, all->error_size, "no loop: %s", uv_strerror_r(err, reason, sizeof(reason)));
         return err;
     }
     for (i = 0; i < all->n; i++)
@@ -397,18 +396,18 @@ static void enlist(uv_work_t *task)
 
 static void settle_in(const struct worker *worker)
 {
-    static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    static const int taken[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP, POOL_SIGNAL};
     char name[16];
     sigset_t blocked;
     size_t i;
 
-    snprintf(name, sizeof name, "hoist-w%u", (unsigned)(worker - worker->all->worker) % POOL_WORKERS_MAX);
+    snprintf(name, sizeof(name), "hoist-w%u", (unsigned)(worker - worker->all->worker) % POOL_WORKERS_MAX);
 #ifdef __linux__
     pthread_setname_np(pthread_self(), name);
 #endif
     sigfillset(&blocked);
-    for (i = 0; i < sizeof faults / sizeof faults[0]; i++)
-        sigdelset(&blocked, faults[i]);
+    for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        sigdelset(&blocked, taken[i]);
     pthread_sigmask(SIG_SETMASK, &blocked, NULL);
     if (worker->all->set_nice)
         priority_set_nice(worker->all->nice);
@@ -430,7 +429,7 @@ static void run_init_hooks(struct worker *worker)
         }
         all->err = err < 0 ? err : -EINVAL;
         snprintf(all->error, all->error_size, "%s: init failed on a worker thread: %s", hook->name,
-                 uv_strerror_r(all->err, reason, sizeof reason));
+                 uv_strerror_r(all->err, reason, sizeof(reason)));
     }
 }
 

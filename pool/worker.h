@@ -4,6 +4,12 @@
 
 #include "pool.h"
 
+#include <pthread.h>
+#include <signal.h>
+
+/* What pool_interrupt() sends: nobody else is likely to use it, and without an action it is ignored. */
+#define POOL_SIGNAL SIGURG
+
 struct workers;
 
 /* One hired worker at a time sits here. */
@@ -11,6 +17,7 @@ struct seat {
     uv_work_t work;
     struct pool *pool;
     bool is_free;         /* the loop's own */
+    pthread_t thread;     /* of who sits here; under the lock */
     struct pool_job *job; /* in work(); under the lock */
 };
 
@@ -34,6 +41,8 @@ struct pool {
     uv_timer_t sweep; /* active while somebody is employed */
     uv_async_t finished;
     struct workers *workers;
+    bool interrupts;
+    struct sigaction old_action; /* of POOL_SIGNAL */
     bool short_turns;
     uint64_t turn_ns; /* of the loop's thread before the start */
     void (*on_stopped)(void *arg);
@@ -55,6 +64,10 @@ unsigned workers_count(const struct workers *workers);
 
 /* A worker's whole life, from its hiring until it leaves; on a libuv thread, work is a seat's. */
 void worker_drain(uv_work_t *work);
+
+/* Both in interrupt.c: POOL_SIGNAL does nothing but break system calls; as it was before. */
+void interrupts_start(struct pool *pool);
+void interrupts_stop(struct pool *pool);
 
 /* Both in priority.c, for the calling thread and best effort. The first is true when the system does it. */
 bool priority_set_turns(uint64_t turn_ns, uint64_t *ret_turn_ns_before);

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DRAIN_TURNS = 2 };
+
 static int start_pool(hoist_app *app);
 static int init_loop_data(hoist_app *app);
 static void fini_loop_data(struct route *first, const struct route *end);
@@ -26,6 +28,7 @@ static int start_server(hoist_app *app);
 static void on_change(void *arg);
 static void on_wake(uv_async_t *wake);
 static void drain(hoist_app *app);
+static void drain_idle(hoist_app *app);
 static void on_drain_over(uv_timer_t *timer);
 static void tell_stopped(hoist_app *app);
 static void close_parts(hoist_app *app);
@@ -71,7 +74,13 @@ int hoist_app_route_sized(hoist_app *app, const hoist_route *given, size_t size)
 
     assert(app->state == APP_NEW);
     err = abi_import(&route, sizeof(route), given, size);
-    return err < 0 ? err : app_add_route(app, &route);
+    if (err < 0)
+        snprintf(app->error, sizeof(app->error), "a route sets a field that this library does not have");
+    else
+        err = app_add_route(app, &route);
+    if (err == -ENOMEM)
+        snprintf(app->error, sizeof(app->error), "route %s: %s", route.path, uv_strerror(err));
+    return err;
 }
 
 const char *hoist_app_error(const hoist_app *app)
@@ -123,12 +132,14 @@ int app_start(hoist_app *app, uv_loop_t *loop)
     err = app->config.executor == HOIST_EXECUTOR_POOL ? start_pool(app) : init_loop_data(app);
     if (err < 0) {
         listener_close(&app->listener, NULL, NULL);
-        return err;
+    } else {
+        err = start_server(app);
+        if (err < 0)
+            close_parts(app);
     }
-    err = start_server(app);
     if (err < 0) {
-        snprintf(app->error, sizeof(app->error), "cannot start: %s", uv_strerror(err));
-        close_parts(app);
+        if (app->error[0] == '\0')
+            snprintf(app->error, sizeof(app->error), "cannot start: %s", uv_strerror(err));
         return err;
     }
     app->state = APP_SERVING;
@@ -154,7 +165,8 @@ static int start_pool(hoist_app *app)
     int err = -ENOMEM;
 
     if (hooks != NULL) {
-        for (struct route *route = app->routes; route != NULL; route = route->next)
+        for (struct route *route = app->routes; route != NULL; route = route->next) {
+            options.interrupts = options.interrupts || route->given.interrupt;
             if (route->hook != NO_HOOK)
                 hooks[route->hook] = (struct pool_hook){
                     .name = route->given.path,
@@ -162,6 +174,7 @@ static int start_pool(hoist_app *app)
                     .fini = route->given.worker_fini,
                     .data = route->given.data,
                 };
+        }
         err = pool_start(&app->pool, app->loop, &options, app->error, sizeof(app->error));
     }
     free(hooks);
@@ -196,10 +209,10 @@ static int start_server(hoist_app *app)
 {
     int err;
 
+    app->has_server = true;
     err = server_init(&app->server, app->loop, &app->config, &app->router);
     if (err < 0)
         return err;
-    app->has_server = true;
     app->server.pool = app->pool;
     app->server.on_change = on_change;
     app->server.arg = app;
@@ -232,7 +245,7 @@ int hoist_app_run(hoist_app *app)
 {
     int err;
 
-    err = uv_loop_init(&app->own_loop);
+    err = app->has_loop ? 0 : uv_loop_init(&app->own_loop); /* it is there after a start that failed */
     if (err < 0)
         return err;
     app->has_loop = true;
@@ -279,6 +292,8 @@ static void on_wake(uv_async_t *wake)
     uv_mutex_unlock(&app->stop_lock);
     if (app->state == APP_SERVING && is_asked_to_stop)
         drain(app);
+    else if (app->state == APP_DRAINING && app->drain_turns > 0)
+        drain_idle(app);
     if ((app->state == APP_DRAINING || app->state == APP_STUCK) && server_is_empty(&app->server))
         close_parts(app);
 }
@@ -287,9 +302,21 @@ static void drain(hoist_app *app)
 {
     app->state = APP_DRAINING;
     close_listener(app);
-    server_drain(&app->server);
+    app->server.is_draining = true;
+    app->drain_turns = DRAIN_TURNS;
+    uv_async_send(&app->wake);
     if (app->config.drain_ms != HOIST_NO_LIMIT)
         uv_timer_start(&app->drain, on_drain_over, app->config.drain_ms, 0);
+}
+
+/* Whatever has reached the sockets is read before a connection counts as idle: this wake-up may come before the bytes
+ * in the same turn's poll, the next one cannot. */
+static void drain_idle(hoist_app *app)
+{
+    if (--app->drain_turns > 0)
+        uv_async_send(&app->wake);
+    else
+        server_drain(&app->server);
 }
 
 static void on_drain_over(uv_timer_t *timer)

@@ -34,8 +34,9 @@ struct hoist_app {
     uv_loop_t *loop, own_loop;
     uv_async_t wake; /* asked to stop, or something is gone */
     uv_timer_t drain;
-    int drain_result; /* 0, or -ETIMEDOUT */
-    unsigned n_open;  /* parts that are closing */
+    unsigned drain_turns; /* of the loop, until idle connections close */
+    int drain_result;     /* 0, or -ETIMEDOUT */
+    unsigned n_open;      /* parts that are closing */
     uv_mutex_t stop_lock;
     bool can_wake, is_asked_to_stop; /* under stop_lock */
     void (*on_stopped)(hoist_app *app, int err, void *arg);

@@ -19,7 +19,6 @@ enum {
     LINGER_MS = 1000,      /* RFC 9112, section 9.6 */
     LINGER_BYTES = 256 * 1024,
     BODY_BYTES_PER_S = 500, /* a body that comes slower than this is not waited for */
-    DRAIN_IDLE_MS = 1,      /* one more turn of the loop, for a request that is in the socket already */
     DRAIN_HEAD_MS = 1000,
 };
 
@@ -151,7 +150,7 @@ void conn_go_on(struct conn *conn)
 static size_t turn(struct conn *conn, char *bytes, size_t len)
 {
     struct server *server = conn->server;
-    bool more = true;
+    bool more = len > 0;
     size_t used = 0;
 
     assert(!conn->is_turning);
@@ -213,6 +212,10 @@ static void receive_more(struct conn *conn)
 
     if (!parser_has_head(&x->parser))
         return;
+    if (exchange_keep(x) < 0) {
+        refuse(conn, 503, "out of memory");
+        return;
+    }
     if (message->expects_continue && x->req.body.len == 0) {
         message->expects_continue = false;
         if (x->req.route == NULL) { /* no body is wanted for what will be refused (RFC 9110, section 10.1.1) */
@@ -223,8 +226,6 @@ static void receive_more(struct conn *conn)
         memcpy(server->out + server->out_len, go_on, sizeof(go_on) - 1);
         server->out_len += sizeof(go_on) - 1;
     }
-    if (exchange_keep(x) < 0)
-        refuse(conn, 503, "out of memory");
 }
 
 void conn_begin(struct conn *conn)
@@ -233,9 +234,17 @@ void conn_begin(struct conn *conn)
 
     x->state = EXCHANGE_RECEIVED;
     if (conn->server->out_len > 0 && !exchange_is_inline(x)) {
+        if (exchange_keep(x) < 0) { /* it may have to wait, and the bytes it points into will not */
+            refuse(conn, 503, "out of memory");
+            return;
+        }
         conn_flush(conn);
         if (conn->state != CONN_READING)
             return; /* conn_on_written() begins it */
+    }
+    if (conn->at_eof && !exchange_is_inline(x) && conn->server->config->half_close == HOIST_HALF_CLOSE_CANCEL) {
+        conn_close(conn, false); /* like a job that waits already */
+        return;
     }
     conn_set_state(conn, CONN_HANDLING);
     conn_wait_for(conn, WAIT_NONE, 0);
@@ -251,6 +260,12 @@ void conn_on_eof(struct conn *conn)
         conn_close(conn, false);
     else if (conn->state == CONN_READING)
         settle(conn);
+}
+
+void conn_on_leaving(struct conn *conn)
+{
+    if (conn->state == CONN_HANDLING && dispatch_half_close(conn->exchange))
+        conn_close(conn, false);
 }
 
 void conn_on_error(struct conn *conn)
@@ -273,11 +288,11 @@ static void settle(struct conn *conn)
         set_reading(conn, conn->ahead.len < AHEAD_MAX);
     } else if (conn->is_answered) {
         linger(conn);
+    } else if (is_idle && (conn->at_eof || conn->server->is_draining)) {
+        conn_close(conn, false);
     } else if (!conn->at_eof) {
         set_reading(conn, true);
         wait_for_bytes(conn, is_idle);
-    } else if (is_idle) {
-        conn_close(conn, false);
     } else {
         refuse(conn, 400, "the request was cut off");
     }
@@ -297,10 +312,10 @@ static void wait_for_bytes(struct conn *conn, bool is_idle)
     const hoist_config *config = conn->server->config;
     bool is_draining = conn->server->is_draining;
 
-    if (is_idle && conn->wait == WAIT_HEAD && !is_draining) /* accepted, and nothing came yet: one limit for both */
+    if (is_idle && conn->wait == WAIT_HEAD) /* accepted, and nothing came yet: one limit for both */
         conn_wait_for(conn, WAIT_HEAD, config->header_timeout_ms);
     else if (is_idle)
-        conn_wait_for(conn, WAIT_REQUEST, is_draining ? DRAIN_IDLE_MS : config->keep_alive_ms);
+        conn_wait_for(conn, WAIT_REQUEST, config->keep_alive_ms);
     else if (conn->exchange != NULL && parser_has_head(&conn->exchange->parser))
         conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
     else
@@ -369,7 +384,7 @@ static void on_deadline(struct deadline *deadline)
             refuse(conn, 408, "the head of the request took too long");
         break;
     case WAIT_BODY:
-        wanted = (size_t)BODY_BYTES_PER_S * config->body_timeout_ms / 1000;
+        wanted = ((size_t)BODY_BYTES_PER_S * config->body_timeout_ms + 999) / 1000;
         if (conn->exchange->req.body.len - conn->progress < wanted)
             refuse(conn, 408, "the body of the request came too slowly");
         else

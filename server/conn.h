@@ -23,7 +23,8 @@ struct server;
 
 /* Owner: the transport, for as long as its connections live. */
 struct conn_io {
-    /* Start or stop conn_on_bytes(). */
+    /* Start or stop conn_on_bytes(). A stopped one still tells of a client that leaves: conn_on_leaving(),
+     * conn_on_error(). */
     void (*read)(struct conn *conn, bool on);
     /* Writes what fits at once. Bytes taken, 0 to all, or -errno. */
     ssize_t (*try_write)(struct conn *conn, const uv_buf_t *bufs, unsigned n);
@@ -71,6 +72,7 @@ void conn_open(struct conn *conn, struct server *server, const struct conn_io *i
 /* The transport's events. bytes are writable and need not stay. */
 void conn_on_bytes(struct conn *conn, char *bytes, size_t len);
 void conn_on_eof(struct conn *conn);
+void conn_on_leaving(struct conn *conn); /* the end of its sending side is behind bytes that are not read yet */
 void conn_on_error(struct conn *conn);
 void conn_on_written(struct conn *conn, int err);
 void conn_on_closed(struct conn *conn); /* the memory is the transport's again */

@@ -12,14 +12,39 @@
 #include "server.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
+static void answer(struct conn *conn, const struct reply *reply);
 static void gather(struct conn *conn, const struct reply *reply);
 static void write_rest(struct conn *conn, size_t out_len, size_t taken);
 static void release_body(struct conn *conn);
 static void release_exchange(struct conn *conn);
 
 void conn_answer(struct conn *conn, const struct reply *reply)
+{
+    struct server *server = conn->server;
+    char *gathered = server->out;
+    size_t gathered_len = server->out_len;
+
+    if (conn->is_turning || gathered_len == 0) {
+        answer(conn, reply);
+        return;
+    }
+    /* A handler or an end hook finishes an exchange of another connection: what that one has gathered waits aside. */
+    server->out = malloc(OUT_BUFFER);
+    server->out_len = 0;
+    if (server->out != NULL)
+        answer(conn, reply);
+    else
+        conn_close(conn, true);
+    assert(server->out_len == 0);
+    free(server->out);
+    server->out = gathered;
+    server->out_len = gathered_len;
+}
+
+static void answer(struct conn *conn, const struct reply *reply)
 {
     assert(conn->state == CONN_HANDLING);
     assert(!conn->is_answered);
@@ -107,8 +132,10 @@ static void write_rest(struct conn *conn, size_t out_len, size_t taken)
     }
     bufs[0] = uv_buf_init(conn->unsent.data, (unsigned)conn->unsent.len);
     bufs[1] = conn->body;
-    bufs[1].base += from_body;
-    bufs[1].len -= from_body;
+    if (from_body > 0) {
+        bufs[1].base += from_body;
+        bufs[1].len -= from_body;
+    }
     if (conn->io->write(conn, bufs, 2) < 0)
         conn_close(conn, true);
     else

@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { LATE_MS = 50 }; /* a loop that comes later than this was held */
+
 struct deadline_list {
     struct deadline_list *next;
     unsigned duration_ms;
@@ -146,14 +148,19 @@ static void set_timer(struct deadlines *deadlines, uint64_t due_ms)
     (void)err;
 }
 
-/* Looks at all heads anew after each call, which may have changed any list. It ends: what is armed meanwhile is due
- * later than now. */
+/* A loop that was held comes late. What the clients sent meanwhile is in their sockets: it is read first, in one more
+ * turn. Looks at all heads anew after each call, which may have changed any list. What is armed meanwhile is due later
+ * than now: so this ends, and the timer is left alone until it does. */
 static void on_timer(uv_timer_t *timer)
 {
     struct deadlines *deadlines = (struct deadlines *)timer->data;
     uint64_t now_ms = uv_now(timer->loop);
     struct deadline *ring = earliest_ring(deadlines);
 
+    if (now_ms - deadlines->timer_ms > LATE_MS) {
+        set_timer(deadlines, now_ms + 1);
+        return;
+    }
     for (; ring_due(ring) <= now_ms; ring = earliest_ring(deadlines)) {
         struct deadline *deadline = ring->next;
 

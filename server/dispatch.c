@@ -19,6 +19,7 @@ enum { LOOP_BUDGET_MS = 100 }; /* a handler on the loop that takes longer makes 
 
 static void answer_unrouted(struct exchange *x);
 static void call_on_loop(struct exchange *x, hoist_handler *handler);
+static int call(struct exchange *x, hoist_handler *handler);
 static void go_on(struct exchange *x, int result);
 static void submit(struct exchange *x);
 static void on_work(struct pool_job *job);
@@ -101,7 +102,7 @@ static void call_on_loop(struct exchange *x, hoist_handler *handler)
     x->state = EXCHANGE_ON_LOOP;
     x->step = STEP_NONE;
     x->req.worker_data = route->loop_data;
-    result = handler(&x->req, &x->res);
+    result = call(x, handler);
     x->run_ns += uv_hrtime() - begun_ns;
     held_ms = (uv_hrtime() - begun_ns) / 1000000;
     if (held_ms > LOOP_BUDGET_MS) {
@@ -111,6 +112,20 @@ static void call_on_loop(struct exchange *x, hoist_handler *handler)
                       route->given.path, (unsigned long long)held_ms);
     }
     go_on(x, result);
+}
+
+/* On the loop or on a worker. Afterwards the request is nobody's, unless the handler goes on later. */
+static int call(struct exchange *x, hoist_handler *handler)
+{
+    int result;
+
+    x->req.is_live = true;
+    result = handler(&x->req, &x->res);
+    if (result == HOIST_PENDING && x->req.route->given.run == HOIST_ASYNC)
+        return result;
+    result = response_end_file(&x->res, result);
+    x->req.is_live = false;
+    return result;
 }
 
 /* A handler has returned on the loop: its reply, or what it asked for instead. */
@@ -131,16 +146,26 @@ static void go_on(struct exchange *x, int result)
         submit(x);
         break;
     case STEP_FINISH:
+        x->result = response_end_file(&x->res, x->result);
+        x->req.is_live = false;
         conclude(x, x->result);
         break;
     }
+}
+
+/* hoist_later() and hoist_offload() on a worker do nothing: fail() says what is wrong. */
+static bool is_on_loop(const struct exchange *x)
+{
+    exchange_check_live(&x->req);
+    return x->state == EXCHANGE_ON_LOOP || x->state == EXCHANGE_PENDING;
 }
 
 int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next)
 {
     struct exchange *x = exchange_of_req(req);
 
-    assert(x->state == EXCHANGE_ON_LOOP || x->state == EXCHANGE_PENDING);
+    if (!is_on_loop(x))
+        return HOIST_PENDING;
     x->handler = next;
     x->later_ms = ms;
     x->step = STEP_LATER;
@@ -153,7 +178,8 @@ int hoist_offload(hoist_req *req, hoist_handler *next)
 {
     struct exchange *x = exchange_of_req(req);
 
-    assert(x->state == EXCHANGE_ON_LOOP || x->state == EXCHANGE_PENDING);
+    if (!is_on_loop(x))
+        return HOIST_PENDING;
     x->handler = next;
     x->step = STEP_OFFLOAD;
     if (x->state == EXCHANGE_PENDING)
@@ -165,7 +191,11 @@ void hoist_finish(hoist_req *req, int err)
 {
     struct exchange *x = exchange_of_req(req);
 
-    assert(x->state == EXCHANGE_ON_LOOP || x->state == EXCHANGE_PENDING);
+    if (!is_on_loop(x)) {
+        log_write(LOG_ERROR, "%s: hoist_finish() was called on a worker, where returning is what ends a request",
+                  x->req.route->given.path);
+        return;
+    }
     x->result = err;
     x->step = STEP_FINISH;
     if (x->state == EXCHANGE_PENDING)
@@ -243,7 +273,7 @@ static void on_work(struct pool_job *job)
     int hook = x->req.route->hook;
 
     x->req.worker_data = hook == NO_HOOK ? NULL : pool_worker_data((size_t)hook);
-    x->result = x->handler(&x->req, &x->res);
+    x->result = call(x, x->handler);
 }
 
 static void on_done(struct pool_job *job)
@@ -253,6 +283,7 @@ static void on_done(struct pool_job *job)
 
     assert(x->state == EXCHANGE_QUEUED);
     x->state = EXCHANGE_ENDED;
+    deadline_disarm(&x->interrupt);
     x->wait_ns += job->started_ns - job->submitted_ns;
     x->run_ns += job->finished_ns - job->started_ns;
     lane_note_end(lane, job->finished_ns, pool_lane_waiting(x->server->pool, &lane->queue));
@@ -308,7 +339,7 @@ bool dispatch_half_close(struct exchange *x)
         x->state = EXCHANGE_ENDED;
         return true;
     }
-    atomic_store_explicit(&x->req.cancelled, true, memory_order_relaxed);
+    exchange_cancel(x);
     return x->state == EXCHANGE_TIMED;
 }
 
@@ -346,16 +377,21 @@ static void fail(struct exchange *x, int result)
     const char *path = x->req.route->given.path;
     const char *reason = x->res.reason;
     int status = status_of(result);
+    char text[64];
 
+    uv_strerror_r(result, text, sizeof(text)); /* uv_strerror() leaks for numbers that it does not know */
     if (result == 0)
         log_write(LOG_ERROR, "%s: its handler returned 0 without a reply", path);
+    else if (result == HOIST_PENDING)
+        log_write(LOG_ERROR,
+                  "%s: its handler returned HOIST_PENDING; only one with .run = HOIST_ASYNC may, on the loop", path);
     else if (result > 0)
         log_write(LOG_ERROR, "%s: its handler returned %d, which is neither 0 nor a negative errno", path, result);
-    else if (status == 500)
-        log_write(LOG_ERROR, "%s: its handler failed: %s%s%s", path, uv_strerror(result), reason != NULL ? ": " : "",
+    else if (status == 500 && !x->res.is_repeated)
+        log_write(LOG_ERROR, "%s: its handler failed: %s%s%s", path, text, reason != NULL ? ": " : "",
                   reason != NULL ? reason : "");
     if (reason == NULL)
-        reason = result < 0 ? uv_strerror(result) : "the handler gave no reply";
+        reason = result < 0 ? text : "the handler gave no reply";
     answer_error(x, status, reason);
 }
 

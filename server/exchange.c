@@ -5,6 +5,7 @@
  */
 #include "exchange.h"
 
+#include "log.h"
 #include "server.h"
 
 #include <assert.h>
@@ -13,7 +14,9 @@
 #include <string.h>
 
 enum { KEPT_MAX = 64 }; /* exchanges on the free list: about what one turn of a busy loop needs at once */
+enum { INTERRUPT_MS = 50 };
 
+static void on_interrupt(struct deadline *deadline);
 static struct exchange *exchange_alloc(struct server *server);
 static size_t arena_max(size_t max_reply);
 static int on_body(void *arg, const char *bytes, size_t len);
@@ -35,6 +38,7 @@ struct exchange *exchange_new(struct server *server, struct conn *conn)
     x->state = EXCHANGE_RECEIVING;
     x->conn = conn;
     x->id = ++server->next_id;
+    x->req.route = NULL; /* not earlier: exchange_check_live() names it to whoever comes too late */
     x->wait_ns = x->run_ns = 0;
     arena_init(&x->req.arena, x->first, sizeof(x->first), arena_max(server->config->max_reply));
     x->is_kept = false;
@@ -65,15 +69,17 @@ static struct exchange *exchange_alloc(struct server *server)
     memset(&x->job, 0, sizeof(x->job));
     memset(&x->deadline, 0, sizeof(x->deadline));
     memset(&x->queue_deadline, 0, sizeof(x->queue_deadline));
+    memset(&x->interrupt, 0, sizeof(x->interrupt));
     memset(&x->res, 0, sizeof(x->res));
+    x->interrupt.expired = on_interrupt;
     x->server = server;
     x->state = EXCHANGE_ENDED;
     x->req.body = (struct buffer){0};
-    x->req.route = NULL;
     x->req.path = NULL;
     x->req.deadline_ns = 0;
     x->req.worker_data = NULL;
     x->req.end_hooks = NULL;
+    x->req.is_live = false;
     atomic_init(&x->req.cancelled, false);
     uv_timer_init(server->loop, &x->timer);
     return x;
@@ -86,20 +92,24 @@ void exchange_free(struct exchange *x)
     assert(x->state != EXCHANGE_QUEUED);
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);
+    deadline_disarm(&x->interrupt);
     uv_timer_stop(&x->timer);
     for (struct end_hook *hook = x->req.end_hooks; hook != NULL; hook = hook->next)
         hook->call(hook->arg);
+    if (x->res.file != NULL)
+        fclose(x->res.file);
     if (x->res.free_body != NULL)
         x->res.free_body(x->res.given_body);
+    buffer_close(&x->res.printed);
     buffer_close(&x->req.body);
     arena_reset(&x->req.arena);
     memset(&x->res, 0, sizeof(x->res));
-    x->req.route = NULL;
     x->req.path = NULL;
     x->req.deadline_ns = 0;
     x->req.worker_data = NULL;
     x->req.end_hooks = NULL;
     atomic_store_explicit(&x->req.cancelled, false, memory_order_relaxed);
+    x->req.is_live = false;
     x->state = EXCHANGE_ENDED;
 
     *(x->prev != NULL ? &x->prev->next : &server->exchanges) = x->next;
@@ -125,8 +135,10 @@ static void on_timer_closed(uv_handle_t *handle)
 
 int hoist_on_end(hoist_req *req, void (*on_end)(void *arg), void *arg)
 {
-    struct end_hook *hook = arena_alloc(&req->arena, sizeof(*hook));
+    struct end_hook *hook;
 
+    exchange_check_live(req);
+    hook = arena_alloc(&req->arena, sizeof(*hook));
     if (hook == NULL)
         return -ENOMEM;
     *hook = (struct end_hook){.next = req->end_hooks, .call = on_end, .arg = arg};
@@ -154,7 +166,32 @@ void exchange_release(struct exchange *x)
     }
     x->conn = NULL;
     x->server->n_abandoned++;
+    exchange_cancel(x);
+}
+
+void exchange_cancel(struct exchange *x)
+{
     atomic_store_explicit(&x->req.cancelled, true, memory_order_relaxed);
+    if (x->state == EXCHANGE_QUEUED && x->req.route->given.interrupt && !deadline_is_armed(&x->interrupt))
+        on_interrupt(&x->interrupt);
+}
+
+static void on_interrupt(struct deadline *deadline)
+{
+    struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, interrupt));
+
+    pool_interrupt(x->server->pool, &x->job);
+    deadline_arm(&x->server->deadlines, deadline, INTERRUPT_MS);
+}
+
+void exchange_check_live(const hoist_req *req)
+{
+    if (req->is_live)
+        return;
+    log_write(LOG_ERROR, "%s: a handler used its request or reply after it had returned",
+              req->route != NULL ? req->route->given.path : "a route");
+    log_stop();
+    abort();
 }
 
 void exchange_route(struct exchange *x)

@@ -17,6 +17,7 @@
 #include "router.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <uv.h>
 
 struct conn;
@@ -64,6 +65,7 @@ struct hoist_req {
     void *worker_data;
     struct end_hook *end_hooks;
     atomic_bool cancelled; /* written by the loop, read anywhere */
+    bool is_live;          /* a handler may use it: it runs, or goes on later */
 };
 
 struct hoist_res {
@@ -72,8 +74,13 @@ struct hoist_res {
     size_t fields_len;
     void (*free_body)(void *body);
     void *given_body;
-    int reason_status;  /* what a handler that returns -errno answers, when reason is set */
-    const char *reason; /* for people; NULL: the errno's own text */
+    bool is_repeated;      /* the handler replied more than once, which is logged then */
+    const char *reason;    /* why a handler returns -errno, for people; NULL: the errno's own text */
+    FILE *file;            /* hoist_res_file() */
+    struct buffer printed; /* what came through it */
+    int print_err;         /* the first error of that */
+    int file_status;       /* hoist_res_type(); 0: 200 */
+    const char *file_type; /* likewise; NULL: text */
 };
 
 struct exchange {
@@ -92,7 +99,7 @@ struct exchange {
     unsigned later_ms; /* of STEP_LATER */
     struct pool_job job;
     uv_timer_t timer; /* hoist_later() */
-    struct deadline deadline, queue_deadline;
+    struct deadline deadline, queue_deadline, interrupt;
     uint64_t begun_ns, wait_ns, run_ns; /* when dispatch took it; waiting and running so far */
     struct exchange *prev, *next;       /* in the server's list of those in use; next also in its free list */
     _Alignas(max_align_t) char first[EXCHANGE_ARENA];
@@ -115,6 +122,18 @@ bool exchange_is_inline(const struct exchange *x);
 
 /* Copies the head into the arena, once, for an exchange that outlives the bytes it was received in. -ENOMEM. */
 int exchange_keep(struct exchange *x);
+
+/* Its handler has returned result: what it printed becomes the reply. Returns result, or why it did not. */
+int response_end_file(hoist_res *res, int result);
+
+/* Status and content type of a reply. */
+bool response_is_valid(int status, const char *type);
+
+/* Names the route and ends the program when a handler uses a request or reply that is not its own any more. */
+void exchange_check_live(const hoist_req *req);
+
+/* Nobody waits for it any more: tells its handler, by the flag and, if its route asks for it, by signals. */
+void exchange_cancel(struct exchange *x);
 
 /* Frees the free list; exchanges in use must be gone. */
 void exchange_close_all(struct server *server);

@@ -34,18 +34,20 @@ struct imported {
 struct run {
     hoist_app *app;
     uv_loop_t loop;
-    uv_signal_t interrupt, terminate;
+    uv_signal_t interrupt, terminate, hang_up;
     bool is_stopping;
     int result;
 };
 
-static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size);
+static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size,
+                          char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
 static int prepare_process(const struct options *options);
 static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options);
 static int run_app(struct run *run, const struct options *options);
 static int start_signals(struct run *run);
 static void on_signal(uv_signal_t *handle, int number);
+static void on_hang_up(uv_signal_t *handle, int number);
 static void on_stopped(hoist_app *app, int err, void *arg);
 static void leave_stuck(hoist_app *app);
 static int print_routes(const hoist_program *program, size_t route_size);
@@ -55,26 +57,25 @@ static int print_help(const hoist_program *program);
 int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t program_size, size_t route_size,
                      size_t option_size)
 {
-    static const char *const commands[] = {"serve", "routes", "--version", "--help", "-h"};
     struct imported own = {0};
     const hoist_program *program = &own.program;
     struct options options;
     char error[256];
-    bool has_command = false;
+    bool has_command;
 
-    if (import_program(&own, given, program_size, option_size) < 0) {
-        fprintf(stderr, "%s: no routes, more than %d options, or built for a newer libhoist\n", given->name,
-                OPTIONS_MAX);
+    if (import_program(&own, given, program_size, option_size, error, sizeof(error)) < 0) {
+        fprintf(stderr, "%s: %s\n", given->name != NULL ? given->name : "hoist_main", error);
         return EXIT_USAGE;
     }
-    for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
-        has_command = has_command || strcmp(argv[1], commands[i]) == 0;
-    if (has_command && strcmp(argv[1], "routes") == 0)
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return print_help(program);
+        if (strcmp(argv[i], "--version") == 0)
+            return print_version(program);
+    }
+    if (argc > 1 && strcmp(argv[1], "routes") == 0)
         return print_routes(program, route_size);
-    if (has_command && strcmp(argv[1], "--version") == 0)
-        return print_version(program);
-    if (has_command && strcmp(argv[1], "serve") != 0)
-        return print_help(program);
+    has_command = argc > 1 && strcmp(argv[1], "serve") == 0;
     if (options_read(&options, program, argc - has_command, argv + has_command, error, sizeof(error)) < 0) {
         fprintf(stderr, "%s: %s\n", program->name, error);
         return EXIT_USAGE;
@@ -82,21 +83,37 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
     return serve(program, route_size, &options);
 }
 
-static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size)
+/* Takes in the caller's program and checks it as a whole, so that the first run finds a mistake in it, whatever is
+ * asked of it. On failure a line is in error. */
+static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size,
+                          char *error, size_t error_size)
 {
     const hoist_option *const *options;
-    int err;
+    int err = abi_import(&own->program, sizeof(own->program), given, program_size);
 
-    err = abi_import(&own->program, sizeof(own->program), given, program_size);
     options = own->program.options;
-    if (err == 0 && own->program.routes == NULL)
-        err = -EINVAL;
     for (size_t i = 0; err == 0 && options != NULL && options[i] != NULL; i++) {
-        err = i < OPTIONS_MAX ? abi_import(&own->options[i], sizeof(own->options[i]), options[i], option_size) : -E2BIG;
+        if (i == OPTIONS_MAX) {
+            snprintf(error, error_size, "the program has more than %d options of its own", OPTIONS_MAX);
+            return -EINVAL;
+        }
+        err = abi_import(&own->options[i], sizeof(own->options[i]), options[i], option_size);
         own->pointers[i] = &own->options[i];
     }
+    if (err < 0) {
+        snprintf(error, error_size, "the program was built for a newer libhoist than %s", HOIST_VERSION);
+        return err;
+    }
     own->program.options = own->pointers;
-    return err;
+    if (own->program.name == NULL || own->program.version == NULL) {
+        snprintf(error, error_size, "the program has no name or no version");
+        return -EINVAL;
+    }
+    if (own->program.routes == NULL || own->program.routes[0] == NULL) {
+        snprintf(error, error_size, "the program has no routes");
+        return -EINVAL;
+    }
+    return options_check_program(&own->program, error, error_size);
 }
 
 /* ---- serve ---- */
@@ -112,10 +129,13 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
         access_log = isatty(STDOUT_FILENO) ? "-" : "off";
     log_options.access_log = strcmp(access_log, "off") == 0 ? NULL : access_log;
     err = prepare_process(options);
-    if (err == 0)
-        err = log_start(&log_options);
     if (err < 0) {
         log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
+        return EXIT_FAILURE;
+    }
+    err = log_start(&log_options);
+    if (err < 0) {
+        log_write(LOG_ERROR, "cannot log to %s: %s", access_log, uv_strerror(err));
         return EXIT_FAILURE;
     }
     run.app = make_app(program, route_size, options);
@@ -197,11 +217,15 @@ static int start_signals(struct run *run)
     err = uv_signal_init(&run->loop, &run->interrupt);
     if (err == 0)
         err = uv_signal_init(&run->loop, &run->terminate);
+    if (err == 0)
+        err = uv_signal_init(&run->loop, &run->hang_up);
     if (err < 0)
         return err;
     run->interrupt.data = run->terminate.data = run;
     err = uv_signal_start(&run->interrupt, on_signal, SIGINT);
-    return err < 0 ? err : uv_signal_start(&run->terminate, on_signal, SIGTERM);
+    if (err == 0)
+        err = uv_signal_start(&run->terminate, on_signal, SIGTERM);
+    return err < 0 ? err : uv_signal_start(&run->hang_up, on_hang_up, SIGHUP);
 }
 
 /* The first one drains; the second one does not wait. */
@@ -219,6 +243,13 @@ static void on_signal(uv_signal_t *handle, int number)
     hoist_app_stop(run->app);
 }
 
+static void on_hang_up(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    (void)number;
+    log_reopen();
+}
+
 static void on_stopped(hoist_app *app, int err, void *arg)
 {
     struct run *run = arg;
@@ -229,6 +260,7 @@ static void on_stopped(hoist_app *app, int err, void *arg)
         uv_stop(&run->loop);
     uv_close((uv_handle_t *)&run->interrupt, NULL);
     uv_close((uv_handle_t *)&run->terminate, NULL);
+    uv_close((uv_handle_t *)&run->hang_up, NULL);
 }
 
 static void log_stuck(const struct exchange *exchange, void *arg)
@@ -252,12 +284,14 @@ static int print_routes(const hoist_program *program, size_t route_size)
 {
     static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
     static const char *const runs[] = {"offload", "inline", "async"};
+    const size_t n_methods = sizeof(methods) / sizeof(methods[0]), n_runs = sizeof(runs) / sizeof(runs[0]);
     hoist_route route;
 
     for (size_t i = 0; program->routes[i] != NULL; i++) {
         if (abi_import(&route, sizeof(route), program->routes[i], route_size) < 0)
             return EXIT_FAILURE;
-        printf("%-8s%-24s%s\n", methods[route.method], route.path, runs[route.run]);
+        printf("%-8s%-24s%s\n", (unsigned)route.method < n_methods ? methods[route.method] : "?",
+               route.path != NULL ? route.path : "(no path)", (unsigned)route.run < n_runs ? runs[route.run] : "?");
     }
     return EXIT_SUCCESS;
 }

@@ -26,13 +26,14 @@ enum { DAY_MS = 24 * 60 * 60 * 1000, NAME_SIZE = 64, HELP_COLUMN = 30, NUMBER_TE
 #define GIB ((uint64_t)1 << 30)
 
 enum kind {
-    KIND_GROUP,  /* a heading of --help */
-    KIND_UINT,   /* unsigned */
-    KIND_LIMIT,  /* unsigned; where 0 may be given it is HOIST_NO_LIMIT */
-    KIND_SIZE,   /* size_t */
-    KIND_CHOICE, /* an enum: the place of the word in arg */
-    KIND_TEXT,   /* const char *, not empty */
-    KIND_SWITCH, /* bool */
+    KIND_GROUP,   /* a heading of --help */
+    KIND_UINT,    /* unsigned */
+    KIND_LIMIT,   /* unsigned; where 0 may be given it is HOIST_NO_LIMIT */
+    KIND_SIZE,    /* size_t */
+    KIND_CHOICE,  /* an enum: the place of the word in arg */
+    KIND_TEXT,    /* const char *, not empty */
+    KIND_ADDRESS, /* the same, a numeric IP address */
+    KIND_SWITCH,  /* bool */
 };
 
 /* name, member of struct options, kind, default as it would be given, min, max, argument, help. Without a default here
@@ -40,12 +41,11 @@ enum kind {
 // clang-format off
 #define OPTIONS(GROUP, X)                                                                                              \
     GROUP("Listening")                                                                                                 \
-    X("host", config.host, TEXT, "127.0.0.1", 0, 0, "ADDRESS", "a numeric IPv4 or IPv6 address")                       \
+    X("host", config.host, ADDRESS, "127.0.0.1", 0, 0, "ADDRESS", "a numeric IPv4 or IPv6 address")                       \
     X("port", config.port, UINT, "8000", 0, 65535, "N", "0: any free one")                                             \
     GROUP("Workers")                                                                                                   \
     X("workers", config.workers, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "at work at once; default: one for each CPU")   \
-    X("workers-max", config.workers_max, UINT, NULL, 1, POOL_WORKERS_MAX, "N",                                         \
-      "for a resize while it runs; default: --workers")                                                                \
+    X("workers-max", config.workers_max, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "for a resize; default: --workers")     \
     X("executor", config.executor, CHOICE, "pool", 0, 0, "pool|inline", "inline: handlers run on the event loop")      \
     X("worker-nice", config.worker_nice, LIMIT, "10", 0, 19, "N", "added to the workers' nice value; 0: left alone")   \
     X("worker-stack", worker_stack, SIZE, "8M", 64 * KIB, GIB, "BYTES", "of each worker's stack")                      \
@@ -90,10 +90,10 @@ static const struct option table[] = {OPTIONS(GROUP_ROW, OPTION_ROW)};
 
 /* What set_value() writes has the size of what the row names. */
 #define SIZE_OF(kind)                                                                                                  \
-    ((kind) == KIND_SIZE     ? sizeof(size_t)                                                                          \
-     : (kind) == KIND_TEXT   ? sizeof(const char *)                                                                    \
-     : (kind) == KIND_SWITCH ? sizeof(bool)                                                                            \
-                             : sizeof(unsigned))
+    ((kind) == KIND_SIZE                             ? sizeof(size_t)                                                  \
+     : (kind) == KIND_TEXT || (kind) == KIND_ADDRESS ? sizeof(const char *)                                            \
+     : (kind) == KIND_SWITCH                         ? sizeof(bool)                                                    \
+                                                     : sizeof(unsigned))
 #define GROUP_CHECK(title)
 #define OPTION_CHECK(option, field, type, ...)                                                                         \
     _Static_assert(sizeof(((struct options *)NULL)->field) == SIZE_OF(KIND_##type), option);
@@ -109,7 +109,6 @@ static bool option_at(size_t i, struct options *options, const hoist_program *pr
 static struct option option_of_program(const hoist_option *given);
 static bool option_find(const char *name, size_t len, struct options *options, const hoist_program *program,
                         struct option *ret_option);
-static int check_program(const hoist_program *program, struct error *error);
 static bool name_is_good(const char *name);
 static void set_defaults(struct options *options);
 static int read_environment(struct options *options, const hoist_program *program, struct error *error);
@@ -134,7 +133,7 @@ int options_read(struct options *ret_options, const hoist_program *program, int 
     struct options options;
     int err;
 
-    err = check_program(program, &text);
+    err = options_check_program(program, error, error_size);
     if (err < 0)
         return err;
     set_defaults(&options);
@@ -217,9 +216,9 @@ static bool option_find(const char *name, size_t len, struct options *options, c
     return false;
 }
 
-/* Checked as a whole before anything is read, so that the first run finds a mistake in them. */
-static int check_program(const hoist_program *program, struct error *error)
+int options_check_program(const hoist_program *program, char *error, size_t error_size)
 {
+    struct error text = {error, error_size};
     const hoist_option *const *own = program->options;
     struct options unused;
     struct option other;
@@ -228,12 +227,14 @@ static int check_program(const hoist_program *program, struct error *error)
         const char *name = own[n]->name != NULL ? own[n]->name : "";
 
         if (!name_is_good(name))
-            return fail(error, "the program's option '%s': a name is of a-z, 0-9 and '-'", name);
+            return fail(&text, "the program's option '%s': a name is of a-z, 0-9 and '-'", name);
         if (own[n]->value == NULL || (unsigned)own[n]->type > HOIST_OPTION_BOOL)
-            return fail(error, "the program's option --%s: no value, or an unknown type", name);
+            return fail(&text, "the program's option --%s: no value, or an unknown type", name);
+        if (strcmp(name, "help") == 0 || strcmp(name, "version") == 0)
+            return fail(&text, "the program's option --%s: the name is taken", name);
         for (size_t i = 0; i < TABLE_SIZE + n && option_at(i, &unused, program, &other); i++)
             if (strcmp(other.name, name) == 0)
-                return fail(error, "the program's option --%s: the name is taken", name);
+                return fail(&text, "the program's option --%s: the name is taken", name);
     }
     return 0;
 }
@@ -242,8 +243,7 @@ static bool name_is_good(const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
-    return len > 0 && len < NAME_SIZE && name[len] == '\0' && name[0] != '-' && strcmp(name, "help") != 0 &&
-           strcmp(name, "version") != 0;
+    return len > 0 && len < NAME_SIZE && name[len] == '\0' && name[0] != '-';
 }
 
 /* ---- where values come from ---- */
@@ -357,6 +357,14 @@ static int settle_workers(hoist_config *config, struct error *error)
 
 /* ---- values ---- */
 
+static bool is_address(const char *text)
+{
+    struct sockaddr_in ip4;
+    struct sockaddr_in6 ip6;
+
+    return uv_ip4_addr(text, 0, &ip4) == 0 || uv_ip6_addr(text, 0, &ip6) == 0;
+}
+
 static int set_value(const struct option *option, const char *source, const char *value, struct error *error)
 {
     char least[NUMBER_TEXT], most[NUMBER_TEXT];
@@ -367,7 +375,9 @@ static int set_value(const struct option *option, const char *source, const char
         return fail(error, "%s: needs a value", source);
     if (option->kind == KIND_CHOICE)
         return set_choice(option, source, value, error);
-    if (option->kind == KIND_TEXT) {
+    if (option->kind == KIND_ADDRESS && !is_address(value))
+        return fail(error, "%s: '%.60s' is not a numeric IPv4 or IPv6 address", source, value);
+    if (option->kind == KIND_TEXT || option->kind == KIND_ADDRESS) {
         *(const char **)option->value = value;
         return 0;
     }
@@ -414,6 +424,7 @@ static void set_number(const struct option *option, uint64_t number)
         break;
     case KIND_GROUP:
     case KIND_TEXT:
+    case KIND_ADDRESS:
         break;
     }
 }

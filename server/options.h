@@ -14,6 +14,10 @@ struct options {
     unsigned log_level;     /* enum log_level */
 };
 
+/* The program's own options: -EINVAL after one line in error[error_size] when a name is bad or taken, or a value is
+ * missing. Before the others. */
+int options_check_program(const hoist_program *program, char *error, size_t error_size);
+
 /* Reads HOIST_<NAME> from the environment, where an empty one counts for nothing, then argv[1 ..]; later ones win. Sets
  * the values of the program's own options too. 0, or -EINVAL after one line in error[error_size] that names the option,
  * the value and what it takes. argv and the environment must stay in place. */

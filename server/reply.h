@@ -28,10 +28,10 @@ struct reply {
 
 /* What the connection adds to a head. */
 struct reply_framing {
-    const char *date;         /* RFC 9110, section 5.6.7 */
-    bool is_last;             /* Connection: close */
-    bool is_http10;           /* the client must be told that the connection stays (RFC 9112, section 9.3) */
-    bool has_timing;          /* Server-Timing with the two below */
+    const char *date; /* RFC 9110, section 5.6.7 */
+    bool is_last;     /* Connection: close */
+    bool is_http10;   /* the client must be told that the connection stays (RFC 9112, section 9.3) */
+    bool has_timing;  /* Server-Timing with the two below */
     uint64_t wait_ns, run_ns;
 };
 
@@ -58,8 +58,8 @@ size_t reply_json_escape(char *out, size_t size, const char *text, size_t len);
 /* The time of day as text, made at most once a second. */
 struct reply_clock {
     uint64_t until_ms; /* on the loop's clock */
-    char date[32];     /* for Date */
-    char log[32];      /* for the access log: 22/Nov/2026:22:17:10 +0000 */
+    char date[64];     /* for Date */
+    char log[64];      /* for the access log: 22/Nov/2026:22:17:10 +0000 */
 };
 
 void reply_clock_tick(struct reply_clock *clock, uint64_t now_ms);

@@ -15,11 +15,13 @@ static const char *decode(hoist_req *req, const char *raw, size_t len, enum targ
 
 enum hoist_method hoist_req_method(const hoist_req *req)
 {
+    exchange_check_live(req);
     return req->message.method;
 }
 
 const char *hoist_req_path(hoist_req *req)
 {
+    exchange_check_live(req);
     if (req->path == NULL)
         req->path = decode(req, req->message.path, strlen(req->message.path), TARGET_PATH);
     return req->path;
@@ -27,6 +29,7 @@ const char *hoist_req_path(hoist_req *req)
 
 const char *hoist_req_query(const hoist_req *req)
 {
+    exchange_check_live(req);
     return req->message.query;
 }
 
@@ -35,6 +38,7 @@ const char *hoist_req_arg(hoist_req *req, const char *name)
     const char *raw;
     size_t len;
 
+    exchange_check_live(req);
     for (unsigned i = 0; i < req->match.n_args; i++)
         if (strcmp(req->match.args[i].name, name) == 0)
             return decode(req, req->match.args[i].value, req->match.args[i].len, TARGET_PATH);
@@ -77,13 +81,16 @@ int hoist_req_long(hoist_req *req, const char *name, long min, long max, long *r
 
 const char *hoist_req_header(const hoist_req *req, const char *name)
 {
-    const struct field *field = message_field(&req->message, name);
+    const struct field *field;
 
+    exchange_check_live(req);
+    field = message_field(&req->message, name);
     return field != NULL ? field->value : NULL;
 }
 
 const char *hoist_req_body(const hoist_req *req, size_t *ret_len)
 {
+    exchange_check_live(req);
     if (ret_len != NULL)
         *ret_len = req->body.len;
     if (req->body.len == 0)
@@ -94,6 +101,7 @@ const char *hoist_req_body(const hoist_req *req, size_t *ret_len)
 
 void *hoist_req_alloc(hoist_req *req, size_t size)
 {
+    exchange_check_live(req);
     return arena_alloc(&req->arena, size);
 }
 
@@ -101,8 +109,10 @@ const char *hoist_json_string(hoist_req *req, const char *text)
 {
     size_t len = strlen(text);
     size_t size = reply_json_escape(NULL, 0, text, len) + sizeof("\"\"");
-    char *out = arena_alloc(&req->arena, size);
+    char *out;
 
+    exchange_check_live(req);
+    out = arena_alloc(&req->arena, size);
     if (out == NULL)
         return NULL;
     out[0] = '"';
@@ -113,11 +123,13 @@ const char *hoist_json_string(hoist_req *req, const char *text)
 
 void *hoist_req_data(const hoist_req *req)
 {
+    exchange_check_live(req);
     return req->route->given.data;
 }
 
 void *hoist_req_worker_data(const hoist_req *req)
 {
+    exchange_check_live(req);
     return req->worker_data;
 }
 

@@ -5,6 +5,7 @@
  * exchange_free() hands a given body back.
  */
 #include "exchange.h"
+#include "log.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -114,6 +115,7 @@ int hoist_res_header(hoist_res *res, const char *name, const char *value)
     size_t len = strlen(name) + strlen(value) + sizeof(": \r\n");
     struct reply_field *field;
 
+    exchange_check_live(&exchange_of_res(res)->req);
     if (!is_token(name) || !is_field_value(value) || is_ours(name))
         return -EINVAL;
     if (len > REPLY_FIELDS_MAX - res->fields_len)
@@ -139,15 +141,26 @@ static int check_reply(hoist_res *res, int status, const char *type, size_t len)
     const struct exchange *x = exchange_of_res(res);
     size_t max = x->req.route->given.max_reply;
 
-    if (res->reply.status != 0)
+    exchange_check_live(&x->req);
+    if (res->reply.status != 0) {
+        if (!res->is_repeated)
+            log_write(LOG_ERROR, "%s: its handler replied twice", x->req.route->given.path);
+        res->is_repeated = true;
+        res->reason = "the handler replied twice";
         return -EALREADY;
-    if (status < 200 || status > 599 || type == NULL || strlen(type) >= REPLY_TYPE_MAX || !is_field_value(type))
+    }
+    if (!response_is_valid(status, type))
         return -EINVAL;
     if (len > max) {
         res->reason = arena_printf(arena_of(res), "the reply has %zu bytes; max_reply is %zu", len, max);
         return -EMSGSIZE;
     }
     return 0;
+}
+
+bool response_is_valid(int status, const char *type)
+{
+    return status >= 200 && status <= 599 && type != NULL && strlen(type) < REPLY_TYPE_MAX && is_field_value(type);
 }
 
 static int reply_with(hoist_res *res, int status, const char *type, const void *body, size_t len)

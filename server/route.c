@@ -14,6 +14,7 @@
 #include <string.h>
 
 static int check_route(hoist_app *app, const hoist_route *given);
+static unsigned count_routes(const hoist_app *app);
 static void resolve_route(hoist_route *route, const hoist_config *config);
 static int join_lane(hoist_app *app, struct route *route);
 static struct lane *find_lane(hoist_app *app, const char *name);
@@ -70,14 +71,28 @@ static int check_route(hoist_app *app, const hoist_route *given)
         wrong = "it runs inline: it has no lane, max_concurrency or max_waiting";
     else if (is_inline && (given->timeout_ms != 0 || given->queue_timeout_ms != 0))
         wrong = "it runs inline: it cannot be timed out";
+    else if (is_inline && given->interrupt)
+        wrong = "it runs inline: there is nobody to interrupt it";
     else if (is_inline && given->worker_init != NULL)
         wrong = "it runs inline: it has no worker_init";
     else if (given->worker_fini != NULL && given->worker_init == NULL)
         wrong = "it has a worker_fini and no worker_init";
     if (wrong == NULL)
         return 0;
-    snprintf(app->error, sizeof(app->error), "route %s: %s", given->path != NULL ? given->path : "(no path)", wrong);
+    if (given->path != NULL)
+        snprintf(app->error, sizeof(app->error), "route %s: %s", given->path, wrong);
+    else
+        snprintf(app->error, sizeof(app->error), "route number %u: %s", count_routes(app) + 1, wrong);
     return -EINVAL;
+}
+
+static unsigned count_routes(const hoist_app *app)
+{
+    unsigned n = 0;
+
+    for (const struct route *route = app->routes; route != NULL; route = route->next)
+        n++;
+    return n;
 }
 
 static void resolve_route(hoist_route *route, const hoist_config *config)

@@ -8,6 +8,8 @@
  */
 #include "router.h"
 
+#include "target.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -64,8 +66,6 @@ static bool find_below(const struct router_node *node, enum hoist_method method,
 static bool take(const struct leaves *leaves, enum hoist_method method, unsigned n_args, struct router_match *match);
 static struct router_node *text_child(const struct router_node *node, const char *raw, size_t len, size_t *ret_place);
 static int compare(const char *raw, size_t len, const char *text);
-static unsigned char decode_byte(const char **raw, const char *end);
-static int hex_digit(char c);
 
 void router_close(struct router *router)
 {
@@ -74,25 +74,24 @@ void router_close(struct router *router)
     router->root = NULL;
 }
 
-int router_add(struct router *router, enum hoist_method method, const char *text, void *route, char *error,
+int router_add(struct router *router, enum hoist_method method, const char *pattern, void *route, char *error,
                size_t error_size)
 {
-    struct pattern pattern;
-    const char *why = parse(&pattern, text);
+    struct pattern parsed;
+    const char *why = parse(&parsed, pattern);
     int err = -EINVAL;
 
     assert(route != NULL);
-
     if (why == NULL && method == HOIST_HEAD)
         why = "HEAD is answered by the route of GET";
     if (why == NULL && (unsigned)method >= ROUTER_METHODS)
         why = "not a method for routes";
     if (why == NULL) {
-        err = insert(router, method, &pattern, route);
-        why = err == -EEXIST ? "the method and path are taken" : "out of memory";
+        err = insert(router, method, &parsed, route);
+        why = err == -EEXIST ? "another route has this method and path" : "out of memory";
     }
     if (err < 0)
-        (void)snprintf(error, error_size, "path '%s': %s", text, why);
+        (void)snprintf(error, error_size, "path '%s': %s", pattern, why);
     return err;
 }
 
@@ -372,37 +371,11 @@ static struct router_node *text_child(const struct router_node *node, const char
 /* raw[0 .. len), decoded on the fly, against text: as strcmp(). */
 static int compare(const char *raw, size_t len, const char *text)
 {
-    const char *end = raw + len;
-
-    for (; raw < end; text++) {
-        unsigned char have = decode_byte(&raw, end), want = (unsigned char)*text;
+    for (size_t at = 0; at < len; text++) {
+        int have = target_next(raw, len, &at, TARGET_PATH), want = (unsigned char)*text;
 
         if (have != want || want == '\0')
             return have < want ? -1 : 1;
     }
     return *text == '\0' ? 0 : -1;
-}
-
-static unsigned char decode_byte(const char **raw, const char *end)
-{
-    const char *p = *raw;
-    int high, low;
-
-    *raw = p + 1;
-    if (*p != '%' || end - p < 3)
-        return (unsigned char)*p;
-    high = hex_digit(p[1]);
-    low = hex_digit(p[2]);
-    if (high < 0 || low < 0)
-        return '%';
-    *raw = p + 3;
-    return (unsigned char)(high << 4 | low);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }

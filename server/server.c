@@ -26,8 +26,6 @@ int server_init(struct server *server, uv_loop_t *loop, const hoist_config *conf
     err = deadlines_init(&server->deadlines, loop);
     if (err == 0)
         err = server->read_buffer == NULL || server->out == NULL ? -ENOMEM : prepare_deadlines(server);
-    if (err < 0)
-        server_close(server, NULL, NULL);
     return err;
 }
 

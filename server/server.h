@@ -46,14 +46,14 @@ struct server {
     void *arg;
 };
 
-/* Takes a zeroed server; config, router and loop are borrowed. -ENOMEM: server_close() was called, and loop must turn
- * once more. */
+/* Takes a zeroed server; config, router and loop are borrowed. -ENOMEM: server_close() is due all the same. */
 int server_init(struct server *server, uv_loop_t *loop, const hoist_config *config, const struct router *router);
 
 /* No connection and no exchange may be left. on_closed(arg), which may be NULL, comes when *server may go. */
 void server_close(struct server *server, void (*on_closed)(void *arg), void *arg);
 
-/* No new requests: idle connections close, half-sent heads get a second more, answers say Connection: close. */
+/* No new requests: idle connections close, half-sent heads get a second more, answers say Connection: close. Set
+ * is_draining two turns of the loop earlier, so that what has reached the sockets is read first. */
 void server_drain(struct server *server);
 
 /* Closes every connection, whatever it does; what runs is abandoned. */

@@ -11,9 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BAD_ESCAPE = -1, PORT_MAX = 65535 };
+enum { PORT_MAX = 65535 };
 
-static int next_char(const char *raw, size_t len, size_t *at, enum target_part part);
 static int hex_digit(char c);
 static bool name_matches(const char *raw, size_t len, const char *name);
 static bool host_is_valid(const char *host, size_t len);
@@ -27,9 +26,9 @@ int target_check(const char *raw, size_t len, enum target_part part)
     bool only_dots = true; /* in the segment at hand */
 
     for (size_t at = 0; at < len;) {
-        int c = next_char(raw, len, &at, part);
+        int c = target_next(raw, len, &at, part);
 
-        if (c == BAD_ESCAPE)
+        if (c == TARGET_BAD_ESCAPE)
             return -EINVAL;
         if (part != TARGET_PATH)
             continue;
@@ -50,9 +49,9 @@ int target_check(const char *raw, size_t len, enum target_part part)
 int target_decode(char *out, const char *raw, size_t len, enum target_part part)
 {
     for (size_t at = 0; at < len;) {
-        int c = next_char(raw, len, &at, part);
+        int c = target_next(raw, len, &at, part);
 
-        if (c == BAD_ESCAPE)
+        if (c == TARGET_BAD_ESCAPE)
             return -EINVAL;
         *out++ = (char)c;
     }
@@ -61,7 +60,7 @@ int target_decode(char *out, const char *raw, size_t len, enum target_part part)
 }
 
 /* One decoded byte, *at moved behind it. */
-static int next_char(const char *raw, size_t len, size_t *at, enum target_part part)
+int target_next(const char *raw, size_t len, size_t *at, enum target_part part)
 {
     char c = raw[(*at)++];
     int high, low;
@@ -71,12 +70,12 @@ static int next_char(const char *raw, size_t len, size_t *at, enum target_part p
     if (c != '%')
         return (unsigned char)c;
     if (len - *at < 2)
-        return BAD_ESCAPE;
+        return TARGET_BAD_ESCAPE;
     high = hex_digit(raw[*at]);
     low = hex_digit(raw[*at + 1]);
     /* NUL would end the decoded string early for whoever reads it. */
     if (high < 0 || low < 0 || (high == 0 && low == 0))
-        return BAD_ESCAPE;
+        return TARGET_BAD_ESCAPE;
     *at += 2;
     return high * 16 + low;
 }
@@ -114,7 +113,7 @@ bool target_query_find(const char *query, const char *name, const char **ret_raw
 static bool name_matches(const char *raw, size_t len, const char *name)
 {
     for (size_t at = 0; at < len; name++)
-        if (next_char(raw, len, &at, TARGET_QUERY) != (unsigned char)*name)
+        if (target_next(raw, len, &at, TARGET_QUERY) != (unsigned char)*name)
             return false;
     return *name == '\0';
 }
@@ -166,9 +165,9 @@ static bool reg_name_is_valid(const char *name, size_t len)
 
     for (size_t at = 0; at < len;) {
         bool escaped = name[at] == '%';
-        int c = next_char(name, len, &at, TARGET_PATH);
+        int c = target_next(name, len, &at, TARGET_PATH);
 
-        if (c == BAD_ESCAPE)
+        if (c == TARGET_BAD_ESCAPE)
             return false;
         if (escaped || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
             continue;

@@ -22,6 +22,12 @@ enum target_part {
  * "." or "..", however it or a '/' around it is escaped. */
 int target_check(const char *raw, size_t len, enum target_part part);
 
+enum { TARGET_BAD_ESCAPE = -1 };
+
+/* The decoded byte at raw[*at], *at < len, and moves *at behind it; TARGET_BAD_ESCAPE for one that target_check()
+ * refuses. */
+int target_next(const char *raw, size_t len, size_t *at, enum target_part part);
+
 /* Decodes raw[0 .. len) into out[len + 1], which gets a NUL behind it; out may be raw. -EINVAL only for an escape that
  * target_check() refuses; out is undefined then. */
 int target_decode(char *out, const char *raw, size_t len, enum target_part part);

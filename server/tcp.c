@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,10 +20,23 @@
 struct tcp {
     struct conn conn;
     uv_tcp_t handle;
-    uv_write_t *write; /* only while one is under way */
+    uv_write_t *write;   /* only while one is under way */
+    struct watch *watch; /* only while reading is stopped */
+};
+
+/* Sees a client leave while its bytes are not read. libuv polls a descriptor once only, so this one is a duplicate. */
+struct watch {
+    uv_poll_t poll;
+    struct tcp *tcp;
+    int fd;
 };
 
 static const struct conn_io tcp_io;
+
+static void begin_watch(struct tcp *tcp);
+static void on_disconnect(uv_poll_t *poll, int status, int events);
+static void end_watch(struct tcp *tcp);
+static void on_watch_closed(uv_handle_t *handle);
 
 static struct tcp *tcp_of_conn(const struct conn *conn)
 {
@@ -90,10 +104,66 @@ static void tcp_read(struct conn *conn, bool on)
 {
     struct tcp *tcp = tcp_of_conn(conn);
 
-    if (!on)
-        uv_read_stop(stream_of(tcp));
-    else if (!uv_is_closing((uv_handle_t *)&tcp->handle))
+    if (uv_is_closing((uv_handle_t *)&tcp->handle))
+        return;
+    if (on) {
+        end_watch(tcp);
         uv_read_start(stream_of(tcp), on_alloc, on_read);
+    } else {
+        uv_read_stop(stream_of(tcp));
+        begin_watch(tcp);
+    }
+}
+
+/* Best effort: without memory or a descriptor the client is missed when its answer is written. */
+static void begin_watch(struct tcp *tcp)
+{
+    struct watch *watch = malloc(sizeof(*watch));
+    uv_os_fd_t fd;
+
+    if (watch == NULL)
+        return;
+    watch->fd = uv_fileno((uv_handle_t *)&tcp->handle, &fd) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (watch->fd < 0 || uv_poll_init(tcp->handle.loop, &watch->poll, watch->fd) < 0) {
+        if (watch->fd >= 0)
+            close(watch->fd);
+        free(watch);
+        return;
+    }
+    watch->poll.data = watch;
+    watch->tcp = tcp;
+    tcp->watch = watch;
+    uv_poll_start(&watch->poll, UV_DISCONNECT, on_disconnect);
+}
+
+static void on_disconnect(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = poll->data;
+    struct conn *conn = &watch->tcp->conn;
+    socklen_t len = sizeof(status);
+
+    (void)events;
+    if (status == 0)
+        getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &status, &len);
+    end_watch(watch->tcp); /* the event would come again at once */
+    if (status != 0)
+        conn_on_error(conn);
+    else
+        conn_on_leaving(conn);
+}
+
+static void end_watch(struct tcp *tcp)
+{
+    if (tcp->watch == NULL)
+        return;
+    uv_close((uv_handle_t *)&tcp->watch->poll, on_watch_closed);
+    close(tcp->watch->fd);
+    tcp->watch = NULL;
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    free(handle->data);
 }
 
 static ssize_t tcp_try_write(struct conn *conn, const uv_buf_t *bufs, unsigned n)
@@ -156,6 +226,7 @@ static void tcp_close(struct conn *conn, bool reset)
 {
     struct tcp *tcp = tcp_of_conn(conn);
 
+    end_watch(tcp);
     /* After a shutdown libuv refuses a reset; then the ordinary close does. */
     if (!reset || uv_tcp_close_reset(&tcp->handle, on_close) < 0)
         uv_close((uv_handle_t *)&tcp->handle, on_close);

@@ -121,15 +121,18 @@ hoist_test *hoist_test_new_sized(const hoist_route *given, size_t size)
     err = abi_import(&t->route, sizeof(t->route), given, size);
     if (err == 0)
         err = uv_loop_init(&t->loop);
-    if (err == 0) {
-        err = start(t);
-        if (err == 0)
-            return t;
-        fprintf(stderr, "hoist_test_new: %s\n", t->app != NULL ? hoist_app_error(t->app) : uv_strerror(err));
-        uv_run(&t->loop, UV_RUN_DEFAULT);
-        hoist_app_free(t->app);
-        uv_loop_close(&t->loop);
+    if (err < 0) {
+        fprintf(stderr, "hoist_test_new: %s\n", uv_strerror(err));
+        free(t);
+        return NULL;
     }
+    err = start(t);
+    if (err == 0)
+        return t;
+    fprintf(stderr, "hoist_test_new: %s\n", t->app != NULL ? hoist_app_error(t->app) : uv_strerror(err));
+    uv_run(&t->loop, UV_RUN_DEFAULT);
+    hoist_app_free(t->app);
+    uv_loop_close(&t->loop);
     free(t);
     return NULL;
 }
@@ -157,6 +160,8 @@ void hoist_test_free(hoist_test *t)
 
     if (t == NULL)
         return;
+    while (t->app->server.exchanges != NULL) /* those that were never finished: each has lost its connection */
+        hoist_finish(&t->app->server.exchanges->req, -ECANCELED);
     uv_ref((uv_handle_t *)&t->app->wake);
     hoist_app_stop(t->app);
     while (hoist_app_free(t->app) == -EBUSY)
@@ -215,8 +220,10 @@ const hoist_test_reply *hoist_test_request(hoist_test *t, const char *method, co
 
     reply->bytes = c->sent;
     read_reply(reply);
-    if (t->is_cancelled)
+    if (t->is_cancelled) {
         reply->reply = (hoist_test_reply){.body = ""};
+        reply->fields = "";
+    }
     reply->reply.waited_ms = (unsigned)(t->app->server.virtual_ms - begun_ms);
     t->is_cancelled = false;
     buffer_close(&request);

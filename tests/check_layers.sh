@@ -85,7 +85,8 @@ code()
 check_words()
 {
     http='https?|llhttp|request|response|reply|route|handler|exchange|conn|connection|header'
-    code pool | grep -iE ":.*(^|[^[:alnum:]])($http)s?([^[:alnum:]]|\$)" |
+    # sa_handler is sigaction(2)'s word.
+    code pool | sed 's/sa_handler//' | grep -iE ":.*(^|[^[:alnum:]])($http)s?([^[:alnum:]]|\$)" |
         sed 's/^\([^:]*:[^:]*\):[[:space:]]*\(.*\)/\1: the pool knows no HTTP: \2/' || true
     code include server routes | grep -w uv_queue_work |
         sed 's/^\([^:]*:[^:]*\):.*/\1: uv_queue_work() is called in pool\/ only/' || true

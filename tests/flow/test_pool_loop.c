@@ -1,5 +1,4 @@
-/* The pool and its loop: what keeps it alive, what wakes it, and that it never sleeps while a job waits for a worker.
- */
+/* The pool and its loop: what keeps it alive, what wakes it, and that no job waits for a worker while it sleeps. */
 #include "lib/pool_fixture.h"
 
 #include <sched.h>

@@ -390,9 +390,28 @@ unsigned wire_answers(const struct wire *wire)
 
 const struct answer *wire_answer(struct wire *wire, unsigned n)
 {
-    LOOP_RUN_UNTIL(&wire->f->loop, answer_find(wire->out, wire->out_len, n, &wire->answer) || wire->is_closed);
+    LOOP_SPIN_UNTIL(&wire->f->loop, answer_find(wire->out, wire->out_len, n, &wire->answer) || wire->is_closed);
     cr_assert(answer_find(wire->out, wire->out_len, n, &wire->answer), "closed before answer %u", n);
     return &wire->answer;
+}
+
+void wire_expect_body(struct wire *wire, unsigned n, const char *text)
+{
+    const struct answer *answer = wire_answer(wire, n);
+
+    cr_expect_eq(answer->status, 200);
+    cr_expect(answer_body_is(answer, text), "answer %u is '%.*s', not '%s'", n, (int)answer->body_len, answer->body,
+              text);
+}
+
+void wire_expect_last(struct wire *wire, unsigned n, int status)
+{
+    const struct answer *answer = wire_answer(wire, n);
+    char value[32];
+
+    cr_expect_eq(answer->status, status, "%d, not %d", answer->status, status);
+    cr_expect_str_eq(answer_field(answer, "Connection", value, sizeof(value)), "close");
+    cr_expect_eq(wire_answers(wire), n + 1);
 }
 
 void wire_close(struct wire *wire)
@@ -403,5 +422,5 @@ void wire_close(struct wire *wire)
 
 void wire_run_until_closed(struct wire *wire)
 {
-    LOOP_RUN_UNTIL(&wire->f->loop, wire->is_closed);
+    LOOP_SPIN_UNTIL(&wire->f->loop, wire->is_closed);
 }

@@ -10,6 +10,14 @@
 #include "server/conn.h"
 #include "server/exchange.h"
 
+/* As LOOP_RUN_UNTIL() for what a timer alone brings about: a turn that calls it would then block for the next one. Only
+ * the test's own timeout ends it when the condition never holds. */
+#define LOOP_SPIN_UNTIL(loop, condition)                                                                               \
+    do {                                                                                                               \
+        while (!(condition))                                                                                           \
+            uv_run((loop), UV_RUN_NOWAIT);                                                                             \
+    } while (0)
+
 enum { PEER_IN = 32 * 1024, WIRE_OUT = 2 * 1024 * 1024 };
 
 struct peer;
@@ -114,6 +122,10 @@ void wire_take(struct wire *wire, size_t n);
 /* How many answers have arrived; the one of number n, from 0: turns the loop until it has. */
 unsigned wire_answers(const struct wire *wire);
 const struct answer *wire_answer(struct wire *wire, unsigned n);
+
+/* Its body is text, and its status 200; it is the last one and says that the connection closes. */
+void wire_expect_body(struct wire *wire, unsigned n, const char *text);
+void wire_expect_last(struct wire *wire, unsigned n, int status);
 
 /* Turns the loop until the connection is gone; with the first it is closed now, if it was not. */
 void wire_close(struct wire *wire);

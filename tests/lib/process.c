@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 32, CLOSE_BOUND_MS = 20 * 1000 };
+enum { ARGS_MAX = 32, CLOSE_BOUND_MS = 5 * 1000 };
 
 static void launch(struct process *process, const char *const *args);
 static void become_program(int out, int err, const char *const *args);

@@ -76,6 +76,28 @@ Test(arena, hands_out_its_maximum_and_no_more)
     arena_reset(&arena);
 }
 
+Test(arena, counts_padding_as_handed_out)
+{
+    struct arena arena = arena_of(64 * alignof(max_align_t));
+
+    for (size_t i = 0; i < 64; i++)
+        cr_expect_not_null(arena_alloc(&arena, 1));
+    cr_expect_null(arena_alloc(&arena, 1));
+    arena_reset(&arena);
+}
+
+Test(arena, a_thousand_small_pieces_take_a_few_mallocs)
+{
+    struct arena arena = arena_of(SIZE_MAX);
+
+    fail_malloc_at(6); /* 4 + 8 + 16 + 32 + 64 KiB */
+    for (size_t i = 0; i < 1000; i++)
+        cr_expect_not_null(arena_alloc(&arena, 100));
+    cr_expect_not(fail_malloc_failed());
+    fail_malloc_at(0);
+    arena_reset(&arena);
+}
+
 Test(arena, a_maximum_lowered_below_what_is_used_refuses_all)
 {
     struct arena arena = arena_of(1000);
@@ -124,6 +146,7 @@ Test(arena, copies_text_up_to_its_length)
 {
     struct arena arena = arena_of(SIZE_MAX);
 
+    memset(first, 'x', sizeof(first));
     cr_expect_str_eq(arena_strndup(&arena, "hello, world", 5), "hello");
     cr_expect_str_eq(arena_strndup(&arena, "", 0), "");
     arena_reset(&arena);

@@ -189,8 +189,8 @@ Test(log, a_full_sink_loses_and_counts_lines_and_holds_nobody_up)
 {
     struct capture c = capture_narrow(STDERR_FILENO);
     const char *text;
-    char want[64];
     unsigned written, arrived = 0;
+    char want[64];
 
     start(LOG_INFO, NULL);
     written = write_until_lost(write_number); /* nobody reads, and yet it comes back */
@@ -375,7 +375,6 @@ Test(log, the_access_log_is_appended_to_its_file)
         log_access("line %d", i);
         log_stop();
     }
-
     expect_file(name, "line 0\nline 1\n");
     unlink(name);
     rmdir(folder);
@@ -459,7 +458,6 @@ Test(log, a_thread_that_cannot_be_had_fails_the_start)
 Test(log, there_is_one)
 {
     start(LOG_INFO, NULL);
-
     cr_expect_eq(log_start(&(struct log_options){.level = LOG_INFO}), -EBUSY);
     log_stop();
 }

@@ -285,7 +285,7 @@ Test(options, a_programs_option_with_a_bad_or_taken_name_is_refused)
     } rows[] = {
         {{.name = "port", .value = &heavy_ms}, "the program's option --port: the name is taken"},
         {{.name = "db", .value = &heavy_ms}, "the program's option --db: the name is taken"},
-        {{.name = "help", .value = &heavy_ms}, "the program's option 'help': a name is of a-z, 0-9 and '-'"},
+        {{.name = "help", .value = &heavy_ms}, "the program's option --help: the name is taken"},
         {{.name = "Db", .value = &heavy_ms}, "the program's option 'Db': a name is of a-z, 0-9 and '-'"},
         {{.name = "--db", .value = &heavy_ms}, "the program's option '--db': a name is of a-z, 0-9 and '-'"},
         {{.name = "", .value = &heavy_ms}, "the program's option '': a name is of a-z, 0-9 and '-'"},

@@ -87,7 +87,8 @@ Test(reply, says_how_long_it_waited_and_ran_when_asked)
 
 Test(reply, writes_a_handlers_fields_in_their_order)
 {
-    const struct reply_field second = {.name = "X-B", .value = ""}, first = {.next = &second, .name = "X-A", .value = "1"};
+    const struct reply_field second = {.name = "X-B", .value = ""},
+                             first = {.next = &second, .name = "X-A", .value = "1"};
     const struct reply reply = {.status = 200, .fields = &first};
 
     cr_expect_not_null(strstr(write_head(&reply, &plain), "\r\nX-A: 1\r\nX-B: \r\n\r\n"), "%s", out);
@@ -188,8 +189,16 @@ Test(reply, puts_a_replacement_character_for_each_byte_that_is_not_utf8)
         const char *text;
         unsigned bad;
     } rows[] = {
-        {"\x80", 1},         {"\xff", 1},         {"\xc3", 1},         {"\xc0\x80", 2},         {"\xe0\x80\x80", 3},
-        {"\xed\xa0\x80", 3}, {"\xe2\x82", 2},     {"\xf0\x80\x80\x80", 4}, {"\xf4\x90\x80\x80", 4}, {"\xf5\x80\x80\x80", 4},
+        {"\x80", 1},
+        {"\xff", 1},
+        {"\xc3", 1},
+        {"\xc0\x80", 2},
+        {"\xe0\x80\x80", 3},
+        {"\xed\xa0\x80", 3},
+        {"\xe2\x82", 2},
+        {"\xf0\x80\x80\x80", 4},
+        {"\xf4\x90\x80\x80", 4},
+        {"\xf5\x80\x80\x80", 4},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -204,9 +213,9 @@ Test(reply, puts_a_replacement_character_for_each_byte_that_is_not_utf8)
 
 Test(reply, cuts_json_at_a_characters_border_and_tells_how_long_it_would_be)
 {
-    static const char text[] = "a\n\xe2\x82\xac"
-                               "b";
-    static const char *const cut[] = {"", "", "a", "a", "a\\n", "a\\n", "a\\n", "a\\n\xe2\x82\xac", "a\\n\xe2\x82\xac" "b"};
+    static const char text[] = "a\n\xe2\x82\xac.";
+    static const char *const cut[] = {
+        "", "", "a", "a", "a\\n", "a\\n", "a\\n", "a\\n\xe2\x82\xac", "a\\n\xe2\x82\xac."};
 
     cr_expect_eq(reply_json_escape(NULL, 0, text, strlen(text)), 7);
     for (size_t size = 1; size < sizeof(cut) / sizeof(cut[0]); size++) {

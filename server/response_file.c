@@ -1,0 +1,92 @@
+/* hoist_res_file(): a reply made by code that prints.
+ *
+ * Happy path: a stream of our own (fopencookie(3), funopen(3)) puts what is printed into a buffer; when the handler has
+ * returned, the buffer is the reply's body. Failures: over max_reply, or no memory: the stream's error, and the
+ * reply's. Close: with the handler's return, or with an exchange that ends without one.
+ */
+#include "exchange.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int append(hoist_res *res, const char *bytes, size_t len)
+{
+    size_t max = exchange_of_res(res)->req.route->given.max_reply;
+    int err;
+
+    err = res->print_err < 0 ? res->print_err : buffer_append(&res->printed, bytes, len, max);
+    if (err == -EFBIG) /* as of any reply, and not 413 when the handler returns it */
+        err = -EMSGSIZE;
+    if (err < 0)
+        errno = -err;
+    res->print_err = err;
+    return err;
+}
+
+#ifdef __APPLE__
+
+static int on_print(void *cookie, const char *bytes, int len)
+{
+    return append(cookie, bytes, (size_t)len) < 0 ? -1 : len;
+}
+
+static FILE *open_stream(hoist_res *res)
+{
+    return funopen(res, NULL, on_print, NULL, NULL);
+}
+
+#else
+
+static ssize_t on_print(void *cookie, const char *bytes, size_t len)
+{
+    return append(cookie, bytes, len) < 0 ? 0 : (ssize_t)len;
+}
+
+static FILE *open_stream(hoist_res *res)
+{
+    return fopencookie(res, "w", (cookie_io_functions_t){.write = on_print});
+}
+
+#endif
+
+FILE *hoist_res_file(hoist_res *res)
+{
+    exchange_check_live(&exchange_of_res(res)->req);
+    if (res->file == NULL && res->reply.status == 0)
+        res->file = open_stream(res);
+    return res->file;
+}
+
+int hoist_res_type(hoist_res *res, int status, const char *type)
+{
+    struct arena *arena = &exchange_of_res(res)->req.arena;
+
+    exchange_check_live(&exchange_of_res(res)->req);
+    if (!response_is_valid(status, type))
+        return -EINVAL;
+    res->file_type = arena_strndup(arena, type, strlen(type));
+    if (res->file_type == NULL)
+        return -ENOMEM;
+    res->file_status = status;
+    return 0;
+}
+
+int response_end_file(hoist_res *res, int result)
+{
+    struct exchange *x = exchange_of_res(res);
+    size_t max = x->req.route->given.max_reply;
+    const char *type = res->file_type != NULL ? res->file_type : REPLY_TYPE_TEXT;
+    int status = res->file_status != 0 ? res->file_status : 200;
+
+    if (res->file == NULL)
+        return result;
+    fclose(res->file); /* writes what stdio has gathered */
+    res->file = NULL;
+    if ((result != 0 && result != res->print_err) || res->reply.status != 0)
+        return result;
+    if (res->print_err == -EMSGSIZE)
+        res->reason = arena_printf(&x->req.arena, "what the handler printed is over max_reply, %zu bytes", max);
+    if (res->print_err < 0)
+        return res->print_err;
+    return hoist_reply_static(res, status, type, res->printed.data, res->printed.len);
+}

@@ -1,0 +1,211 @@
+/* Clients that leave before their answer: by a reset, or by ending their sending side. */
+#include "lib/client.h"
+#include "lib/process.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct process server;
+
+static void tear_down(void)
+{
+    client_close_all();
+    process_close(&server);
+}
+
+TestSuite(leaving, .fini = tear_down);
+
+static struct client *get(const char *path)
+{
+    struct client *client = client_open(&server);
+
+    client_get(client, path);
+    return client;
+}
+
+/* The heavy function heeds no flag: one of these that ran would hold the only worker for an hour. */
+Test(leaving, a_request_that_waits_never_runs_when_its_client_resets)
+{
+    struct client *running, *heavy[3], *last;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--access-log", "-");
+    running = client_hold_worker(&server, 1);
+    for (unsigned i = 0; i < 3; i++)
+        heavy[i] = get("/");
+    client_fence(&server);
+    for (unsigned i = 0; i < 3; i++)
+        client_reset(heavy[i]);
+    last = get("/sleep/1");
+    client_fence(&server);
+    client_reset(running);
+
+    cr_expect_eq(client_receive(last)->status, 200);
+}
+
+Test(leaving, a_reset_is_seen_behind_more_than_the_server_reads_ahead)
+{
+    enum { LEN = 120 * 1024 };
+    struct client *running, *heavy, *last;
+    char *ahead = malloc(LEN);
+
+    cr_assert_not_null(ahead);
+    memset(ahead, 'x', LEN);
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--access-log", "-");
+    running = client_hold_worker(&server, 1);
+    heavy = get("/");
+    client_send_bytes(heavy, ahead, LEN);
+    client_fence(&server);
+    client_reset(heavy);
+    last = get("/sleep/1");
+    client_fence(&server);
+    client_reset(running);
+
+    cr_expect_eq(client_receive(last)->status, 200);
+    free(ahead);
+}
+
+Test(leaving, a_request_that_waits_never_runs_when_its_client_ends_its_sending_side)
+{
+    struct client *running, *heavy, *last;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--access-log", "-");
+    running = client_hold_worker(&server, 1);
+    heavy = get("/");
+    client_fence(&server);
+    client_half_close(heavy);
+
+    cr_expect_eq(client_end(heavy), CLIENT_EOF, "closed without an answer");
+    last = get("/sleep/1");
+    client_reset(running);
+    cr_expect_eq(client_receive(last)->status, 200);
+}
+
+Test(leaving, half_close_finish_answers_a_request_that_waits)
+{
+    struct client *running, *waiting;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "0", "--half-close", "finish", "--access-log", "-");
+    running = client_hold_worker(&server, 1);
+    waiting = get("/");
+    client_half_close(waiting);
+    client_fence(&server);
+    client_reset(running);
+
+    cr_expect_str_eq(client_receive(waiting)->body, "{\"message\":\"done\"}");
+    cr_expect_eq(client_end(waiting), CLIENT_EOF);
+}
+
+Test(leaving, half_close_finish_answers_the_whole_pipeline)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "20", "--half-close", "finish");
+    client = client_open(&server);
+    client_send(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /async HTTP/1.1\r\nHost: h\r\n\r\n"
+                        "GET /dummy HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_half_close(client);
+
+    cr_expect_str_eq(client_receive(client)->body, "{\"message\":\"done\"}");
+    cr_expect_str_eq(client_receive(client)->body, "{\"message\":\"done\"}");
+    cr_expect_str_eq(client_receive(client)->body, "{\"message\":\"async power\"}");
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+}
+
+Test(leaving, a_request_that_waits_on_the_loop_is_dropped_when_its_client_ends_its_sending_side)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000");
+    client = get("/async");
+    client_fence(&server);
+    client_half_close(client);
+
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+}
+
+/* /sleep asks now and then whether anybody waits. */
+Test(leaving, a_running_request_is_told_of_a_half_close_and_still_answered)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    client = client_hold_worker(&server, 1);
+    client_half_close(client);
+
+    cr_expect_str_eq(client_receive(client)->body, "{\"slept_ms\":3600000}");
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+}
+
+/* Nobody waits for it: it is like a request that waits already. */
+Test(leaving, a_job_pipelined_behind_a_running_one_is_dropped_with_a_half_close)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "0", "--access-log", "-");
+    client = client_hold_worker(&server, 1);
+    client_get(client, "/");
+    client_fence(&server);
+    client_half_close(client);
+
+    cr_expect_str_eq(client_receive(client)->body, "{\"slept_ms\":3600000}");
+    cr_expect_eq(client_end(client), CLIENT_EOF, "closed without a second answer");
+}
+
+Test(leaving, a_reset_frees_the_worker_of_a_handler_that_asks)
+{
+    struct client *running, *waiting;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "0", "--access-log", "-");
+    running = client_hold_worker(&server, 1);
+    waiting = get("/");
+    client_reset(running);
+
+    cr_expect_eq(client_receive(waiting)->status, 200);
+}
+
+Test(leaving, what_needs_no_worker_is_answered_after_a_half_close)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1");
+    client = client_open(&server);
+    client_send(client, "GET /dummy HTTP/1.1\r\nHost: h\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n");
+    client_half_close(client);
+
+    cr_expect_eq(client_receive(client)->status, 200);
+    cr_expect_eq(client_receive(client)->status, 404);
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+}
+
+Test(leaving, a_request_cut_off_by_a_half_close_is_400)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1");
+    client = client_open(&server);
+    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+    client_half_close(client);
+
+    cr_expect_eq(client_receive(client)->status, 400);
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+}
+
+Test(leaving, a_reset_in_the_middle_of_a_large_answer_harms_nobody)
+{
+    enum { LEN = 8 * 1024 * 1024 };
+    char *body = calloc(1, LEN);
+    struct client *client;
+
+    cr_assert_not_null(body);
+    process_start(&server, "--workers", "1", "--max-body", "8M");
+    client = client_open_small(&server);
+    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
+    client_send_bytes(client, body, LEN);
+    client_fence(&server);
+    client_reset(client);
+    free(body);
+
+    client_fence(&server);
+    cr_expect_eq(process_stop(&server), 0);
+}

@@ -1,0 +1,268 @@
+/* How the server stops: what is in flight is answered, what is idle is closed, and what is stuck is named. */
+#include "lib/client.h"
+#include "lib/process.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct process server;
+
+static void tear_down(void)
+{
+    client_close_all();
+    process_close(&server);
+}
+
+TestSuite(stop, .fini = tear_down);
+
+static struct client *get(const char *path)
+{
+    struct client *client = client_open(&server);
+
+    client_get(client, path);
+    return client;
+}
+
+static void expect_last_answer(struct client *client, const char *body)
+{
+    const struct response *response = client_receive(client);
+
+    cr_expect_eq(response->status, 200);
+    cr_expect_str_eq(response->body, body);
+    cr_expect_str_eq(response_field(response, "Connection"), "close");
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+    client_close(client);
+}
+
+/* The running one goes on until its client ends its sending side, so that all four see the signal. */
+static void expect_all_answered(int signal)
+{
+    struct client *running, *waiting[3];
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "1", "--access-log", "-");
+    running = client_hold_worker(&server, 1);
+    for (unsigned i = 0; i < 3; i++)
+        waiting[i] = get("/");
+    client_fence(&server);
+    process_signal(&server, signal);
+    client_await_refusal(&server);
+    client_half_close(running);
+
+    expect_last_answer(running, "{\"slept_ms\":3600000}");
+    for (unsigned i = 0; i < 3; i++)
+        expect_last_answer(waiting[i], "{\"message\":\"done\"}");
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+Test(stop, sigterm_answers_what_runs_and_what_waits)
+{
+    expect_all_answered(SIGTERM);
+}
+
+Test(stop, sigint_answers_what_runs_and_what_waits)
+{
+    expect_all_answered(SIGINT);
+}
+
+Test(stop, a_wait_on_the_loop_is_waited_for)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "300");
+    client = get("/async");
+    client_fence(&server);
+    process_signal(&server, SIGTERM);
+
+    expect_last_answer(client, "{\"message\":\"done\"}");
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+Test(stop, what_was_sent_before_the_signal_is_answered)
+{
+    enum { CLIENTS = 200 };
+    struct client *clients[CLIENTS];
+    unsigned answered = 0;
+
+    process_start(&server, "--workers", "2", "--heavy-ms", "1");
+    for (unsigned i = 0; i < CLIENTS; i++)
+        clients[i] = get(i % 2 == 0 ? "/dummy" : "/");
+    process_signal(&server, SIGTERM);
+
+    for (unsigned i = 0; i < CLIENTS; i++)
+        answered += client_receive(clients[i])->status == 200;
+    cr_expect_eq(answered, (unsigned)CLIENTS, "%u of %d", answered, CLIENTS);
+    client_close_all();
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+/* They are in the backlog and in sockets while the loop is held, and the signal too. */
+Test(stop, what_was_sent_before_the_signal_is_answered_by_the_inline_executor)
+{
+    struct client *clients[8];
+
+    process_start(&server, "--executor", "inline", "--heavy-ms", "100");
+    for (unsigned i = 0; i < 4; i++) {
+        clients[i] = get("/dummy");
+        client_receive(clients[i]);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        client_get(clients[i], "/");
+    for (unsigned i = 4; i < 8; i++)
+        clients[i] = get("/");
+    process_signal(&server, SIGTERM);
+
+    for (unsigned i = 0; i < 8; i++)
+        cr_expect_eq(client_receive(clients[i])->status, 200, "client %u", i);
+    client_close_all();
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+Test(stop, an_idle_connection_ends_cleanly)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--keep-alive-ms", "3600000");
+    client = get("/dummy");
+    client_receive(client);
+    process_signal(&server, SIGTERM);
+
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+Test(stop, a_connection_that_never_said_anything_ends_cleanly)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "3600000");
+    client = client_open(&server);
+    client_fence(&server);
+    process_signal(&server, SIGTERM);
+
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+Test(stop, a_request_that_is_half_sent_may_be_finished)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1");
+    client = client_open(&server);
+    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
+    client_fence(&server);
+    process_signal(&server, SIGTERM);
+    client_await_refusal(&server);
+    client_send(client, "llo");
+
+    expect_last_answer(client, "hello");
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+Test(stop, a_head_that_stays_half_sent_is_not_waited_for)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "3600000", "--drain-ms", "3600000");
+    client = client_open(&server);
+    client_send(client, "GET /dummy HTTP/1.1\r\n");
+    client_fence(&server);
+    process_signal(&server, SIGTERM);
+
+    cr_expect_eq(client_receive(client)->status, 408);
+    client_close(client);
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+Test(stop, a_large_answer_on_its_way_arrives_whole)
+{
+    enum { LEN = 8 * 1024 * 1024 };
+    char *body = calloc(1, LEN);
+    struct client *client;
+
+    cr_assert_not_null(body);
+    process_start(&server, "--workers", "1", "--max-body", "8M");
+    client = client_open_small(&server);
+    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
+    client_send_bytes(client, body, LEN);
+    client_fence(&server);
+    process_signal(&server, SIGTERM);
+    client_await_refusal(&server);
+
+    cr_expect_eq(client_receive(client)->body_len, (size_t)LEN);
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+    client_close(client);
+    cr_expect_eq(process_wait(&server), 0);
+    free(body);
+}
+
+Test(stop, the_port_is_free_for_the_next_server_at_once)
+{
+    struct client *client;
+    char port[16];
+
+    process_start(&server, "--workers", "1");
+    client = get("/dummy");
+    client_receive(client);
+    (void)snprintf(port, sizeof(port), "%u", server.port);
+    cr_expect_eq(process_stop(&server), 0);
+    process_start(&server, "--workers", "1", "--port", port);
+
+    client_fence(&server);
+}
+
+Test(stop, a_second_signal_ends_at_once)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--drain-ms", "3600000");
+    client = get("/");
+    client_fence(&server);
+    process_signal(&server, SIGTERM);
+    client_await_refusal(&server);
+    cr_expect_not(client_has_bytes(client));
+    process_signal(&server, SIGTERM);
+
+    cr_expect_eq(process_wait(&server), 1);
+}
+
+Test(stop, a_drain_that_takes_too_long_names_the_route_that_is_stuck)
+{
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--drain-ms", "200");
+    get("/");
+    client_fence(&server);
+
+    cr_expect_eq(process_stop(&server), 1);
+    cr_expect_not_null(strstr(process_errors(&server), "stuck: /,"), "%s", process_errors(&server));
+}
+
+Test(stop, a_request_that_could_not_run_before_the_drain_was_over_is_not_called_stuck)
+{
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--drain-ms", "200", "--access-log", "-");
+    client_hold_worker(&server, 1);
+    get("/");
+    client_fence(&server);
+    process_stop(&server);
+
+    cr_expect_null(strstr(process_errors(&server), "stuck: /,"), "%s", process_errors(&server));
+}
+
+Test(stop, a_client_that_only_is_slow_is_cut_off_when_the_drain_is_over)
+{
+    enum { LEN = 8 * 1024 * 1024 };
+    char *body = calloc(1, LEN);
+    struct client *client;
+
+    cr_assert_not_null(body);
+    process_start(&server, "--workers", "1", "--max-body", "8M", "--drain-ms", "200");
+    client = client_open_small(&server);
+    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
+    client_send_bytes(client, body, LEN);
+    client_fence(&server);
+
+    cr_expect_eq(process_stop(&server), 1);
+    free(body);
+}

@@ -1,0 +1,149 @@
+/* How long the server waits for a client, and what it does then. */
+#include "lib/client.h"
+#include "lib/process.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct process server;
+
+static void tear_down(void)
+{
+    client_close_all();
+    process_close(&server);
+}
+
+TestSuite(timeouts, .fini = tear_down);
+
+static void expect_408(struct client *client)
+{
+    const struct response *response = client_receive(client);
+
+    cr_expect_eq(response->status, 408);
+    cr_expect_str_eq(response_field(response, "Connection"), "close");
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+}
+
+Test(timeouts, a_head_that_comes_too_slowly_is_408)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "200");
+    client = client_open(&server);
+    client_send(client, "GET /dummy HTTP/1.1\r\nHo");
+
+    expect_408(client);
+}
+
+Test(timeouts, a_second_head_that_comes_too_slowly_is_408)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "500");
+    client = client_open(&server);
+    client_get(client, "/dummy");
+    client_receive(client);
+    client_send(client, "G");
+
+    expect_408(client);
+}
+
+Test(timeouts, a_body_that_comes_too_slowly_is_408)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--body-timeout-ms", "200");
+    client = client_open(&server);
+    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+
+    expect_408(client);
+}
+
+Test(timeouts, a_client_that_never_says_anything_is_closed_without_a_word)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "200");
+    client = client_open(&server);
+
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+}
+
+Test(timeouts, an_idle_connection_is_closed_without_a_word)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--keep-alive-ms", "200");
+    client = client_open(&server);
+    client_get(client, "/dummy");
+    cr_expect_eq(client_receive(client)->status, 200);
+
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+}
+
+Test(timeouts, the_time_of_a_handler_is_not_the_clients)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "500", "--body-timeout-ms", "500",
+                  "--keep-alive-ms", "500", "--write-timeout-ms", "500");
+    client = client_open(&server);
+    client_get(client, "/sleep/1200");
+
+    cr_expect_eq(client_receive(client)->status, 200);
+}
+
+/* The request comes in time, while the loop is held for the second time; when it goes on, the silence is too long. */
+Test(timeouts, the_time_that_a_handler_holds_the_loop_is_not_the_clients)
+{
+    struct client *first, *second, *other;
+
+    process_start(&server, "--executor", "inline", "--heavy-ms", "800", "--keep-alive-ms", "1400");
+    first = client_open(&server);
+    second = client_open(&server);
+    other = client_open(&server);
+    client_get(other, "/dummy");
+    client_receive(other);
+    client_fence(&server);
+    client_get(first, "/");
+    client_get(second, "/");
+    cr_expect_eq(client_receive(first)->status, 200);
+    client_get(other, "/dummy");
+
+    cr_expect_eq(client_receive(second)->status, 200);
+    cr_expect_eq(client_receive(other)->status, 200);
+}
+
+Test(timeouts, a_client_that_does_not_read_its_answer_is_cut_off)
+{
+    enum { LEN = 8 * 1024 * 1024 };
+    static const char head[] = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n";
+    char *body = calloc(1, LEN);
+    struct client *client;
+
+    cr_assert_not_null(body);
+    process_start(&server, "--workers", "1", "--max-body", "8M", "--write-timeout-ms", "200");
+    client = client_open_small(&server);
+    client_send(client, head);
+    client_send_bytes(client, body, LEN);
+
+    client_await_reset(client);
+    free(body);
+}
+
+Test(timeouts, one_client_that_is_late_costs_the_others_nothing)
+{
+    struct client *late, *other;
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "500");
+    late = client_open(&server);
+    client_send(late, "GET /dummy HTTP/1.1\r\n");
+    other = client_open(&server);
+    client_get(other, "/dummy");
+    client_receive(other);
+
+    cr_expect_eq(client_receive(late)->status, 408);
+    client_get(other, "/dummy");
+    cr_expect_eq(client_receive(other)->status, 200);
+}

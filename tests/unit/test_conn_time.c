@@ -1,0 +1,236 @@
+/* What a connection waits for, and for how long; and its end when the server drains. */
+#include "lib/conn_fixture.h"
+#include "server/server.h"
+
+#include <string.h>
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
+#define HALF_HEAD "GET /say/x HTTP/1.1\r\nHo"
+#define HALF_BODY "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nab"
+
+TestSuite(conn_time, .fini = conn_fixture_close, .timeout = 20);
+TestSuite(conn_drain, .init = conn_fixture_open_plain, .fini = conn_fixture_close, .timeout = 20);
+
+/* ---- limits of time ---- */
+
+Test(conn_time, closes_a_connection_on_which_nothing_comes)
+{
+    conn_fixture_open(&(hoist_config){.header_timeout_ms = 1});
+
+    wire_run_until_closed(&w);
+    cr_expect_eq(w.out_len, 0);
+}
+
+Test(conn_time, refuses_a_head_that_takes_too_long)
+{
+    conn_fixture_open(&(hoist_config){.header_timeout_ms = 1});
+    wire_send(&w, HALF_HEAD);
+
+    wire_expect_last(&w, 0, 408);
+}
+
+Test(conn_time, gives_a_head_one_limit_from_its_first_byte)
+{
+    uint64_t due_ms;
+
+    conn_fixture_open(&(hoist_config){0});
+    wire_send(&w, GET("/say/x") "G");
+    due_ms = w.conn.deadline.due_ms;
+    cr_expect_eq(due_ms, uv_now(&f.loop) + 10000);
+    while (uv_now(&f.loop) + 10000 == due_ms)
+        uv_run(&f.loop, UV_RUN_NOWAIT);
+    wire_send(&w, "ET");
+
+    cr_expect_eq(w.conn.deadline.due_ms, due_ms);
+}
+
+Test(conn_time, closes_a_connection_that_was_silent_between_requests)
+{
+    conn_fixture_open(&(hoist_config){.keep_alive_ms = 1});
+    wire_send(&w, GET("/say/x"));
+
+    wire_run_until_closed(&w);
+    cr_expect_eq(wire_answers(&w), 1);
+    cr_expect_not(w.is_reset);
+}
+
+Test(conn_time, refuses_a_body_that_stops)
+{
+    conn_fixture_open(&(hoist_config){.body_timeout_ms = 1});
+    wire_send(&w, HALF_BODY);
+
+    wire_expect_last(&w, 0, 408);
+}
+
+Test(conn_time, waits_for_a_body_that_comes_fast_enough)
+{
+    conn_fixture_open(&(hoist_config){.body_timeout_ms = 1000});
+    wire_send(&w, "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 1500\r\n\r\n");
+    for (unsigned i = 0; i < 2; i++) {
+        char piece[501] = "";
+
+        memset(piece, 'x', 500);
+        wire_send(&w, piece);
+        conn_hurry_and_pass();
+        cr_expect_eq(w.out_len, 0);
+    }
+    wire_send(&w, "a little");
+    conn_hurry();
+
+    wire_expect_last(&w, 0, 408);
+}
+
+Test(conn_time, waits_for_ever_without_limits)
+{
+    static const char *const texts[] = {"", HALF_HEAD, HALF_BODY, GET("/say/x")};
+
+    conn_fixture_open(&(hoist_config){.header_timeout_ms = HOIST_NO_LIMIT,
+                                      .body_timeout_ms = HOIST_NO_LIMIT,
+                                      .write_timeout_ms = HOIST_NO_LIMIT,
+                                      .keep_alive_ms = HOIST_NO_LIMIT});
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        wire_send(&w, texts[i]);
+        cr_expect_not(deadline_is_armed(&w.conn.deadline), "row %zu", i);
+        wire_close(&w);
+        wire_open(&w, &f);
+    }
+    w.room = 0;
+    wire_send(&w, GET("/say/x"));
+    cr_expect_not(deadline_is_armed(&w.conn.deadline));
+}
+
+Test(conn_time, does_not_count_while_a_request_is_handled)
+{
+    conn_fixture_open(&(hoist_config){.header_timeout_ms = 1, .keep_alive_ms = 1, .body_timeout_ms = 1});
+    wire_send(&w, GET("/pend"));
+    wire_send(&w, HALF_HEAD);
+
+    cr_expect_not(deadline_is_armed(&w.conn.deadline));
+    conn_finish("first");
+    wire_expect_last(&w, 1, 408);
+}
+
+Test(conn_time, resets_a_client_that_takes_nothing_of_its_answer)
+{
+    conn_fixture_open(&(hoist_config){.write_timeout_ms = 1});
+    w.room = 10;
+    wire_send(&w, GET("/give"));
+
+    wire_run_until_closed(&w);
+    cr_expect(w.is_reset);
+    cr_expect_eq(conn_freed, 1);
+}
+
+Test(conn_time, waits_for_a_client_that_takes_some_of_its_answer)
+{
+    conn_fixture_open(&(hoist_config){.write_timeout_ms = 1000});
+    w.room = 0;
+    wire_send(&w, GET("/big"));
+    for (unsigned i = 0; i < 2; i++) {
+        wire_take(&w, 1);
+        conn_hurry_and_pass();
+        cr_expect_not(w.is_closing);
+    }
+    conn_hurry();
+
+    wire_run_until_closed(&w);
+    cr_expect(w.is_reset);
+}
+
+/* ---- the server drains ---- */
+
+Test(conn_drain, closes_an_idle_connection)
+{
+    wire_send(&w, GET("/say/x"));
+    server_drain(&f.app->server);
+
+    wire_run_until_closed(&w);
+    cr_expect_eq(wire_answers(&w), 1);
+}
+
+Test(conn_drain, closes_a_connection_on_which_nothing_came_yet)
+{
+    server_drain(&f.app->server);
+
+    wire_run_until_closed(&w);
+    cr_expect_eq(w.out_len, 0);
+}
+
+Test(conn_drain, still_answers_a_request_that_was_on_its_way)
+{
+    f.app->server.is_draining = true;
+    wire_send(&w, GET("/say/x") GET("/say/y"));
+
+    wire_expect_last(&w, 0, 200);
+    cr_expect_eq(w.conn.state, CONN_LINGERING);
+}
+
+Test(conn_drain, gives_half_a_head_a_second)
+{
+    wire_send(&w, HALF_HEAD);
+    server_drain(&f.app->server);
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1000);
+    conn_hurry();
+
+    wire_expect_last(&w, 0, 408);
+}
+
+Test(conn_drain, answers_a_request_whose_other_half_comes)
+{
+    static const char *const halves[][2] = {{HALF_HEAD, "st: t\r\n\r\n"}, {HALF_BODY, "cde"}};
+
+    for (size_t i = 0; i < 2; i++) {
+        wire_send(&w, halves[i][0]);
+        server_drain(&f.app->server);
+        wire_send(&w, halves[i][1]);
+        wire_expect_last(&w, 0, 200);
+        wire_close(&w);
+        wire_open(&w, &f);
+    }
+}
+
+Test(conn_drain, answers_what_is_handled_and_nothing_behind_it)
+{
+    wire_send(&w, GET("/pend"));
+    wire_send(&w, GET("/say/x"));
+    server_drain(&f.app->server);
+    cr_expect_not(w.is_closing);
+    conn_finish("first");
+
+    wire_expect_last(&w, 0, 200);
+    cr_expect_eq(w.conn.state, CONN_LINGERING);
+    cr_expect_eq(conn_calls, 1);
+}
+
+Test(conn_drain, writes_an_answer_to_its_end)
+{
+    w.room = 10;
+    wire_send(&w, GET("/big"));
+    server_drain(&f.app->server);
+    while (w.has_write)
+        wire_take(&w, 100000);
+
+    wire_run_until_closed(&w);
+    cr_expect_eq(wire_answer(&w, 0)->body_len, BIG);
+    cr_expect_not(w.is_reset);
+}
+
+Test(conn_drain, lets_a_last_answer_linger)
+{
+    wire_send(&w, "BAD\r\n\r\n");
+    server_drain(&f.app->server);
+    cr_expect_not(w.is_closing);
+    conn_on_eof(&w.conn);
+
+    wire_run_until_closed(&w);
+    wire_expect_last(&w, 0, 400);
+}
+
+Test(conn_drain, does_not_touch_a_connection_that_closes)
+{
+    conn_close(&w.conn, false);
+    server_drain(&f.app->server);
+    server_abort(&f.app->server);
+
+    wire_run_until_closed(&w);
+}

@@ -1,0 +1,447 @@
+/* What a handler can say in reply. */
+#include "hoist_test.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A test's own handler, called through a route of the test client; its results are checked in place. */
+static int (*reply)(hoist_req *req, hoist_res *res);
+static size_t max_reply;
+
+static int handle(hoist_req *req, hoist_res *res)
+{
+    return reply(req, res);
+}
+
+static hoist_test *t;
+static const hoist_test_reply *got;
+
+static const hoist_test_reply *call(hoist_handler *handler)
+{
+    const hoist_route route = {.path = "/", .handler = handle, .max_reply = max_reply};
+
+    reply = handler;
+    hoist_test_free(t);
+    t = hoist_test_new(&route);
+    cr_assert_not_null(t);
+    got = hoist_test_get(t, "/");
+    return got;
+}
+
+static void close_client(void)
+{
+    hoist_test_free(t);
+}
+
+static void expect(int status, const char *type, const char *body)
+{
+    cr_expect_eq(got->status, status, "%d", got->status);
+    cr_expect_str_eq(hoist_test_reply_header(got, "Content-Type"), type);
+    cr_expect_str_eq(got->body, body);
+    cr_expect_eq(got->body_len, strlen(body));
+}
+
+TestSuite(response, .fini = close_client);
+
+/* ---- bodies ---- */
+
+static int reply_text(hoist_req *req, hoist_res *res)
+{
+    char text[] = "on the stack";
+    int err = hoist_reply_text(res, 201, text);
+
+    (void)req;
+    memset(text, '#', sizeof(text));
+    return err;
+}
+
+Test(response, copies_a_text)
+{
+    call(reply_text);
+
+    expect(201, "text/plain; charset=utf-8", "on the stack");
+}
+
+static int reply_json(hoist_req *req, hoist_res *res)
+{
+    char json[] = "{\"a\":1}";
+    int err = hoist_reply_json(res, 200, json);
+
+    (void)req;
+    memset(json, '#', sizeof(json));
+    return err;
+}
+
+Test(response, copies_json)
+{
+    call(reply_json);
+
+    expect(200, "application/json", "{\"a\":1}");
+}
+
+static int reply_copy(hoist_req *req, hoist_res *res)
+{
+    char type[] = "image/x", body[] = "a\0b";
+    int err = hoist_reply_copy(res, 200, type, body, 3);
+
+    (void)req;
+    memset(type, '#', sizeof(type));
+    memset(body, '#', sizeof(body));
+    return err;
+}
+
+Test(response, copies_bytes_and_their_type)
+{
+    call(reply_copy);
+
+    cr_expect_eq(got->body_len, 3);
+    cr_expect_eq(memcmp(got->body, "a\0b", 4), 0);
+    cr_expect_str_eq(hoist_test_reply_header(got, "Content-Type"), "image/x");
+}
+
+static int reply_printf(hoist_req *req, hoist_res *res)
+{
+    return hoist_reply_printf(res, 200, "text/x", "%s is %d", hoist_req_path(req), 42);
+}
+
+Test(response, formats_a_body)
+{
+    call(reply_printf);
+
+    expect(200, "text/x", "/ is 42");
+}
+
+static int reply_long_printf(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_printf(res, 200, "text/x", "%100000d|", 7);
+}
+
+Test(response, formats_a_body_larger_than_any_buffer)
+{
+    call(reply_long_printf);
+
+    cr_expect_eq(got->body_len, 100001);
+    cr_expect_str_eq(got->body + 99998, " 7|");
+}
+
+static char lasting[] = "stays in place";
+
+static int reply_static(hoist_req *req, hoist_res *res)
+{
+    int err = hoist_reply_static(res, 200, "text/x", lasting, 14);
+
+    (void)req;
+    lasting[0] = 'S'; /* it is not copied */
+    return err;
+}
+
+Test(response, does_not_copy_a_static_body)
+{
+    call(reply_static);
+
+    expect(200, "text/x", "Stays in place");
+}
+
+static int reply_empty(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_copy(res, 200, "text/x", NULL, 0);
+}
+
+Test(response, may_be_empty)
+{
+    call(reply_empty);
+
+    expect(200, "text/x", "");
+    cr_expect_str_eq(hoist_test_reply_header(got, "Content-Length"), "0");
+}
+
+static int reply_error(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_error(res, 422, "%s: \"%d\"", "no", 7);
+}
+
+Test(response, has_a_form_for_errors)
+{
+    call(reply_error);
+
+    expect(422, "application/json", "{\"error\":\"no: \\\"7\\\"\"}");
+}
+
+static int reply_long_error(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_error(res, 400, "%1000d", 7);
+}
+
+Test(response, cuts_a_long_error_so_that_it_stays_json)
+{
+    call(reply_long_error);
+
+    cr_expect_eq(got->status, 400);
+    cr_expect_str_eq(got->body + got->body_len - 3, " \"}");
+}
+
+/* ---- bodies that are given ---- */
+
+static unsigned freed;
+
+static void free_body(void *body)
+{
+    freed++;
+    free(body);
+}
+
+static int reply_give(hoist_req *req, hoist_res *res)
+{
+    int err = hoist_reply_give(res, 200, "text/x", strdup("given"), 5, free_body);
+
+    (void)req;
+    cr_expect_eq(freed, 0);
+    return err;
+}
+
+Test(response, takes_a_given_body_and_frees_it_once_after_it_was_sent)
+{
+    call(reply_give);
+
+    expect(200, "text/x", "given");
+    cr_expect_eq(freed, 1);
+}
+
+static int reply_give_badly(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    cr_expect_eq(hoist_reply_give(res, 199, "text/x", strdup("given"), 5, free_body), -EINVAL);
+    cr_expect_eq(freed, 1);
+    cr_expect_eq(hoist_reply_give(res, 200, "text/x", strdup("given"), 65, free_body), -EMSGSIZE);
+    cr_expect_eq(freed, 2);
+    cr_expect_eq(hoist_reply_text(res, 200, "ok"), 0);
+    cr_expect_eq(hoist_reply_give(res, 200, "text/x", strdup("given"), 5, free_body), -EALREADY);
+    cr_expect_eq(freed, 3);
+    return 0;
+}
+
+Test(response, frees_a_given_body_that_it_refuses)
+{
+    max_reply = 64;
+    call(reply_give_badly);
+
+    expect(200, "text/plain; charset=utf-8", "ok");
+    cr_expect_eq(freed, 3);
+}
+
+static int give_and_fail(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    cr_expect_eq(hoist_reply_give(res, 200, "text/x", strdup("given"), 5, free_body), 0);
+    return -EACCES;
+}
+
+Test(response, frees_a_given_body_that_is_not_sent)
+{
+    call(give_and_fail);
+
+    cr_expect_eq(got->status, 403);
+    cr_expect_eq(freed, 1);
+}
+
+/* ---- refusals ---- */
+
+static int reply_twice(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    cr_expect_eq(hoist_reply_text(res, 200, "first"), 0);
+    cr_expect_eq(hoist_reply_text(res, 201, "second"), -EALREADY);
+    cr_expect_eq(hoist_reply_json(res, 201, "second"), -EALREADY);
+    cr_expect_eq(hoist_reply_printf(res, 201, "text/x", "second"), -EALREADY);
+    cr_expect_eq(hoist_reply_copy(res, 201, "text/x", "second", 6), -EALREADY);
+    cr_expect_eq(hoist_reply_static(res, 201, "text/x", "second", 6), -EALREADY);
+    cr_expect_eq(hoist_reply_error(res, 500, "second"), -EALREADY);
+    return 0;
+}
+
+Test(response, is_the_first_one_of_a_handler_that_replies_twice)
+{
+    call(reply_twice);
+
+    expect(200, "text/plain; charset=utf-8", "first");
+}
+
+static int reply_with_bad_status(hoist_req *req, hoist_res *res)
+{
+    static const int bad[] = {-1, 0, 100, 199, 600, 1000};
+
+    (void)req;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_expect_eq(hoist_reply_text(res, bad[i], "x"), -EINVAL, "%d", bad[i]);
+    return hoist_reply_text(res, 599, "x");
+}
+
+Test(response, has_a_status_from_200_to_599)
+{
+    call(reply_with_bad_status);
+
+    cr_expect_eq(got->status, 599);
+}
+
+static int reply_with_bad_type(hoist_req *req, hoist_res *res)
+{
+    static char type[257];
+
+    (void)req;
+    memset(type, 't', 256);
+    cr_expect_eq(hoist_reply_copy(res, 200, NULL, "x", 1), -EINVAL);
+    cr_expect_eq(hoist_reply_copy(res, 200, "text/x\r\nX: y", "x", 1), -EINVAL);
+    cr_expect_eq(hoist_reply_copy(res, 200, "text/\x7f", "x", 1), -EINVAL);
+    cr_expect_eq(hoist_reply_copy(res, 200, type, "x", 1), -EINVAL);
+    return hoist_reply_copy(res, 200, type + 1, "x", 1);
+}
+
+Test(response, has_a_type_that_can_stand_in_a_header)
+{
+    call(reply_with_bad_type);
+
+    cr_expect_eq(got->status, 200);
+    cr_expect_eq(strlen(hoist_test_reply_header(got, "content-type")), 255);
+}
+
+static int reply_too_much(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    cr_expect_eq(hoist_reply_printf(res, 200, "text/x", "%65d", 1), -EMSGSIZE);
+    cr_expect_eq(hoist_reply_static(res, 200, "text/x", "", 65), -EMSGSIZE);
+    return hoist_reply_copy(res, 200, "text/x", "", 65);
+}
+
+Test(response, that_is_too_large_becomes_500_and_names_the_limit)
+{
+    max_reply = 64;
+    call(reply_too_much);
+
+    cr_expect_eq(got->status, 500);
+    cr_expect_not_null(strstr(got->body, "65 bytes"), "%s", got->body);
+    cr_expect_not_null(strstr(got->body, "max_reply is 64"), "%s", got->body);
+}
+
+static int reply_the_most(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_printf(res, 200, "text/x", "%64d", 1);
+}
+
+Test(response, may_be_as_large_as_its_limit)
+{
+    max_reply = 64;
+    call(reply_the_most);
+
+    cr_expect_eq(got->status, 200);
+    cr_expect_eq(got->body_len, 64);
+}
+
+static int reply_after_a_failure(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    cr_expect_eq(hoist_reply_copy(res, 200, "text/x", "", 65), -EMSGSIZE);
+    return hoist_reply_text(res, 507, "too much");
+}
+
+Test(response, may_follow_one_that_was_refused)
+{
+    max_reply = 64;
+    call(reply_after_a_failure);
+
+    expect(507, "text/plain; charset=utf-8", "too much");
+}
+
+/* ---- header fields ---- */
+
+static int add_fields(hoist_req *req, hoist_res *res)
+{
+    char name[] = "X-Stack", value[] = "copied";
+
+    (void)req;
+    cr_expect_eq(hoist_res_header(res, name, value), 0);
+    memset(name, '#', sizeof(name));
+    memset(value, '#', sizeof(value));
+    cr_expect_eq(hoist_res_header(res, "Set-Cookie", "a=1"), 0);
+    cr_expect_eq(hoist_res_header(res, "Set-Cookie", "b=2\tc"), 0);
+    cr_expect_eq(hoist_res_header(res, "X-Empty", ""), 0);
+    cr_expect_eq(hoist_res_header(res, "X-Text", "\xc3\xa4"), 0);
+    return hoist_reply_text(res, 200, "");
+}
+
+Test(response, has_the_header_fields_that_were_added)
+{
+    call(add_fields);
+
+    cr_expect_str_eq(hoist_test_reply_header(got, "x-stack"), "copied");
+    cr_expect_str_eq(hoist_test_reply_header(got, "Set-Cookie"), "a=1");
+    cr_expect_str_eq(hoist_test_reply_header(got, "X-Empty"), "");
+    cr_expect_str_eq(hoist_test_reply_header(got, "X-Text"), "\xc3\xa4");
+    cr_expect_null(hoist_test_reply_header(got, "X"));
+}
+
+static int add_bad_fields(hoist_req *req, hoist_res *res)
+{
+    static const struct {
+        const char *name, *value;
+    } rows[] = {
+        {"", "x"},
+        {"a b", "x"},
+        {"a:", "x"},
+        {"a\r\n", "x"},
+        {"\xc3\xa4", "x"},
+        {"a", "x\r\ny: z"},
+        {"a", "x\n"},
+        {"a", "\x01"},
+        {"a", "\x7f"},
+        {"Connection", "x"},
+        {"content-length", "1"},
+        {"CONTENT-TYPE", "x"},
+        {"Date", "x"},
+        {"Transfer-Encoding", "chunked"},
+    };
+
+    (void)req;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_eq(hoist_res_header(res, rows[i].name, rows[i].value), -EINVAL, "row %zu", i);
+    return hoist_reply_text(res, 200, "");
+}
+
+Test(response, refuses_header_fields_that_would_break_it)
+{
+    call(add_bad_fields);
+
+    cr_expect_eq(got->status, 200);
+    cr_expect_null(hoist_test_reply_header(got, "a"));
+}
+
+static int add_many_fields(hoist_req *req, hoist_res *res)
+{
+    char value[850];
+    unsigned n = 0;
+    int err;
+
+    (void)req;
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    while ((err = hoist_res_header(res, "X-Long", value)) == 0)
+        n++;
+    cr_expect_eq(err, -EMSGSIZE);
+    cr_expect_eq(n, 9);
+    cr_expect_eq(hoist_res_header(res, "X-Small", "fits"), 0);
+    return hoist_reply_text(res, 200, "");
+}
+
+Test(response, has_no_more_than_eight_kilobytes_of_fields)
+{
+    call(add_many_fields);
+
+    cr_expect_eq(got->status, 200);
+    cr_expect_str_eq(hoist_test_reply_header(got, "X-Small"), "fits");
+}
