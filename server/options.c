@@ -223,6 +223,7 @@ int options_check_program(const hoist_program *program, char *error, size_t erro
     struct options unused;
     struct option other;
 
+    error[0] = '\0';
     for (size_t n = 0; own != NULL && own[n] != NULL; n++) {
         const char *name = own[n]->name != NULL ? own[n]->name : "";
 
