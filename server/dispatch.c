@@ -375,7 +375,7 @@ static int status_of(int err)
 static void fail(struct exchange *x, int result)
 {
     const char *path = x->req.route->given.path;
-    const char *reason = x->res.reason;
+    const char *reason = x->res.reason_err == result ? x->res.reason : NULL;
     int status = status_of(result);
     char text[64];
 

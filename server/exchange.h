@@ -75,7 +75,8 @@ struct hoist_res {
     void (*free_body)(void *body);
     void *given_body;
     bool is_repeated;      /* the handler replied more than once, which is logged then */
-    const char *reason;    /* why a handler returns -errno, for people; NULL: the errno's own text */
+    int reason_err;        /* what was last answered to the handler with a reason for people ... */
+    const char *reason;    /* ... in case the handler returns it; NULL: the errno's own text */
     FILE *file;            /* hoist_res_file() */
     struct buffer printed; /* what came through it */
     int print_err;         /* the first error of that */
@@ -126,8 +127,11 @@ int exchange_keep(struct exchange *x);
 /* Its handler has returned result: what it printed becomes the reply. Returns result, or why it did not. */
 int response_end_file(hoist_res *res, int result);
 
-/* Status and content type of a reply. */
-bool response_is_valid(int status, const char *type);
+/* Returns err, and reason will stand in the answer if the handler returns it too. NULL: the errno's own text. */
+int response_fail(hoist_res *res, int err, const char *reason);
+
+/* Status and content type of a reply: -EINVAL, logged, when they cannot be sent. */
+int response_check(hoist_res *res, int status, const char *type);
 
 /* Names the route and ends the program when a handler uses a request or reply that is not its own any more. */
 void exchange_check_live(const hoist_req *req);

@@ -63,10 +63,9 @@ int hoist_req_long(hoist_req *req, const char *name, long min, long max, long *r
     char *end;
     long value;
 
-    if (text == NULL) {
-        res->reason = arena_printf(&req->arena, "%s is missing: a number from %ld to %ld", name, min, max);
-        return -EINVAL;
-    }
+    if (text == NULL)
+        return response_fail(res, -EINVAL,
+                             arena_printf(&req->arena, "%s is missing: a number from %ld to %ld", name, min, max));
     errno = 0;
     value = strtol(text, &end, 10);
     /* strtol() also takes leading white space and a plus sign; a number in a URL has neither. */
@@ -75,8 +74,8 @@ int hoist_req_long(hoist_req *req, const char *name, long min, long max, long *r
         *ret_value = value;
         return 0;
     }
-    res->reason = arena_printf(&req->arena, "%s: '%s' is not a number from %ld to %ld", name, text, min, max);
-    return -EINVAL;
+    return response_fail(res, -EINVAL,
+                         arena_printf(&req->arena, "%s: '%s' is not a number from %ld to %ld", name, text, min, max));
 }
 
 const char *hoist_req_header(const hoist_req *req, const char *name)

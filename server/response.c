@@ -117,9 +117,11 @@ int hoist_res_header(hoist_res *res, const char *name, const char *value)
 
     exchange_check_live(&exchange_of_res(res)->req);
     if (!is_token(name) || !is_field_value(value) || is_ours(name))
-        return -EINVAL;
+        return response_fail(
+            res, -EINVAL,
+            arena_printf(arena_of(res), "the handler set a header field that cannot be sent: '%s'", name));
     if (len > REPLY_FIELDS_MAX - res->fields_len)
-        return -EMSGSIZE;
+        return response_fail(res, -EMSGSIZE, "the handler set more header fields than 8 KiB");
     field = arena_alloc(arena_of(res), sizeof(*field));
     if (field == NULL)
         return -ENOMEM;
@@ -140,27 +142,38 @@ static int check_reply(hoist_res *res, int status, const char *type, size_t len)
 {
     const struct exchange *x = exchange_of_res(res);
     size_t max = x->req.route->given.max_reply;
+    int err;
 
     exchange_check_live(&x->req);
     if (res->reply.status != 0) {
         if (!res->is_repeated)
             log_write(LOG_ERROR, "%s: its handler replied twice", x->req.route->given.path);
         res->is_repeated = true;
-        res->reason = "the handler replied twice";
-        return -EALREADY;
+        return response_fail(res, -EALREADY, "the handler replied twice");
     }
-    if (!response_is_valid(status, type))
-        return -EINVAL;
-    if (len > max) {
-        res->reason = arena_printf(arena_of(res), "the reply has %zu bytes; max_reply is %zu", len, max);
-        return -EMSGSIZE;
-    }
+    err = response_check(res, status, type);
+    if (err < 0)
+        return err;
+    if (len > max)
+        return response_fail(res, -EMSGSIZE,
+                             arena_printf(arena_of(res), "the reply has %zu bytes; max_reply is %zu", len, max));
     return 0;
 }
 
-bool response_is_valid(int status, const char *type)
+int response_check(hoist_res *res, int status, const char *type)
 {
-    return status >= 200 && status <= 599 && type != NULL && strlen(type) < REPLY_TYPE_MAX && is_field_value(type);
+    if (status >= 200 && status <= 599 && type != NULL && strlen(type) < REPLY_TYPE_MAX && is_field_value(type))
+        return 0;
+    log_write(LOG_ERROR, "%s: its handler replied with status %d and content type '%s'; one of them cannot be sent",
+              exchange_of_res(res)->req.route->given.path, status, type != NULL ? type : "(NULL)");
+    return response_fail(res, -EINVAL, "the handler's status or content type cannot be sent");
+}
+
+int response_fail(hoist_res *res, int err, const char *reason)
+{
+    res->reason_err = err;
+    res->reason = reason;
+    return err;
 }
 
 static int reply_with(hoist_res *res, int status, const char *type, const void *body, size_t len)

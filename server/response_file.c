@@ -60,10 +60,12 @@ FILE *hoist_res_file(hoist_res *res)
 int hoist_res_type(hoist_res *res, int status, const char *type)
 {
     struct arena *arena = &exchange_of_res(res)->req.arena;
+    int err;
 
     exchange_check_live(&exchange_of_res(res)->req);
-    if (!response_is_valid(status, type))
-        return -EINVAL;
+    err = response_check(res, status, type);
+    if (err < 0)
+        return err;
     res->file_type = arena_strndup(arena, type, strlen(type));
     if (res->file_type == NULL)
         return -ENOMEM;
@@ -85,7 +87,8 @@ int response_end_file(hoist_res *res, int result)
     if ((result != 0 && result != res->print_err) || res->reply.status != 0)
         return result;
     if (res->print_err == -EMSGSIZE)
-        res->reason = arena_printf(&x->req.arena, "what the handler printed is over max_reply, %zu bytes", max);
+        return response_fail(res, -EMSGSIZE,
+                             arena_printf(&x->req.arena, "what the handler printed is over max_reply, %zu bytes", max));
     if (res->print_err < 0)
         return res->print_err;
     return hoist_reply_static(res, status, type, res->printed.data, res->printed.len);

@@ -53,7 +53,9 @@ Test(app_route, is_refused_when_it_makes_no_sense_and_says_why)
         {"x", {.path = "x", .handler = hello}, -EINVAL},
         {"/hello", {.path = "/hello", .handler = hello}, -EEXIST},
         {"lane \"shared\"", {.path = "/x", .handler = hello, .lane = "shared", .max_concurrency = 2}, -EINVAL},
-        {"lane \"shared\"", {.path = "/x", .handler = hello, .lane = "shared", .max_waiting = 9}, -EINVAL},
+        {"lane \"shared\"",
+         {.path = "/x", .handler = hello, .lane = "shared", .max_concurrency = 1, .max_waiting = 9},
+         -EINVAL},
     };
     const hoist_route shared = {.path = "/shared", .handler = hello, .lane = "shared", .max_concurrency = 1};
 

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -116,16 +117,31 @@ Test(app_run, answers_why_it_did_not_start, .timeout = 20)
     cr_expect_eq(hoist_app_free(app), 0);
 }
 
-Test(app_run, can_be_tried_again_after_a_failure, .timeout = 20)
+static unsigned open_descriptors(void)
 {
-    hoist_app *app = new_app(&hello_route);
+    unsigned n = 0;
 
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+Test(app_run, can_be_tried_again_after_a_failure_and_leaves_nothing_open, .timeout = 20)
+{
+    hoist_app *app;
+    unsigned before;
+
+    run_and_free(); /* libuv keeps some descriptors of its first loop */
+    before = open_descriptors();
+    app = new_app(&hello_route);
     app->config.workers_max = 2;
     cr_expect_eq(hoist_app_run(app), -EAGAIN);
     app->config.workers_max = 1;
     hoist_app_stop(app);
     cr_expect_eq(hoist_app_run(app), 0);
     cr_expect_eq(hoist_app_free(app), 0);
+
+    cr_expect_eq(open_descriptors(), before);
 }
 
 /* ---- on a caller's loop ---- */

@@ -215,10 +215,13 @@ Test(interrupt_others, are_left_alone, .fini = close_app, .timeout = 30)
     ask(0, "/retry");
     ask(1, "/marked");
     leave_and_run_until_gone(0);
-    give_byte(1);
-
     cr_expect_eq(tries, RETRIES);
-    cr_expect(answer_body_is(peer_answer(&peers[1], 0), "read"));
+    ask(0, "/marked");
+    leave_and_run_until_gone(1); /* the other way round */
+    cr_expect_eq(ended[1], -EINTR);
+    give_byte(0);
+
+    cr_expect(answer_body_is(peer_answer(&peers[0], 0), "read"));
 }
 
 Test(interrupt, does_not_outlive_its_job)

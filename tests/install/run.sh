@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs a build into a scratch prefix; then a program of somebody else's, outside the tree, is built against it: by pkg-config
-# and gcc alone, and by CMake. Both serve, and their route's unit test passes.
+# Installs a build into a scratch prefix; then programs of somebody else's, outside the tree, are built against it: the files in
+# docs/EMBEDDING.md as that text says, by pkg-config and gcc and by CMake, and those in consumer/, C++ and the static library
+# among them. They serve, and their routes' unit tests pass.
 # usage: run.sh <build directory>
 set -eu
 
@@ -11,42 +12,65 @@ server=
 trap 'test -z "$server" || kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
 
 cmake --install "$build" --prefix "$scratch/prefix" >"$scratch/log"
-cp -r "$here/consumer" "$scratch/consumer"
-cd "$scratch/consumer"
-
 libdir=$(dirname "$(find "$scratch/prefix" -name hoist.pc)")
-export PKG_CONFIG_PATH="$libdir"
-export LD_LIBRARY_PATH="${libdir%/pkgconfig}"
+export PKG_CONFIG_PATH="$libdir" LD_LIBRARY_PATH="${libdir%/pkgconfig}" CMAKE_PREFIX_PATH="$scratch/prefix"
 
-# serves <program>: it starts on a free port and answers.
+# serves <target> <answer> <program> [option...]: it starts on a free port, answers and stops.
 serves()
 {
-    "$1" --port 0 --workers 2 >"$scratch/out" &
+    target=$1 answer=$2
+    shift 2
+    "$@" >"$scratch/out" 2>"$scratch/errors" &
     server=$!
     until grep -q '^listening on ' "$scratch/out"; do
-        kill -0 "$server"
+        kill -0 "$server" || { cat "$scratch/errors"; exit 1; }
         sleep 0.05
     done
     port=$(sed -n '1s/.*:\([0-9]*\),.*/\1/p' "$scratch/out")
-    test "$(curl --silent --max-time 10 "http://127.0.0.1:$port/hello?name=Ada")" = "hello Ada"
+    test "$(curl --silent --max-time 10 "http://127.0.0.1:$port$target")" = "$answer"
     kill -TERM "$server"
     wait "$server"
     server=
 }
 
-# shellcheck disable=SC2046 # one word for each flag
-cc app.c $(pkg-config --cflags --libs hoist) -o by_hand
-# shellcheck disable=SC2046
-cc -DTESTED app.c app_test.c $(pkg-config --cflags --libs hoist criterion) -o by_hand_test
-serves ./by_hand
-./by_hand_test
-./by_hand --workers 8 --help | grep -q -- '--workers N'
-echo "by pkg-config: passed"
+# quietly <command>: shows what it said only if it failed.
+quietly()
+{
+    "$@" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+}
 
-cmake -S . -B build -G Ninja -DCMAKE_PREFIX_PATH="$scratch/prefix" >"$scratch/log"
-cmake --build build >"$scratch/log" || { cat "$scratch/log"; exit 1; }
-serves build/app
-serves build/app_static
+# A block of the text that is a file has its name behind the language.
+mkdir "$scratch/text"
+cd "$scratch/text"
+awk '/^```[a-z]+ [A-Za-z_.]+$/ { file = $2; next } /^```/ { file = "" } file { print > file }' "$here/../../docs/EMBEDDING.md"
+
+# shellcheck disable=SC2046 # one word for each flag
+{
+    cc hello.c main.c $(pkg-config --cflags --libs hoist) -o app
+    cc hello.c hello_test.c $(pkg-config --cflags --libs hoist criterion) -o hello_test
+    cc lines.c $(pkg-config --cflags --libs hoist) -o lines
+    cc embedded.c $(pkg-config --cflags --libs hoist libuv) -o embedded
+}
+serves '/hello?name=Ada' 'hello Ada' ./app --port 0 --workers 2
+./hello_test
+./app --workers 8 --help | grep -q -- '--workers N'
+./lines --help | grep -q -- '--db FILE .*; default: /etc/hosts$'
+serves /lines "{\"lines\":$(wc -l <lines.c)}" ./lines --port 0 --db lines.c
+serves /lines "{\"lines\":$(wc -l <main.c)}" env HOIST_DB=main.c ./lines --port 0
+echo "as in docs/EMBEDDING.md, by pkg-config: passed"
+
+quietly cmake -B build
+quietly cmake --build build
+quietly ctest --test-dir build
+serves '/hello?name=Ada' 'hello Ada' build/app --port 0
+echo "as in docs/EMBEDDING.md, by CMake: passed"
+
+cp -r "$here/consumer" "$scratch/consumer"
+cd "$scratch/consumer"
+quietly cmake -S . -B build -G Ninja
+quietly cmake --build build
+serves '/hello?name=Ada' 'hello Ada' build/app --port 0
+serves '/hello?name=Ada' 'hello Ada' build/app_static --port 0
 build/app_cpp
 build/app_test
-echo "by CMake: passed"
+echo "by CMake, C++ and the static library: passed"

@@ -63,7 +63,8 @@ void client_await_reset(struct client *client);
 /* ---- what tests wait for ---- */
 
 /* What was sent before, the server has read when this returns: it takes connections and bytes in the order they came,
- * and this is a connection of its own with a request that the loop answers. */
+ * and this is a connection of its own with a request that the loop answers. But the connection that it served last may
+ * come before its turn, because epoll still has it in its list; a fence after that service puts it back in line. */
 void client_fence(const struct process *server);
 
 /* Returns once that many workers are at work. The server runs with --access-log -. */

@@ -328,12 +328,17 @@ Test(conn, asks_for_a_body_that_waits_for_it)
     wire_expect_body(&w, 1, "hello");
 }
 
-Test(conn, asks_for_no_body_that_has_come_already)
+Test(conn, asks_for_no_body_that_comes_already)
 {
     wire_send(&w, POST("Content-Length: 5\r\nExpect: 100-continue\r\n", "hello"));
 
-    cr_expect_eq(wire_answers(&w), 1);
     wire_expect_body(&w, 0, "hello");
+    wire_send(&w, POST("Content-Length: 5\r\nExpect: 100-continue\r\n", "he"));
+    cr_expect_eq(wire_answers(&w), 1);
+    wire_send(&w, "llo");
+
+    wire_expect_body(&w, 1, "hello");
+    cr_expect_eq(wire_answers(&w), 2);
 }
 
 Test(conn, wants_no_body_for_what_it_refuses)

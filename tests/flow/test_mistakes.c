@@ -1,0 +1,451 @@
+/* What those who write routes get wrong: each mistake is told in one line that says where and what. */
+#include "hoist_test.h"
+#include "lib/app_fixture.h"
+#include "lib/errors.h"
+#include "lib/gate.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LATE ": a handler used its request or reply after it had returned"
+
+enum { MANY_OPTIONS = 65, HELD_MS = 120 }; /* the latter is over the loop's budget */
+
+static struct app_fixture f;
+static struct gate gate;
+static struct peer p, q;
+
+static int hello(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, "hello");
+}
+
+static const hoist_route hello_route = {.path = "/hello", .handler = hello};
+
+/* One line on stderr, and text in it. */
+static void expect_one_line(const char *text)
+{
+    const char *all = errors_text();
+    const char *end = strchr(all, '\n');
+
+    cr_expect(end != NULL && end[1] == '\0', "not one line: '%s'", all);
+    cr_expect_not_null(strstr(all, text), "no '%s' in '%s'", text, all);
+}
+
+/* ---- routes ---- */
+
+Test(route_mistake, is_named_with_its_route)
+{
+    static const struct {
+        hoist_route route;
+        int err;
+        const char *line;
+    } rows[] = {
+        {{.handler = hello}, -EINVAL, "route number 2: it has no path"},
+        {{.path = "/x"}, -EINVAL, "route /x: it has no handler"},
+        {{.path = "/hello", .handler = hello}, -EEXIST, "path '/hello': another route has this method and path"},
+        {{.path = "x", .handler = hello}, -EINVAL, "path 'x': it must begin with '/'"},
+        {{.path = "", .handler = hello}, -EINVAL, "path '': it must begin with '/'"},
+        {{.path = "/a//b", .handler = hello}, -EINVAL, "path '/a//b': two '/' in a row"},
+        {{.path = "/:", .handler = hello}, -EINVAL, "path '/:': ':' needs a name"},
+        {{.path = "/:a/:a", .handler = hello}, -EINVAL, "path '/:a/:a': an argument's name comes twice"},
+        {{.path = "/*/a", .handler = hello}, -EINVAL, "path '/*/a': '*' must be the whole last segment"},
+    };
+
+    app_fixture_open(&f, NULL, &hello_route, 1);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cr_expect_eq(hoist_app_route(f.app, &rows[i].route), rows[i].err, "row %zu", i);
+        cr_expect_str_eq(hoist_app_error(f.app), rows[i].line, "%s", hoist_app_error(f.app));
+    }
+    app_fixture_close(&f);
+}
+
+/* ---- programs ---- */
+
+static int run_main(const hoist_program *program, const char *arg)
+{
+    char name[] = "app", own[64];
+    char *argv[] = {name, own, NULL};
+
+    (void)snprintf(own, sizeof(own), "%s", arg);
+    return hoist_main(2, argv, program);
+}
+
+TestSuite(program_mistake, .init = errors_catch, .fini = errors_release, .timeout = 30);
+
+Test(program_mistake, no_routes)
+{
+    static const hoist_route *const none[] = {NULL};
+
+    cr_expect_eq(run_main(&(hoist_program){.name = "app", .version = "1"}, "--help"), 2);
+    expect_one_line("app: the program has no routes\n");
+    cr_expect_eq(run_main(&(hoist_program){.name = "app", .version = "1", .routes = none}, "--port=0"), 2);
+    cr_expect_eq(errors_count("app: the program has no routes"), 2);
+}
+
+Test(program_mistake, no_name)
+{
+    static const hoist_route *const routes[] = {&hello_route, NULL};
+
+    cr_expect_eq(run_main(&(hoist_program){.routes = routes}, "--port=0"), 2);
+    expect_one_line("hoist_main: the program has no name or no version\n");
+}
+
+Test(program_mistake, an_option_whose_name_is_taken)
+{
+    static const hoist_route *const routes[] = {&hello_route, NULL};
+    static const char *text;
+    static const hoist_option port = {.name = "port", .type = HOIST_OPTION_STRING, .value = &text};
+    static const hoist_option *const options[] = {&port, NULL};
+    const hoist_program program = {.name = "app", .version = "1", .routes = routes, .options = options};
+
+    cr_expect_eq(run_main(&program, "--help"), 2);
+    expect_one_line("app: the program's option --port: the name is taken\n");
+}
+
+Test(program_mistake, more_options_than_there_is_room_for)
+{
+    static const hoist_route *const routes[] = {&hello_route, NULL};
+    static char names[MANY_OPTIONS][16];
+    static unsigned value;
+    static hoist_option options[MANY_OPTIONS];
+    static const hoist_option *list[MANY_OPTIONS + 1];
+    const hoist_program program = {.name = "app", .version = "1", .routes = routes, .options = list};
+
+    for (unsigned i = 0; i < MANY_OPTIONS; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "option-%u", i);
+        options[i] = (hoist_option){.name = names[i], .value = &value};
+        list[i] = &options[i];
+    }
+    cr_expect_eq(run_main(&program, "--port=0"), 2);
+    expect_one_line("app: the program has more than 64 options of its own\n");
+
+    list[MANY_OPTIONS - 1] = NULL;
+    cr_expect_eq(run_main(&program, "--no-such-option"), 2);
+    cr_expect_eq(errors_count("unknown option '--no-such-option'"), 1);
+}
+
+Test(program_mistake, two_routes_of_one_path)
+{
+    static const hoist_route *const routes[] = {&hello_route, &hello_route, NULL};
+
+    cr_expect_eq(run_main(&(hoist_program){.name = "app", .version = "1", .routes = routes}, "--port=0"), 1);
+    expect_one_line(" error path '/hello': another route has this method and path\n");
+}
+
+/* ---- handlers ---- */
+
+/* The value came from outside, say; the handler returns what it was told. */
+static int split_header(hoist_req *req, hoist_res *res)
+{
+    int err = hoist_res_header(res, "X-Name", hoist_req_query(req)[0] == 'r' ? "a\rb" : "a\nSet-Cookie: b");
+
+    return err < 0 ? err : hoist_reply_text(res, 200, "sent");
+}
+
+static int reply_twice(hoist_req *req, hoist_res *res)
+{
+    (void)hoist_reply_text(res, 200, "first");
+    (void)hoist_reply_text(res, 200, "second");
+    return hoist_req_query(req)[0] == 'r' ? hoist_reply_text(res, 200, "third") : 0;
+}
+
+static int reply_never(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    (void)res;
+    return 0;
+}
+
+static int return_length(hoist_req *req, hoist_res *res)
+{
+    return hoist_reply_text(res, 200, hoist_req_query(req)) == 0 ? 17 : -ENOMEM;
+}
+
+static int reply_oddly(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_copy(res, 0, "text/plain", "", 0);
+}
+
+static int go_on_later(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    return hoist_later(req, 1, hello);
+}
+
+static int go_on_offloaded(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    return hoist_offload(req, go_on_later);
+}
+
+static int finish_on_a_worker(hoist_req *req, hoist_res *res)
+{
+    int err = hoist_reply_text(res, 200, "finished");
+
+    hoist_finish(req, err);
+    return err;
+}
+
+/* An optional number that is none, and then another error. */
+static int pass_over(hoist_req *req, hoist_res *res)
+{
+    long n = 0;
+
+    (void)res;
+    return hoist_req_long(req, "n", 0, 9, &n) == -EINVAL ? -ENOENT : 0;
+}
+
+/* Says where it runs by its route's path. */
+static int hold(hoist_req *req, hoist_res *res)
+{
+    (void)poll(NULL, 0, HELD_MS);
+    return hoist_reply_text(res, 200, hoist_req_path(req));
+}
+
+/* "/keep": the request is used when it is over; by "/late", whose exchange is older and thus another one. */
+static hoist_req *kept;
+
+static int keep(hoist_req *req, hoist_res *res)
+{
+    kept = req;
+    return hoist_reply_text(res, 200, "kept");
+}
+
+static int late(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    gate_pass(&gate, 0);
+    return hoist_reply_text(res, 200, hoist_req_body(kept, NULL));
+}
+
+static int keep_and_wait(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    kept = req;
+    return hoist_later(req, HOIST_NO_LIMIT - 1, hello);
+}
+
+static int pend(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    kept = req;
+    return HOIST_PENDING;
+}
+
+static const hoist_route routes[] = {
+    {.path = "/hello", .handler = hello, .run = HOIST_INLINE},
+    {.path = "/header", .handler = split_header},
+    {.path = "/twice", .handler = reply_twice},
+    {.path = "/never", .handler = reply_never},
+    {.path = "/never-inline", .handler = reply_never, .run = HOIST_INLINE},
+    {.path = "/length", .handler = return_length},
+    {.path = "/oddly", .handler = reply_oddly},
+    {.path = "/later", .handler = go_on_later},
+    {.path = "/later-inline", .handler = go_on_later, .run = HOIST_INLINE},
+    {.path = "/later-offloaded", .handler = go_on_offloaded, .run = HOIST_ASYNC},
+    {.path = "/finish", .handler = finish_on_a_worker},
+    {.path = "/pass-over", .handler = pass_over},
+    {.path = "/hold-inline", .handler = hold, .run = HOIST_INLINE},
+    {.path = "/hold", .handler = hold},
+    {.path = "/keep", .handler = keep},
+    {.path = "/late", .handler = late},
+    {.path = "/wait", .handler = keep_and_wait, .run = HOIST_ASYNC},
+};
+
+static void open_app(void)
+{
+    errors_catch();
+    app_fixture_serve(&f, &(hoist_config){.workers = 2}, routes, sizeof(routes) / sizeof(routes[0]));
+    gate_open(&gate, &f.loop);
+}
+
+static void close_app(void)
+{
+    gate_close(&gate);
+    app_fixture_close(&f);
+    errors_release();
+}
+
+TestSuite(handler_mistake, .init = open_app, .fini = close_app, .timeout = 30);
+
+static const struct answer *ask(const char *target)
+{
+    peer_open(&p, &f);
+    peer_get(&p, target);
+    return peer_answer(&p, 0);
+}
+
+/* The server and the connection go on. */
+static void expect_life(void)
+{
+    peer_get(&p, "/hello");
+    cr_expect(answer_body_is(peer_answer(&p, 1), "hello"));
+}
+
+static void expect(const char *target, int status, const char *says, const char *line)
+{
+    cr_expect_eq(ask(target)->status, status, "%d", p.answer.status);
+    cr_expect(answer_says(&p.answer, says), "%.*s", (int)p.answer.body_len, p.answer.body);
+    expect_life();
+    expect_one_line(line);
+}
+
+Test(handler_mistake, a_line_end_in_a_header_field)
+{
+    static const char *const targets[] = {"/header?r", "/header?n"};
+    char value[64];
+
+    for (unsigned i = 0; i < 2; i++) {
+        cr_expect_eq(ask(targets[i])->status, 400);
+        cr_expect(answer_says(&p.answer, "header field that cannot be sent: 'X-Name'"), "%.*s", (int)p.answer.body_len,
+                  p.answer.body);
+        cr_expect_null(answer_field(&p.answer, "Set-Cookie", value, sizeof(value)));
+        cr_expect_null(answer_field(&p.answer, "X-Name", value, sizeof(value)));
+        peer_close(&p);
+    }
+    cr_expect_str_empty(errors_text(), "it may be the client's doing");
+}
+
+Test(handler_mistake, two_replies)
+{
+    expect("/twice", 200, "first", " error /twice: its handler replied twice\n");
+}
+
+Test(handler_mistake, two_replies_and_the_error_returned)
+{
+    expect("/twice?r", 500, "the handler replied twice", " error /twice: its handler replied twice\n");
+}
+
+Test(handler_mistake, no_reply)
+{
+    expect("/never", 500, "the handler gave no reply", " error /never: its handler returned 0 without a reply\n");
+}
+
+Test(handler_mistake, no_reply_on_the_loop)
+{
+    expect("/never-inline", 500, "the handler gave no reply",
+           "/never-inline: its handler returned 0 without a reply\n");
+}
+
+Test(handler_mistake, a_number_for_a_result)
+{
+    expect("/length", 500, "the handler gave no reply",
+           "/length: its handler returned 17, which is neither 0 nor a negative errno\n");
+}
+
+Test(handler_mistake, a_status_that_is_none)
+{
+    expect("/oddly", 400, "status or content type",
+           "/oddly: its handler replied with status 0 and content type 'text/plain'; one of them cannot be sent\n");
+}
+
+Test(handler_mistake, going_on_later_on_a_worker)
+{
+    expect("/later", 500, "no reply", "/later: its handler returned HOIST_PENDING; only one with .run = HOIST_ASYNC");
+}
+
+Test(handler_mistake, going_on_later_inline)
+{
+    expect("/later-inline", 500, "no reply", "/later-inline: its handler returned HOIST_PENDING");
+}
+
+Test(handler_mistake, going_on_later_after_an_offload)
+{
+    expect("/later-offloaded", 500, "no reply", "/later-offloaded: its handler returned HOIST_PENDING");
+}
+
+Test(handler_mistake, a_finish_on_a_worker)
+{
+    expect("/finish", 200, "finished", "/finish: hoist_finish() was called on a worker");
+}
+
+Test(handler_mistake, blocking_on_the_loop)
+{
+    const char *text;
+
+    expect("/hold-inline", 200, "", "/hold-inline: its handler held the loop for ");
+    text = strstr(errors_text(), " for ");
+    cr_expect_geq(atoi(text + strlen(" for ")), HELD_MS);
+    cr_expect_not_null(strstr(text, " ms; a blocking handler belongs on a worker\n"), "%s", text);
+}
+
+Test(handler_mistake, blocking_on_a_worker_is_none)
+{
+    cr_expect_eq(ask("/hold")->status, 200);
+    cr_expect_str_empty(errors_text());
+}
+
+Test(handler_mistake, that_was_passed_over_does_not_stand_in_for_the_next_error)
+{
+    cr_expect_eq(ask("/pass-over?n=x")->status, 404);
+    cr_expect(answer_says(&p.answer, "no such file"), "%.*s", (int)p.answer.body_len, p.answer.body);
+}
+
+/* ---- a request that is used when it is over ---- */
+
+static const char *last_words;
+
+/* Lets the abort go on, which is what the test waits for, if the line is there. */
+static void on_abort(int number)
+{
+    (void)number;
+    if (errors_count(last_words) != 1)
+        _exit(EXIT_FAILURE);
+}
+
+static void expect_abort(const char *line)
+{
+    const struct sigaction action = {.sa_handler = on_abort};
+
+    last_words = line;
+    cr_assert_eq(sigaction(SIGABRT, &action, NULL), 0);
+}
+
+Test(late_use, of_a_request_names_its_route, .init = errors_catch, .signal = SIGABRT)
+{
+    hoist_test *t = hoist_test_new(&(hoist_route){.path = "/keep", .handler = keep});
+
+    cr_assert_eq(hoist_test_get(t, "/keep")->status, 200);
+    expect_abort("/keep" LATE);
+    (void)hoist_req_body(kept, NULL);
+}
+
+Test(late_use, on_a_worker_names_its_route, .init = open_app, .signal = SIGABRT, .timeout = 30)
+{
+    peer_open(&q, &f);
+    peer_get(&q, "/late");
+    gate_run_until_inside(&gate, 1);
+    cr_assert_eq(ask("/keep")->status, 200);
+    expect_abort("/keep" LATE);
+    gate_let_all_go(&gate);
+    LOOP_RUN_UNTIL(&f.loop, peer_answers(&q) > 0);
+}
+
+Test(late_use, after_the_client_has_left_names_its_route, .init = open_app, .signal = SIGABRT, .timeout = 30)
+{
+    peer_open(&p, &f);
+    peer_get(&p, "/wait");
+    LOOP_RUN_UNTIL(&f.loop, kept != NULL);
+    peer_close(&p);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
+    expect_abort("/wait" LATE);
+    (void)hoist_req_body(kept, NULL);
+}
+
+Test(late_use, by_a_second_finish_names_its_route, .init = errors_catch, .signal = SIGABRT)
+{
+    hoist_test *t = hoist_test_new(&(hoist_route){.path = "/pend", .handler = pend, .run = HOIST_ASYNC});
+
+    cr_assert_eq(hoist_test_get(t, "/pend")->status, 0);
+    hoist_finish(kept, -ECANCELED);
+    expect_abort("/pend" LATE);
+    hoist_finish(kept, -ECANCELED);
+}
