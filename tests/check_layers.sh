@@ -5,13 +5,14 @@
 #   pool/     pool/, libuv, the C library; no HTTP in it, only here uv_queue_work()
 #   server/   server/, include/, pool/ as "pool/...", libuv, the C library; server/parser.* also llhttp
 #   routes/   "hoist.h", "heavy.h", whatever library a route wraps; program.c also "route_table.h"
+#   examples/ "hoist.h" and whatever library an example wraps; embed.c "hoist_uv.h"; its tests also what tests share
 #
 # check_layers.sh [root]: checks the tree at root, this one by default.
 # shellcheck disable=SC2016 # the $0 in single quotes are awk's
 set -eu
 
 cd "${1:-"$(dirname "$0")/.."}"
-ls -d include pool server routes >/dev/null # a folder that was renamed must not pass unseen
+ls -d include pool server routes examples >/dev/null # a folder that was renamed must not pass unseen
 
 # Runs awk over the sources of some folders; one that is missing or empty is no error.
 over()
@@ -28,7 +29,7 @@ includes()
         header = substr($0, 1, RLENGTH)
         sub(/^[^<"]*/, "", header)
         print FILENAME ":" FNR ":" header
-    }' include pool server routes
+    }' include pool server routes examples
 }
 
 # Says nothing if the file may include the header, else why it may not.
@@ -42,6 +43,9 @@ verdict()
     "include/hoist_uv.h <uv.h>" | pool/*' <uv.h>' | server/*' <uv.h>') ;;
     *' <uv.h>' | *' <uv/'*) echo "libuv is for pool/, server/ and include/hoist_uv.h" ;;
     *' <'*) ;;
+    'examples/embed.c "hoist_uv.h"' | examples/*' "hoist.h"') ;;
+    examples/test_*' "hoist_test.h"' | examples/test_*' "lib/'*) ;;
+    examples/*) echo "an example sees hoist.h and what it wraps as <...>" ;;
     'routes/program.c "route_table.h"') ;;
     routes/*' "hoist.h"' | routes/*' "heavy.h"') ;;
     routes/*) echo "a route sees hoist.h, heavy.h and what it wraps as <...>" ;;
@@ -88,7 +92,7 @@ check_words()
     # sa_handler is sigaction(2)'s word.
     code pool | sed 's/sa_handler//' | grep -iE ":.*(^|[^[:alnum:]])($http)s?([^[:alnum:]]|\$)" |
         sed 's/^\([^:]*:[^:]*\):[[:space:]]*\(.*\)/\1: the pool knows no HTTP: \2/' || true
-    code include server routes | grep -w uv_queue_work |
+    code include server routes examples | grep -w uv_queue_work |
         sed 's/^\([^:]*:[^:]*\):.*/\1: uv_queue_work() is called in pool\/ only/' || true
 }
 

@@ -10,12 +10,12 @@
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
 
-/* Repeats what follows with the first, the second, ... allocation in it failing, until none fails. */
-#define WALK_ALLOCATIONS for (walk_begin(); walk_next();)
-
-/* That much is over before the statement ends: what is left of it must have all it needs. */
-#define WALK_CHECK_FROM_HERE walk_over()
-
+/* for (walk_begin(); walk_next();) {
+ *     ... the first, the second, ... allocation here fails, until none does ...
+ *     walk_over();
+ *     ... and here none does: walk_failed tells whether one did ...
+ * }
+ */
 static unsigned walk_n;
 static bool walk_failed;
 
@@ -70,7 +70,7 @@ static void request(const char *text, size_t len, size_t step, size_t room)
     LOOP_SPIN_UNTIL(&f.loop, w.has_write || w.is_closed || wire_answers(&w) > 0);
     while (w.has_write && !w.is_closing)
         wire_take(&w, 1000);
-    WALK_CHECK_FROM_HERE;
+    walk_over();
     if (wire_answers(&w) > 0 && !w.is_closing) {
         int status = wire_answer(&w, 0)->status;
 
@@ -84,8 +84,8 @@ static void request(const char *text, size_t len, size_t step, size_t room)
 
 static void walk_request(const char *text, size_t step, size_t room)
 {
-    WALK_ALLOCATIONS
-    request(text, strlen(text), step, room);
+    for (walk_begin(); walk_next();)
+        request(text, strlen(text), step, room);
 
     cr_expect_eq(w.answer.status, 200);
 }
@@ -96,34 +96,31 @@ static void forget_exchanges(void)
     exchange_close_all(&f.app->server);
 }
 
-Test(malloc_request, inline_and_small)
+Test(malloc_request, is_answered_or_refused_inline)
 {
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         forget_exchanges();
         request(GET("/say/x"), strlen(GET("/say/x")), 0, SIZE_MAX);
     }
 }
 
-Test(malloc_request, inline_in_pieces)
+Test(malloc_request, is_answered_or_refused_in_pieces)
 {
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         forget_exchanges();
         request(GET("/say/x"), strlen(GET("/say/x")), 10, SIZE_MAX);
     }
 }
 
-Test(malloc_request, offloaded)
+Test(malloc_request, is_answered_or_refused_on_a_worker)
 {
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         forget_exchanges();
         request(GET("/work?x"), strlen(GET("/work?x")), 0, SIZE_MAX);
     }
 }
 
-Test(malloc_request, offloaded_with_a_long_head)
+Test(malloc_request, is_answered_or_refused_with_a_long_head)
 {
     static char text[8000];
     size_t len = (size_t)sprintf(text, "GET /work?x HTTP/1.1\r\nHost: t\r\nX-Long: ");
@@ -135,13 +132,13 @@ Test(malloc_request, offloaded_with_a_long_head)
     walk_request(text, 100, SIZE_MAX);
 }
 
-Test(malloc_request, with_a_body)
+Test(malloc_request, is_answered_or_refused_with_a_body)
 {
     walk_request("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello", 0, SIZE_MAX);
     walk_request("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello", 3, SIZE_MAX);
 }
 
-Test(malloc_request, with_a_large_chunked_body)
+Test(malloc_request, is_answered_or_refused_with_a_large_chunked_body)
 {
     static char text[20000];
     size_t len = (size_t)sprintf(text, "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -154,33 +151,32 @@ Test(malloc_request, with_a_large_chunked_body)
     walk_request(text, 1000, SIZE_MAX);
 }
 
-Test(malloc_request, with_a_large_reply)
+Test(malloc_request, is_answered_or_refused_with_a_large_reply)
 {
     walk_request(GET("/medium/x"), 0, SIZE_MAX);
     walk_request(GET("/give"), 0, SIZE_MAX);
     walk_request(GET("/give"), 0, 100);
 }
 
-Test(malloc_request, with_a_printed_reply)
+Test(malloc_request, is_answered_or_refused_with_a_printed_reply)
 {
     walk_request(GET("/print"), 0, SIZE_MAX);
 }
 
-Test(malloc_request, with_an_answer_that_the_socket_does_not_take)
+Test(malloc_request, is_answered_or_refused_when_the_socket_takes_little)
 {
     walk_request(GET("/say/x"), 0, 0);
     walk_request(GET("/big"), 0, 10);
 }
 
-Test(malloc_request, pipelined_behind_one_that_waits)
+Test(malloc_request, is_answered_or_refused_behind_one_that_waits)
 {
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         wire_open(&w, &f);
         wire_send(&w, GET("/work?x"));
         wire_send(&w, GET("/say/y"));
         LOOP_SPIN_UNTIL(&f.loop, w.is_closed || wire_answers(&w) == 2 || w.is_shut);
-        WALK_CHECK_FROM_HERE;
+        walk_over();
         cr_expect(walk_failed || wire_answer(&w, 1)->status == 200);
         wire_close(&w);
         LOOP_SPIN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
@@ -195,7 +191,7 @@ static int finish_other(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "wake");
 }
 
-Test(malloc_wake, finished_by_the_handler_of_another_one, .fini = close_app, .timeout = 30)
+Test(malloc_wake, is_answered_or_closed_when_another_handler_finishes_it, .fini = close_app, .timeout = 30)
 {
     static struct wire other;
     const hoist_route wake = {.path = "/wake", .handler = finish_other, .run = HOIST_INLINE};
@@ -204,8 +200,7 @@ Test(malloc_wake, finished_by_the_handler_of_another_one, .fini = close_app, .ti
     cr_assert_eq(hoist_app_route(f.app, &wake), 0);
     app_fixture_start_unheard(&f);
     gate_open(&conn_gate, &f.loop);
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         fail_malloc_at(0);
         wire_open(&other, &f);
         wire_open(&w, &f);
@@ -213,7 +208,7 @@ Test(malloc_wake, finished_by_the_handler_of_another_one, .fini = close_app, .ti
         wire_send(&w, GET("/say/warm"));
         fail_malloc_at(walk_n);
         wire_send(&w, GET("/say/x") GET("/wake"));
-        WALK_CHECK_FROM_HERE;
+        walk_over();
         if (conn_pending != NULL)
             conn_finish("woken");
         cr_expect(walk_failed || wire_answers(&w) == 3);
@@ -291,7 +286,7 @@ static int try_call(hoist_req *req, hoist_res *res)
         cr_assert_not_null(hoist_req_alloc(req, 1));
     fail_malloc_at(walk_n);
     err = calls[call_now].call(req, res);
-    WALK_CHECK_FROM_HERE;
+    walk_over();
     cr_expect_eq(err, walk_failed ? -ENOMEM : 0, "%s, allocation %u: %d", calls[call_now].name, walk_n, err);
     if (walk_failed) /* it may be tried again */
         cr_expect_eq(calls[call_now].call(req, res), 0, "%s, after allocation %u", calls[call_now].name, walk_n);
@@ -305,8 +300,7 @@ Test(malloc_call, answers_no_memory_and_can_be_tried_again, .timeout = 30)
     memset(long_text, 'n', sizeof(long_text) - 1);
     app_fixture_serve_wires(&f, &(hoist_config){.executor = HOIST_EXECUTOR_INLINE}, &route, 1);
     for (call_now = 0; call_now < sizeof(calls) / sizeof(calls[0]); call_now++)
-        WALK_ALLOCATIONS
-        {
+        for (walk_begin(); walk_next();) {
             fail_malloc_at(0);
             wire_open(&w, &f);
             wire_send(&w, GET("/text?q=query"));
@@ -332,12 +326,11 @@ Test(malloc_call, still_refuses_a_bad_number, .timeout = 30)
     const hoist_route route = {.path = "/:n", .handler = want_long, .run = HOIST_INLINE};
 
     app_fixture_serve_wires(&f, &(hoist_config){.executor = HOIST_EXECUTOR_INLINE}, &route, 1);
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         fail_malloc_at(0);
         wire_open(&w, &f);
         wire_send(&w, GET("/ten"));
-        WALK_CHECK_FROM_HERE;
+        walk_over();
         cr_expect_eq(wire_answer(&w, 0)->status, 400);
         wire_close(&w);
     }
@@ -365,11 +358,10 @@ Test(malloc_app, is_not_made)
 {
     hoist_app *app;
 
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         int err = hoist_app_new(&app, NULL);
 
-        WALK_CHECK_FROM_HERE;
+        walk_over();
         cr_expect_eq(err, walk_failed ? -ENOMEM : 0);
         if (err == 0)
             cr_expect_eq(hoist_app_free(app), 0);
@@ -380,15 +372,14 @@ Test(malloc_app, takes_no_route_and_can_be_asked_again)
 {
     hoist_app *app;
 
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         int err;
 
         fail_malloc_at(0);
         cr_assert_eq(hoist_app_new(&app, NULL), 0);
         fail_malloc_at(walk_n);
         err = hoist_app_route(app, &hello_route);
-        WALK_CHECK_FROM_HERE;
+        walk_over();
         cr_expect_eq(err, walk_failed ? -ENOMEM : 0);
         if (err < 0) {
             cr_expect_neq(hoist_app_error(app)[0], '\0', "allocation %u", walk_n);
@@ -403,15 +394,14 @@ static void walk_start(const hoist_config *config)
     const hoist_route routes[] = {hello_route,
                                   {.path = "/b", .handler = hello, .timeout_ms = 1, .queue_timeout_ms = 2}};
 
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         int err;
 
         fail_malloc_at(0);
         app_fixture_open(&f, config, routes, 2);
         fail_malloc_at(walk_n);
         err = hoist_app_start(f.app, &f.loop, NULL, NULL);
-        WALK_CHECK_FROM_HERE;
+        walk_over();
         cr_expect_eq(err, walk_failed ? -ENOMEM : 0, "allocation %u: %d", walk_n, err);
         if (err < 0)
             cr_expect_neq(hoist_app_error(f.app)[0], '\0', "allocation %u", walk_n);
@@ -442,13 +432,12 @@ Test(malloc_socket, costs_a_connection_and_not_the_server, .timeout = 30)
     const hoist_route route = {.path = "/", .handler = hello};
 
     app_fixture_serve(&f, &(hoist_config){.workers = 1}, &route, 1);
-    WALK_ALLOCATIONS
-    {
+    for (walk_begin(); walk_next();) {
         fail_malloc_at(walk_n);
         peer_open(&p, &f);
         peer_get(&p, "/");
         LOOP_RUN_UNTIL(&f.loop, peer_answers(&p) == 1 || p.at_end);
-        WALK_CHECK_FROM_HERE;
+        walk_over();
         cr_expect(walk_failed || p.answer.status == 0);
         peer_close(&p);
     }

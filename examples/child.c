@@ -1,0 +1,150 @@
+/* A command as a route: for code that can only write to stdout, or leaks, or crashes, or never ends.
+ *
+ * The problem: none of that may happen inside a server, and a thread cannot be stopped from outside. A child can. It
+ * gets a pipe, what it prints is the reply, and when nobody waits for it any more, or it prints more than max_reply, it
+ * is killed. factor(1) is such a command: a number with two large prime factors keeps it busy for years.
+ *
+ *     child --factor /usr/bin/factor
+ */
+#include "hoist.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { DIGITS_MAX = 100, CHILDREN_MAX = 4, OUTPUT_MAX = 64 * 1024 };
+
+const char *factor_program = "factor";
+
+/* What a child must not inherit: the signals that a worker blocks, the SIGPIPE that a server ignores, our standard
+ * input (all else is close-on-exec), and our process group, so that the child dies with all its own children. Returns 0
+ * or an errno, as posix_spawn(3) does. */
+static int spawn(const char *const *argv, int out, pid_t *ret_pid)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none, ignored;
+    int err;
+
+    sigemptyset(&none);
+    sigemptyset(&ignored);
+    sigaddset(&ignored, SIGPIPE);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &ignored);
+    posix_spawn_file_actions_init(&files);
+    err = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (err == 0)
+        err = posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+    if (err == 0)
+        err = posix_spawnp(ret_pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv, environ);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    return err;
+}
+
+/* Until the child closes its end. The route's interrupt ends a read(2) that nobody waits for. */
+static int copy_output(const hoist_req *req, int from, FILE *to)
+{
+    char bytes[4096];
+    ssize_t n;
+
+    while (!hoist_req_cancelled(req)) {
+        n = read(from, bytes, sizeof(bytes));
+        if (n == 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n > 0 && (fwrite(bytes, 1, (size_t)n, to) < (size_t)n || fflush(to) != 0))
+            return -EMSGSIZE;
+    }
+    return -ECANCELED;
+}
+
+/* A child that has closed its stdout may still run on, and is killed when nobody waits for it. */
+static int reap(const hoist_req *req, pid_t pid, int *ret_status)
+{
+    while (waitpid(pid, ret_status, 0) < 0) {
+        if (errno != EINTR)
+            return -errno;
+        if (hoist_req_cancelled(req))
+            kill(-pid, SIGKILL);
+    }
+    return 0;
+}
+
+static int run(const hoist_req *req, const char *const *argv, FILE *out, int *ret_status)
+{
+    int ends[2], err, reap_err;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    err = spawn(argv, ends[1], &pid);
+    close(ends[1]);
+    if (err != 0) {
+        close(ends[0]);
+        return -err;
+    }
+    err = copy_output(req, ends[0], out);
+    if (err < 0)
+        kill(-pid, SIGKILL);
+    close(ends[0]);
+    reap_err = reap(req, pid, ret_status);
+    return err < 0 ? err : reap_err;
+}
+
+static int factor(hoist_req *req, hoist_res *res)
+{
+    const char *const *program = hoist_req_data(req);
+    const char *number = hoist_req_arg(req, "number");
+    FILE *out = hoist_res_file(res);
+    int err, status = 0;
+
+    if (number == NULL || strlen(number) > DIGITS_MAX || number[strspn(number, "0123456789")] != '\0')
+        return hoist_reply_error(res, 400, "a number of at most %d digits is needed", DIGITS_MAX);
+    if (out == NULL)
+        return -ENOMEM;
+    err = run(req, (const char *const[]){*program, number, NULL}, out, &status);
+    if (err == -EMSGSIZE)
+        return 0; /* the stream has failed, and the server says why */
+    if (err < 0)
+        return hoist_reply_error(res, 500, "%s: %s", *program, strerror(-err));
+    if (WIFSIGNALED(status))
+        return hoist_reply_error(res, 502, "%s: ended by signal %d", *program, WTERMSIG(status));
+    if (WEXITSTATUS(status) != 0)
+        return hoist_reply_error(res, 502, "%s: exit status %d", *program, WEXITSTATUS(status));
+    return 0;
+}
+
+const hoist_route factor_route = {
+    .path = "/factor/:number",
+    .handler = factor,
+    .data = &factor_program,
+    .interrupt = true,
+    .max_concurrency = CHILDREN_MAX,
+    .max_reply = OUTPUT_MAX,
+};
+
+static const hoist_option factor_option = {
+    .name = "factor",
+    .type = HOIST_OPTION_STRING,
+    .value = &factor_program,
+    .arg = "PROGRAM",
+    .help = "the command that is called with a number",
+};
+
+int main(int argc, char **argv)
+{
+    static const hoist_route *const routes[] = {&factor_route, NULL};
+    static const hoist_option *const options[] = {&factor_option, NULL};
+
+    return hoist_main(argc, argv,
+                      &(hoist_program){.name = "child", .version = "1", .routes = routes, .options = options});
+}

@@ -1,0 +1,144 @@
+#include "hoist_test.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern const hoist_route factor_route;
+extern const char *factor_program;
+
+static hoist_test *t;
+static int free_fd;
+
+/* The lowest descriptor that is free. */
+static int next_fd(void)
+{
+    int fd = dup(STDERR_FILENO);
+
+    close(fd);
+    return fd;
+}
+
+static void set_up(void)
+{
+    t = hoist_test_new(&factor_route);
+    free_fd = next_fd();
+}
+
+/* Every test ends without a child, running or dead, and without its pipe. */
+static void tear_down(void)
+{
+    cr_expect_eq(next_fd(), free_fd);
+    hoist_test_free(t);
+    cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1);
+    cr_expect_eq(errno, ECHILD);
+}
+
+TestSuite(child, .init = set_up, .fini = tear_down);
+
+Test(child, answers_with_what_the_command_prints)
+{
+    const hoist_test_reply *reply = hoist_test_get(t, "/factor/360");
+
+    cr_assert_eq(reply->status, 200);
+    cr_assert_str_eq(reply->body, "360: 2 2 2 3 3 5\n");
+}
+
+Test(child, gives_the_command_nothing_but_digits)
+{
+    static const char *const targets[] = {"/factor/abc", "/factor/-1", "/factor/--help", "/factor/1%202",
+                                          "/factor/1%0A"};
+    char target[200] = "/factor/";
+
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+        cr_expect_eq(hoist_test_get(t, targets[i])->status, 400, "%s", targets[i]);
+    memset(target + strlen(target), '1', 101);
+    cr_expect_eq(hoist_test_get(t, target)->status, 400);
+}
+
+Test(child, says_how_a_command_failed)
+{
+    const hoist_test_reply *reply;
+
+    factor_program = "false";
+    reply = hoist_test_get(t, "/factor/1");
+    cr_assert_eq(reply->status, 502);
+    cr_assert_str_eq(reply->body, "{\"error\":\"false: exit status 1\"}");
+}
+
+/* Makes a shell script the command; it is gone again after the call. */
+static const hoist_test_reply *run_script(const char *text)
+{
+    char path[] = "/tmp/hoist-XXXXXX";
+    int fd = mkstemp(path);
+    const hoist_test_reply *reply;
+
+    cr_assert_geq(fd, 0);
+    dprintf(fd, "#!/bin/sh\n%s\n", text);
+    fchmod(fd, 0700);
+    close(fd);
+    factor_program = path;
+    reply = hoist_test_get(t, "/factor/1");
+    unlink(path);
+    return reply;
+}
+
+/* Workers block most signals; a command that inherited that could not be stopped by them. */
+Test(child, says_which_signal_ended_a_command)
+{
+    const hoist_test_reply *reply;
+    sigset_t blocked;
+
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    reply = run_script("kill -TERM $$; echo alive");
+    cr_assert_eq(reply->status, 502, "%s", reply->body);
+    cr_assert_not_null(strstr(reply->body, "ended by signal 15"), "%s", reply->body);
+}
+
+/* Servers ignore SIGPIPE; a pipeline that inherited that would run on when its reader has gone. */
+Test(child, lets_a_command_die_of_a_broken_pipe)
+{
+    signal(SIGPIPE, SIG_IGN);
+    cr_assert_str_eq(run_script("exec 3>&1; { yes; echo $? >&3; } | head -n 1 >/dev/null")->body, "141\n");
+}
+
+/* A child that held both ends of its pipe would never see that nobody reads it. */
+Test(child, gives_the_command_one_end_of_its_pipe)
+{
+    cr_assert_str_eq(run_script("ls -l /proc/$$/fd | grep -cF \"$(readlink /proc/$$/fd/1)\"")->body, "1\n");
+}
+
+Test(child, says_that_there_is_no_such_command)
+{
+    const hoist_test_reply *reply;
+
+    factor_program = "/no/such/command";
+    reply = hoist_test_get(t, "/factor/1");
+    cr_assert_eq(reply->status, 500);
+    cr_assert_str_eq(reply->body, "{\"error\":\"/no/such/command: No such file or directory\"}");
+}
+
+Test(child, kills_a_command_that_prints_more_than_max_reply)
+{
+    const hoist_test_reply *reply;
+
+    factor_program = "yes";
+    reply = hoist_test_get(t, "/factor/1");
+    cr_assert_eq(reply->status, 500);
+    cr_assert_not_null(strstr(reply->body, "65536 bytes"), "%s", reply->body);
+}
+
+Test(child, kills_a_command_that_nobody_waits_for, .timeout = 30)
+{
+    factor_program = "sleep";
+    hoist_test_cancel(t);
+    cr_assert_eq(hoist_test_get(t, "/factor/1000")->status, 0);
+}
