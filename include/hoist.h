@@ -252,8 +252,8 @@ HOIST_API void hoist_app_stop(hoist_app *app);
 /* Changes the number of workers, 1 to workers_max, at once; running jobs are not interrupted. Loop thread. -EINVAL. */
 HOIST_API int hoist_app_resize(hoist_app *app, unsigned workers);
 
-/* After run has returned (or on_stopped was called). -EBUSY: a job still runs, nothing was freed; try again later.
- * app may be NULL. */
+/* After run has returned (or on_stopped was called, or a start failed). -EBUSY: a job still runs, or the loop has not
+ * turned since, and nothing was freed; try again later. app may be NULL. */
 HOIST_API int hoist_app_free(hoist_app *app);
 
 /* ---- the whole program: command line, environment, signals, serve ------------------------------------------------ */
