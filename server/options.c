@@ -7,19 +7,19 @@
 #include "options.h"
 
 #include "log.h"
+#include "number.h"
 #include "pool/pool.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
-enum { DAY_MS = 24 * 60 * 60 * 1000, NAME_SIZE = 64, HELP_COLUMN = 30, NUMBER_TEXT = 24 };
+enum { DAY_MS = 24 * 60 * 60 * 1000, NAME_SIZE = 64, HELP_COLUMN = 30 };
 
 #define KIB ((uint64_t)1 << 10)
 #define MIB ((uint64_t)1 << 20)
@@ -120,11 +120,9 @@ static int settle_workers(hoist_config *config, struct error *error);
 static int set_value(const struct option *option, const char *source, const char *value, struct error *error);
 static int set_choice(const struct option *option, const char *source, const char *value, struct error *error);
 static void set_number(const struct option *option, uint64_t number);
-static bool parse_number(const char *text, bool is_size, uint64_t *ret_number);
 static int fail(struct error *error, const char *format, ...) HOIST_PRINTF(2, 3);
 static void print_option(const struct option *option, FILE *out);
 static void print_range(const struct option *option, FILE *out);
-static const char *number_text(uint64_t number, bool is_size, char buffer[NUMBER_TEXT]);
 
 int options_read(struct options *ret_options, const hoist_program *program, int argc, char **argv, char *error,
                  size_t error_size)
@@ -382,7 +380,7 @@ static int set_value(const struct option *option, const char *source, const char
         *(const char **)option->value = value;
         return 0;
     }
-    if (!parse_number(value, is_size, &number) || number < option->min || number > option->max)
+    if (!number_parse(value, is_size, &number) || number < option->min || number > option->max)
         return fail(error, "%s: '%.60s' is not a %s from %s to %s", source, value, is_size ? "size" : "number",
                     number_text(option->min, is_size, least), number_text(option->max, is_size, most));
     set_number(option, number);
@@ -428,43 +426,6 @@ static void set_number(const struct option *option, uint64_t number)
     case KIND_ADDRESS:
         break;
     }
-}
-
-/* Digits, and for a size one of K, M, G (powers of 1024) behind them; nothing else. False also when it overflows. */
-static bool parse_number(const char *text, bool is_size, uint64_t *ret_number)
-{
-    static const char suffixes[] = "KMG";
-    const char *p, *suffix;
-    uint64_t number = 0;
-    unsigned shift = 0;
-
-    for (p = text; *p >= '0' && *p <= '9'; p++) {
-        if (number > (UINT64_MAX - 9) / 10)
-            return false;
-        number = number * 10 + (uint64_t)(*p - '0');
-    }
-    if (p == text)
-        return false;
-    suffix = is_size && *p != '\0' ? strchr(suffixes, toupper((unsigned char)*p)) : NULL;
-    if (suffix != NULL) {
-        shift = 10 * (unsigned)(suffix - suffixes + 1);
-        p++;
-    }
-    if (*p != '\0' || number > UINT64_MAX >> shift)
-        return false;
-    *ret_number = number << shift;
-    return true;
-}
-
-static const char *number_text(uint64_t number, bool is_size, char buffer[NUMBER_TEXT])
-{
-    static const char suffixes[] = "\0KMG";
-    unsigned i = 0;
-
-    for (; is_size && number > 0 && number % 1024 == 0 && i < 3; i++)
-        number /= 1024;
-    (void)snprintf(buffer, NUMBER_TEXT, "%" PRIu64 "%.1s", number, suffixes + i);
-    return buffer;
 }
 
 static int fail(struct error *error, const char *format, ...)
