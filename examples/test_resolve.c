@@ -52,10 +52,22 @@ static void tear_down(void)
 
 TestSuite(resolve, .init = set_up, .fini = tear_down);
 
+/* A bare chroot has no /etc/hosts. */
+static void skip_without_a_name_for_this_machine(void)
+{
+    struct addrinfo *found;
+
+    if (__real_getaddrinfo("localhost", NULL, NULL, &found) != 0)
+        cr_skip_test("this system does not know localhost");
+    freeaddrinfo(found);
+}
+
 Test(resolve, finds_the_addresses_of_a_name)
 {
-    const hoist_test_reply *reply = hoist_test_get(resolve, "/resolve/localhost");
+    const hoist_test_reply *reply;
 
+    skip_without_a_name_for_this_machine();
+    reply = hoist_test_get(resolve, "/resolve/localhost");
     cr_assert_eq(reply->status, 200, "%s", reply->body);
     cr_assert_eq(strncmp(reply->body, "{\"name\":\"localhost\",\"addresses\":[\"", 34), 0, "%s", reply->body);
     cr_assert_not_null(strstr(reply->body, "\"127.0.0.1\""), "%s", reply->body);
@@ -71,8 +83,10 @@ Test(resolve, takes_an_address_for_a_name_of_its_own)
 
 Test(resolve, finds_the_name_of_an_address)
 {
-    const hoist_test_reply *reply = hoist_test_get(reverse, "/reverse/127.0.0.1");
+    const hoist_test_reply *reply;
 
+    skip_without_a_name_for_this_machine();
+    reply = hoist_test_get(reverse, "/reverse/127.0.0.1");
     cr_assert_eq(reply->status, 200, "%s", reply->body);
     cr_assert_eq(strncmp(reply->body, "{\"address\":\"127.0.0.1\",\"name\":\"", 31), 0, "%s", reply->body);
 }

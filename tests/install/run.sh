@@ -22,6 +22,7 @@ serves()
 {
     target=$1 answer=$2
     shift 2
+    : >"$scratch/out" # the last one's line must not be taken for this one's
     "$@" >"$scratch/out" 2>"$scratch/errors" &
     server=$!
     until grep -q '^listening on ' "$scratch/out"; do
@@ -29,7 +30,8 @@ serves()
         sleep 0.05
     done
     port=$(sed -n '1s/.*:\([0-9]*\),.*/\1/p' "$scratch/out")
-    test "$(curl --silent --max-time 10 "http://127.0.0.1:$port$target")" = "$answer"
+    body=$(curl --silent --max-time 10 "http://127.0.0.1:$port$target")
+    test "$body" = "$answer" || { echo "$target: $body, not $answer"; exit 1; }
     kill -TERM "$server"
     wait "$server"
     server=
