@@ -307,8 +307,9 @@ static void on_deadline(struct deadline *deadline)
     if (x->state == EXCHANGE_TIMED)
         x->state = EXCHANGE_ENDED;
     else
-        log_write(LOG_WARNING, "%s: abandoned after %u ms; it keeps its worker until it returns",
-                  x->req.route->given.path, x->req.route->given.timeout_ms);
+        log_write(LOG_WARNING, "%s: abandoned after %u ms; it %s", x->req.route->given.path,
+                  x->req.route->given.timeout_ms,
+                  x->state == EXCHANGE_QUEUED ? "keeps its worker until it returns" : "stays until hoist_finish()");
     answer_error(x, 504, "the request took too long");
 }
 
