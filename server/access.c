@@ -29,10 +29,6 @@ static void quote_target(const struct message *message, char text[TARGET_MAX])
 
 void access_log(const struct conn *conn, const struct reply *reply)
 {
-    static const char *const methods[] = {
-        [HOIST_GET] = "GET",     [HOIST_HEAD] = "HEAD",     [HOIST_POST] = "POST",       [HOIST_PUT] = "PUT",
-        [HOIST_PATCH] = "PATCH", [HOIST_DELETE] = "DELETE", [HOIST_OPTIONS] = "OPTIONS",
-    };
     const struct exchange *x = conn->exchange;
     const struct message *message = x != NULL && parser_has_head(&x->parser) ? &x->req.message : NULL;
     struct pool_figures figures = {0};
@@ -44,7 +40,7 @@ void access_log(const struct conn *conn, const struct reply *reply)
         pool_figures(conn->server->pool, &figures);
     log_access("%s - - [%s] \"%s %s HTTP/1.%d\" %d %zu wait=%.6f run=%.6f threads=%u busy=%u",
                conn->io->peer(conn, peer, sizeof(peer)), conn->server->clock.log,
-               message != NULL && message->method_is_known ? methods[message->method] : "-", target,
+               message != NULL && message->method_is_known ? router_method_name(message->method) : "-", target,
                message != NULL ? message->minor : 1, reply->status, reply->body_len,
                x != NULL ? (double)x->wait_ns / 1e9 : 0.0, x != NULL ? (double)x->run_ns / 1e9 : 0.0,
                figures.threads + 1, figures.busy);

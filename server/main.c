@@ -282,16 +282,17 @@ static void leave_stuck(hoist_app *app)
 
 static int print_routes(const hoist_program *program, size_t route_size)
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
     static const char *const runs[] = {"offload", "inline", "async"};
-    const size_t n_methods = sizeof(methods) / sizeof(methods[0]), n_runs = sizeof(runs) / sizeof(runs[0]);
+    const size_t n_runs = sizeof(runs) / sizeof(runs[0]);
     hoist_route route;
+    const char *method;
 
     for (size_t i = 0; program->routes[i] != NULL; i++) {
         if (abi_import(&route, sizeof(route), program->routes[i], route_size) < 0)
             return EXIT_FAILURE;
-        printf("%-8s%-24s%s\n", (unsigned)route.method < n_methods ? methods[route.method] : "?",
-               route.path != NULL ? route.path : "(no path)", (unsigned)route.run < n_runs ? runs[route.run] : "?");
+        method = router_method_name(route.method);
+        printf("%-8s%-24s%s\n", method != NULL ? method : "?", route.path != NULL ? route.path : "(no path)",
+               (unsigned)route.run < n_runs ? runs[route.run] : "?");
     }
     return EXIT_SUCCESS;
 }

@@ -116,12 +116,18 @@ void router_rebase(struct router_match *match, const char *from, const char *to)
         match->args[i].value = to + (match->args[i].value - from);
 }
 
-void router_allow(unsigned methods, char ret_text[ROUTER_ALLOW_SIZE])
+const char *router_method_name(enum hoist_method method)
 {
     static const char *const names[ROUTER_METHODS] = {
         [HOIST_GET] = "GET",     [HOIST_HEAD] = "HEAD",     [HOIST_POST] = "POST",       [HOIST_PUT] = "PUT",
         [HOIST_PATCH] = "PATCH", [HOIST_DELETE] = "DELETE", [HOIST_OPTIONS] = "OPTIONS",
     };
+
+    return (unsigned)method < ROUTER_METHODS ? names[method] : NULL;
+}
+
+void router_allow(unsigned methods, char ret_text[ROUTER_ALLOW_SIZE])
+{
     size_t len = 0;
 
     methods |= 1u << HOIST_OPTIONS;
@@ -129,7 +135,8 @@ void router_allow(unsigned methods, char ret_text[ROUTER_ALLOW_SIZE])
         methods |= 1u << HOIST_HEAD;
     for (unsigned i = 0; i < ROUTER_METHODS; i++)
         if (methods & 1u << i)
-            len += (size_t)snprintf(ret_text + len, ROUTER_ALLOW_SIZE - len, "%s%s", len > 0 ? ", " : "", names[i]);
+            len += (size_t)snprintf(ret_text + len, ROUTER_ALLOW_SIZE - len, "%s%s", len > 0 ? ", " : "",
+                                    router_method_name((enum hoist_method)i));
 }
 
 /* ---- patterns: each returns NULL, or what is wrong ---- */

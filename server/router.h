@@ -65,6 +65,9 @@ enum router_result router_find(const struct router *router, enum hoist_method me
 /* Makes the arguments point into to, which holds the same path as from, in which they were found. */
 void router_rebase(struct router_match *match, const char *from, const char *to);
 
+/* "GET" for HOIST_GET; NULL for a value that is no method. */
+const char *router_method_name(enum hoist_method method);
+
 /* The value of Allow for a router_match.methods: "GET, HEAD, OPTIONS". HEAD comes with GET, and OPTIONS always. */
 void router_allow(unsigned methods, char ret_text[ROUTER_ALLOW_SIZE]);
 

@@ -16,14 +16,6 @@ static void tear_down(void)
 
 TestSuite(leaving, .fini = tear_down);
 
-static struct client *get(const char *path)
-{
-    struct client *client = client_open(&server);
-
-    client_get(client, path);
-    return client;
-}
-
 /* The heavy function heeds no flag: one of these that ran would hold the only worker for an hour. */
 Test(leaving, a_request_that_waits_never_runs_when_its_client_resets)
 {
@@ -32,11 +24,11 @@ Test(leaving, a_request_that_waits_never_runs_when_its_client_resets)
     process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--access-log", "-");
     running = client_hold_worker(&server, 1);
     for (unsigned i = 0; i < 3; i++)
-        heavy[i] = get("/");
+        heavy[i] = client_ask(&server, "/");
     client_fence(&server);
     for (unsigned i = 0; i < 3; i++)
         client_reset(heavy[i]);
-    last = get("/sleep/1");
+    last = client_ask(&server, "/sleep/1");
     client_fence(&server);
     client_reset(running);
 
@@ -53,11 +45,11 @@ Test(leaving, a_reset_is_seen_behind_more_than_the_server_reads_ahead)
     memset(ahead, 'x', LEN);
     process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--access-log", "-");
     running = client_hold_worker(&server, 1);
-    heavy = get("/");
+    heavy = client_ask(&server, "/");
     client_send_bytes(heavy, ahead, LEN);
     client_fence(&server);
     client_reset(heavy);
-    last = get("/sleep/1");
+    last = client_ask(&server, "/sleep/1");
     client_fence(&server);
     client_reset(running);
 
@@ -71,12 +63,12 @@ Test(leaving, a_request_that_waits_never_runs_when_its_client_ends_its_sending_s
 
     process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--access-log", "-");
     running = client_hold_worker(&server, 1);
-    heavy = get("/");
+    heavy = client_ask(&server, "/");
     client_fence(&server);
     client_half_close(heavy);
 
     cr_expect_eq(client_end(heavy), CLIENT_EOF, "closed without an answer");
-    last = get("/sleep/1");
+    last = client_ask(&server, "/sleep/1");
     client_reset(running);
     cr_expect_eq(client_receive(last)->status, 200);
 }
@@ -87,7 +79,7 @@ Test(leaving, half_close_finish_answers_a_request_that_waits)
 
     process_start(&server, "--workers", "1", "--heavy-ms", "0", "--half-close", "finish", "--access-log", "-");
     running = client_hold_worker(&server, 1);
-    waiting = get("/");
+    waiting = client_ask(&server, "/");
     client_half_close(waiting);
     client_fence(&server);
     client_reset(running);
@@ -117,7 +109,7 @@ Test(leaving, a_request_that_waits_on_the_loop_is_dropped_when_its_client_ends_i
     struct client *client;
 
     process_start(&server, "--workers", "1", "--heavy-ms", "3600000");
-    client = get("/async");
+    client = client_ask(&server, "/async");
     client_fence(&server);
     client_half_close(client);
 
@@ -158,7 +150,7 @@ Test(leaving, a_reset_frees_the_worker_of_a_handler_that_asks)
 
     process_start(&server, "--workers", "1", "--heavy-ms", "0", "--access-log", "-");
     running = client_hold_worker(&server, 1);
-    waiting = get("/");
+    waiting = client_ask(&server, "/");
     client_reset(running);
 
     cr_expect_eq(client_receive(waiting)->status, 200);

@@ -17,14 +17,6 @@ static void tear_down(void)
 
 TestSuite(queue, .fini = tear_down);
 
-static struct client *get(const char *path)
-{
-    struct client *client = client_open(&server);
-
-    client_get(client, path);
-    return client;
-}
-
 Test(queue, the_fourth_of_one_that_runs_and_two_that_may_wait_is_503_at_once)
 {
     struct client *running, *waiting[2], *refused;
@@ -33,10 +25,10 @@ Test(queue, the_fourth_of_one_that_runs_and_two_that_may_wait_is_503_at_once)
     process_start(&server, "--workers", "1", "--queue", "2", "--access-log", "-");
     running = client_hold_worker(&server, 1);
     for (unsigned i = 0; i < 2; i++)
-        waiting[i] = get("/sleep/1");
+        waiting[i] = client_ask(&server, "/sleep/1");
     client_fence(&server);
 
-    refused = get("/sleep/1");
+    refused = client_ask(&server, "/sleep/1");
     response = client_receive(refused);
     cr_expect_eq(response->status, 503);
     cr_assert_not_null(response_field(response, "Retry-After"));
@@ -57,9 +49,9 @@ Test(queue, one_route_that_is_full_leaves_the_others_alone)
 
     process_start(&server, "--workers", "1", "--queue", "1", "--heavy-ms", "0", "--access-log", "-");
     running = client_hold_worker(&server, 1);
-    waiting = get("/sleep/1");
+    waiting = client_ask(&server, "/sleep/1");
     client_fence(&server);
-    other = get("/sleep/1");
+    other = client_ask(&server, "/sleep/1");
     cr_expect_eq(client_receive(other)->status, 503);
     client_get(other, "/");
     client_fence(&server);
@@ -76,7 +68,7 @@ Test(queue, a_request_that_waits_too_long_is_503_and_its_connection_stays)
 
     process_start(&server, "--workers", "1", "--heavy-ms", "0", "--queue-timeout-ms", "200", "--access-log", "-");
     running = client_hold_worker(&server, 1);
-    waiting = get("/");
+    waiting = client_ask(&server, "/");
     response = client_receive(waiting);
     cr_expect_eq(response->status, 503);
     cr_expect_not_null(response_field(response, "Retry-After"));
@@ -97,7 +89,7 @@ Test(queue, what_needs_no_worker_is_answered_while_all_are_held_and_the_queue_is
 
     process_start(&server, "--workers", "1", "--queue", "1", "--access-log", "-");
     client_hold_worker(&server, 1);
-    get("/sleep/1");
+    client_ask(&server, "/sleep/1");
     client_fence(&server);
 
     client = client_open(&server);
@@ -114,11 +106,11 @@ Test(queue, jobs_run_in_the_order_they_came)
 
     process_start(&server, "--workers", "1", "--access-log", "-");
     running = client_hold_worker(&server, 1);
-    first = get("/sleep/1");
+    first = client_ask(&server, "/sleep/1");
     client_fence(&server);
-    second = get("/sleep/2");
+    second = client_ask(&server, "/sleep/2");
     client_fence(&server);
-    third = get("/sleep/3");
+    third = client_ask(&server, "/sleep/3");
     client_fence(&server);
     client_reset(running);
 
@@ -135,7 +127,7 @@ Test(queue, server_timing_tells_how_long_a_request_waited_and_ran)
 
     process_start(&server, "--workers", "1", "--server-timing", "--access-log", "-");
     running = client_hold_worker(&server, 1);
-    waiting = get("/sleep/20");
+    waiting = client_ask(&server, "/sleep/20");
     client_fence(&server);
     client_reset(running);
     timing = response_field(client_receive(waiting), "Server-Timing");

@@ -18,14 +18,6 @@ static void tear_down(void)
 
 TestSuite(stop, .fini = tear_down);
 
-static struct client *get(const char *path)
-{
-    struct client *client = client_open(&server);
-
-    client_get(client, path);
-    return client;
-}
-
 static void expect_last_answer(struct client *client, const char *body)
 {
     const struct response *response = client_receive(client);
@@ -45,7 +37,7 @@ static void expect_all_answered(int signal)
     process_start(&server, "--workers", "1", "--heavy-ms", "1", "--access-log", "-");
     running = client_hold_worker(&server, 1);
     for (unsigned i = 0; i < 3; i++)
-        waiting[i] = get("/");
+        waiting[i] = client_ask(&server, "/");
     client_fence(&server);
     process_signal(&server, signal);
     client_await_refusal(&server);
@@ -72,7 +64,7 @@ Test(stop, a_wait_on_the_loop_is_waited_for)
     struct client *client;
 
     process_start(&server, "--workers", "1", "--heavy-ms", "300");
-    client = get("/async");
+    client = client_ask(&server, "/async");
     client_fence(&server);
     process_signal(&server, SIGTERM);
 
@@ -88,7 +80,7 @@ Test(stop, what_was_sent_before_the_signal_is_answered)
 
     process_start(&server, "--workers", "2", "--heavy-ms", "1");
     for (unsigned i = 0; i < CLIENTS; i++)
-        clients[i] = get(i % 2 == 0 ? "/dummy" : "/");
+        clients[i] = client_ask(&server, i % 2 == 0 ? "/dummy" : "/");
     process_signal(&server, SIGTERM);
 
     for (unsigned i = 0; i < CLIENTS; i++)
@@ -105,13 +97,13 @@ Test(stop, what_was_sent_before_the_signal_is_answered_by_the_inline_executor)
 
     process_start(&server, "--executor", "inline", "--heavy-ms", "100");
     for (unsigned i = 0; i < 4; i++) {
-        clients[i] = get("/dummy");
+        clients[i] = client_ask(&server, "/dummy");
         client_receive(clients[i]);
     }
     for (unsigned i = 0; i < 4; i++)
         client_get(clients[i], "/");
     for (unsigned i = 4; i < 8; i++)
-        clients[i] = get("/");
+        clients[i] = client_ask(&server, "/");
     process_signal(&server, SIGTERM);
 
     for (unsigned i = 0; i < 8; i++)
@@ -125,7 +117,7 @@ Test(stop, an_idle_connection_ends_cleanly)
     struct client *client;
 
     process_start(&server, "--workers", "1", "--keep-alive-ms", "3600000");
-    client = get("/dummy");
+    client = client_ask(&server, "/dummy");
     client_receive(client);
     process_signal(&server, SIGTERM);
 
@@ -205,7 +197,7 @@ Test(stop, the_port_is_free_for_the_next_server_at_once)
     char port[16];
 
     process_start(&server, "--workers", "1");
-    client = get("/dummy");
+    client = client_ask(&server, "/dummy");
     client_receive(client);
     (void)snprintf(port, sizeof(port), "%u", server.port);
     cr_expect_eq(process_stop(&server), 0);
@@ -219,7 +211,7 @@ Test(stop, a_second_signal_ends_at_once)
     struct client *client;
 
     process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--drain-ms", "3600000");
-    client = get("/");
+    client = client_ask(&server, "/");
     client_fence(&server);
     process_signal(&server, SIGTERM);
     client_await_refusal(&server);
@@ -232,7 +224,7 @@ Test(stop, a_second_signal_ends_at_once)
 Test(stop, a_drain_that_takes_too_long_names_the_route_that_is_stuck)
 {
     process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--drain-ms", "200");
-    get("/");
+    client_ask(&server, "/");
     client_fence(&server);
 
     cr_expect_eq(process_stop(&server), 1);
@@ -243,7 +235,7 @@ Test(stop, a_request_that_could_not_run_before_the_drain_was_over_is_not_called_
 {
     process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--drain-ms", "200", "--access-log", "-");
     client_hold_worker(&server, 1);
-    get("/");
+    client_ask(&server, "/");
     client_fence(&server);
     process_stop(&server);
 

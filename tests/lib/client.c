@@ -128,6 +128,14 @@ void client_get(struct client *client, const char *path)
     client_send(client, request);
 }
 
+struct client *client_ask(const struct process *server, const char *path)
+{
+    struct client *client = client_open(server);
+
+    client_get(client, path);
+    return client;
+}
+
 void client_send(struct client *client, const char *text)
 {
     client_send_bytes(client, text, strlen(text));

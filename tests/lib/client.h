@@ -38,6 +38,7 @@ void client_reset(struct client *client);      /* a reset in any case */
 void client_half_close(struct client *client); /* sends no more, still reads */
 
 void client_get(struct client *client, const char *path);
+struct client *client_ask(const struct process *server, const char *path); /* on a connection of its own */
 void client_send(struct client *client, const char *text);
 void client_send_bytes(struct client *client, const void *bytes, size_t len);
 
