@@ -37,6 +37,8 @@ int config_resolve(hoist_config *config, const hoist_config *given, char *error,
     default_to(&config->keep_alive_ms, 5000);
     default_to(&config->drain_ms, 30000);
     default_to(&config->worker_nice, 10);
+    default_to(&config->ready_full_ms, 5000);
+    default_to(&config->stuck_exit_ms, HOIST_NO_LIMIT);
     if (config->max_body == 0)
         config->max_body = (size_t)1024 * 1024;
     if (config->max_reply == 0)

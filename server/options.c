@@ -8,7 +8,7 @@
 
 #include "log.h"
 #include "number.h"
-#include "pool/pool.h"
+#include "option_table.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -19,56 +19,7 @@
 #include <string.h>
 #include <uv.h>
 
-enum { DAY_MS = 24 * 60 * 60 * 1000, NAME_SIZE = 64, HELP_COLUMN = 30 };
-
-#define KIB ((uint64_t)1 << 10)
-#define MIB ((uint64_t)1 << 20)
-#define GIB ((uint64_t)1 << 30)
-
-enum kind {
-    KIND_GROUP,   /* a heading of --help */
-    KIND_UINT,    /* unsigned */
-    KIND_LIMIT,   /* unsigned; where 0 may be given it is HOIST_NO_LIMIT */
-    KIND_SIZE,    /* size_t */
-    KIND_CHOICE,  /* an enum: the place of the word in arg */
-    KIND_TEXT,    /* const char *, not empty */
-    KIND_ADDRESS, /* the same, a numeric IP address */
-    KIND_SWITCH,  /* bool */
-};
-
-/* name, member of struct options, kind, default as it would be given, min, max, argument, help. Without a default here
- * the help says what there is instead. */
-// clang-format off
-#define OPTIONS(GROUP, X)                                                                                              \
-    GROUP("Listening")                                                                                                 \
-    X("host", config.host, ADDRESS, "127.0.0.1", 0, 0, "ADDRESS", "a numeric IPv4 or IPv6 address")                       \
-    X("port", config.port, UINT, "8000", 0, 65535, "N", "0: any free one")                                             \
-    GROUP("Workers")                                                                                                   \
-    X("workers", config.workers, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "at work at once; default: one for each CPU")   \
-    X("workers-max", config.workers_max, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "for a resize; default: --workers")     \
-    X("executor", config.executor, CHOICE, "pool", 0, 0, "pool|inline", "inline: handlers run on the event loop")      \
-    X("worker-nice", config.worker_nice, LIMIT, "10", 0, 19, "N", "added to the workers' nice value; 0: left alone")   \
-    X("worker-stack", worker_stack, SIZE, "8M", 64 * KIB, GIB, "BYTES", "of each worker's stack")                      \
-    GROUP("Requests")                                                                                                  \
-    X("queue", config.max_waiting, LIMIT, "256", 1, 1000000, "N", "jobs waiting in a lane, then 503")                  \
-    X("timeout-ms", config.timeout_ms, LIMIT, "30000", 0, DAY_MS, "MS", "to wait and run; 0: no limit")                \
-    X("queue-timeout-ms", config.queue_timeout_ms, LIMIT, "0", 0, DAY_MS, "MS", "to wait, then 503; 0: no limit")      \
-    X("max-body", config.max_body, SIZE, "1M", 1, GIB, "BYTES", "of a request's body, then 413")                       \
-    X("max-reply", config.max_reply, SIZE, "16M", 1, GIB, "BYTES", "of a reply, then 500")                             \
-    X("server-timing", config.server_timing, SWITCH, NULL, 0, 1, NULL, "replies say how long they waited and ran")     \
-    GROUP("Connections")                                                                                               \
-    X("max-connections", config.max_connections, LIMIT, NULL, 1, 1000000, "N",                                         \
-      "default: what descriptors allow, up to 10000")                                                                  \
-    X("header-timeout-ms", config.header_timeout_ms, LIMIT, "10000", 1, DAY_MS, "MS", "for a whole head, then 408")    \
-    X("body-timeout-ms", config.body_timeout_ms, LIMIT, "20000", 1, DAY_MS, "MS", "for a body, then 408")              \
-    X("write-timeout-ms", config.write_timeout_ms, LIMIT, "20000", 1, DAY_MS, "MS", "without progress of a reply")     \
-    X("keep-alive-ms", config.keep_alive_ms, LIMIT, "5000", 1, DAY_MS, "MS", "of silence between two requests")        \
-    X("half-close", config.half_close, CHOICE, "cancel", 0, 0, "cancel|finish", "jobs of a client that stops sending") \
-    GROUP("Process")                                                                                                   \
-    X("drain-ms", config.drain_ms, LIMIT, "30000", 1, DAY_MS, "MS", "for requests in flight at a stop")                \
-    X("access-log", access_log, TEXT, NULL, 0, 0, "FILE|-|off", "-: stdout, which is the default on a terminal")       \
-    X("log-level", log_level, CHOICE, "info", 0, 0, "error|warning|info|debug", "how much goes to stderr")
-// clang-format on
+enum { NAME_SIZE = 64, HELP_COLUMN = 30 };
 
 /* A row of the table, or an option of the program's own. */
 struct option {

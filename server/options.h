@@ -8,10 +8,11 @@
 
 /* All that can be set: the app's part, and what belongs to the process. */
 struct options {
-    hoist_config config;    /* every field set, but max_connections: 0 is as many as the descriptors allow */
-    size_t worker_stack;    /* bytes */
-    const char *access_log; /* a file's name, "-" for stdout, "off", or NULL: stdout if it is a terminal */
-    unsigned log_level;     /* enum log_level */
+    hoist_config config;        /* every field set, but max_connections: 0 is as many as the descriptors allow */
+    size_t worker_stack;        /* bytes */
+    const char *access_log;     /* a file's name, "-" for stdout, "off", or NULL: stdout if it is a terminal */
+    unsigned access_log_format; /* enum log_format */
+    unsigned log_level;         /* enum log_level */
 };
 
 /* The program's own options: -EINVAL after one line in error[error_size] when a name is bad or taken, or a value is
