@@ -159,6 +159,25 @@ void pool_figures(struct pool *pool, struct pool_figures *ret_figures)
     uv_mutex_unlock(&pool->lock);
 }
 
+void pool_tally(struct pool *pool, const struct pool_tally *tally, struct pool_tally *ret_tally)
+{
+    uv_mutex_lock(&pool->lock);
+    *ret_tally = *tally;
+    uv_mutex_unlock(&pool->lock);
+}
+
+void pool_job_look(struct pool *pool, const struct pool_job *job, struct pool_job *ret_job)
+{
+    uv_mutex_lock(&pool->lock);
+    *ret_job = (struct pool_job){
+        .state = job->state,
+        .seat = job->seat,
+        .submitted_ns = job->submitted_ns,
+        .started_ns = job->state != POOL_JOB_WAITING ? job->started_ns : 0,
+    };
+    uv_mutex_unlock(&pool->lock);
+}
+
 unsigned pool_running(struct pool *pool, void (*each)(const struct pool_job *job, void *arg), void *arg)
 {
     unsigned i, n;

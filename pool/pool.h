@@ -86,6 +86,12 @@ struct pool_figures {
 };
 void pool_figures(struct pool *pool, struct pool_figures *ret_figures);
 
+/* A copy of a tally at one moment. */
+void pool_tally(struct pool *pool, const struct pool_tally *tally, struct pool_tally *ret_tally);
+
+/* Where a submitted job is now: state, seat, submitted_ns and started_ns are set in *ret_job, as far as it has come. */
+void pool_job_look(struct pool *pool, const struct pool_job *job, struct pool_job *ret_job);
+
 /* Calls each(job, arg) for every job in work(), by seat, under the pool's lock: each must not call the pool nor wait.
  * Returns how many. */
 unsigned pool_running(struct pool *pool, void (*each)(const struct pool_job *job, void *arg), void *arg);

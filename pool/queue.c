@@ -43,6 +43,10 @@ int queue_push(struct pool_lane *lane, struct pool_job *job)
     lane->last = job;
     lane->waiting++;
     lane->queue->waiting++;
+    if (job->tally != NULL) {
+        job->tally->admitted++;
+        job->tally->waiting++;
+    }
     recount(lane);
     return 0;
 }
@@ -51,6 +55,8 @@ void queue_remove(struct pool_job *job)
 {
     unlink_job(job);
     job->state = POOL_JOB_IDLE;
+    if (job->tally != NULL)
+        job->tally->cancelled++;
     recount(job->lane);
 }
 
@@ -67,6 +73,8 @@ struct pool_job *queue_take(struct queue *queue)
     job->state = POOL_JOB_RUNNING;
     lane->running++;
     queue->running++;
+    if (job->tally != NULL)
+        job->tally->running++;
     queue->turn = lane->next;
     recount(lane);
     return job;
@@ -78,6 +86,12 @@ void queue_finish(struct pool_job *job)
     job->state = POOL_JOB_FINISHED;
     job->lane->running--;
     job->lane->queue->running--;
+    if (job->tally != NULL) {
+        job->tally->running--;
+        job->tally->finished++;
+        job->tally->busy_ns += job->finished_ns - job->started_ns;
+        job->tally->cpu_ns += job->cpu_ns;
+    }
     recount(job->lane);
 }
 
@@ -96,6 +110,8 @@ static void unlink_job(struct pool_job *job)
         lane->last = job->prev;
     lane->waiting--;
     lane->queue->waiting--;
+    if (job->tally != NULL)
+        job->tally->waiting--;
 }
 
 static void recount(struct pool_lane *lane)

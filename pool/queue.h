@@ -11,14 +11,24 @@
 
 enum pool_job_state { POOL_JOB_IDLE, POOL_JOB_WAITING, POOL_JOB_RUNNING, POOL_JOB_FINISHED };
 
+/* What has become of the jobs that name it: the caller's to embed, zeroed at first. Written under the pool's lock with
+ * every move of such a job, so that at any moment waiting + running = admitted - finished - cancelled. */
+struct pool_tally {
+    uint64_t admitted, finished, cancelled;
+    unsigned waiting, running;
+    uint64_t busy_ns, cpu_ns; /* of finished jobs in work(): by the clock, and of the thread's CPU time */
+};
+
 /* Zero it, set work and done, submit it. */
 struct pool_job {
     void (*work)(struct pool_job *job); /* worker thread */
     void (*done)(struct pool_job *job); /* loop thread: the job is the caller's again */
+    struct pool_tally *tally;           /* where it is counted; NULL: nowhere */
     uint64_t submitted_ns;              /* uv_hrtime() of each step, valid in done() */
     uint64_t started_ns;                /* valid in work() too */
     uint64_t finished_ns;
-    unsigned seat; /* which worker ran it, 0 to workers_max - 1; valid in work() and done() */
+    uint64_t cpu_ns; /* that its thread spent in work(), valid in done() */
+    unsigned seat;   /* which worker ran it, 0 to workers_max - 1; valid in work() and done() */
 
     /* the pool's own, under its lock */
     struct pool_job *prev, *next;

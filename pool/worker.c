@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum { GATHER_MS = 5000, LIBUV_THREADS = 4 }; /* the latter without UV_THREADPOOL_SIZE */
 
@@ -54,7 +55,8 @@ static _Thread_local struct worker *self;
 
 static bool is_wanted(const struct pool *pool);
 static struct pool_job *take(struct seat *seat);
-static void run(struct pool_job *job);
+static void run(struct pool_job *job, uint64_t *cpu_ns);
+static uint64_t thread_cpu_ns(void);
 static void finish(struct seat *seat, struct pool_job *job);
 static bool park(struct pool *pool);
 static unsigned expected_threads(void);
@@ -143,6 +145,7 @@ void worker_drain(uv_work_t *work)
     struct seat *seat = work->data;
     struct pool *pool = seat->pool;
     struct pool_job *job;
+    uint64_t cpu_ns = 0;   /* the thread's, at the end of its last job; 0: it has rested since */
     bool has_news = false; /* a finished job of which the loop was not told */
 
     uv_mutex_lock(&pool->lock);
@@ -151,15 +154,16 @@ void worker_drain(uv_work_t *work)
     while (is_wanted(pool)) {
         job = take(seat);
         if (job == NULL && !has_news) {
-            if (park(pool))
-                continue;
-            break;
+            if (!park(pool))
+                break;
+            cpu_ns = 0;
+            continue;
         }
         uv_mutex_unlock(&pool->lock);
         if (has_news)
             uv_async_send(&pool->finished);
         if (job != NULL)
-            run(job);
+            run(job, &cpu_ns);
         uv_mutex_lock(&pool->lock);
         has_news = job != NULL;
         if (has_news)
@@ -221,10 +225,23 @@ static bool park(struct pool *pool)
     return false;
 }
 
-static void run(struct pool_job *job)
+/* One reading of the thread's CPU time, a system call, serves as the end of this job and the beginning of the next. */
+static void run(struct pool_job *job, uint64_t *cpu_ns)
 {
+    uint64_t begin_ns = *cpu_ns > 0 ? *cpu_ns : thread_cpu_ns();
+
     job->work(job);
     job->finished_ns = uv_hrtime();
+    *cpu_ns = thread_cpu_ns();
+    job->cpu_ns = *cpu_ns - begin_ns;
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec used = {0};
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
 }
 
 /* As libuv reads it. */

@@ -61,6 +61,7 @@ void conn_open(struct conn *conn, struct server *server, const struct conn_io *i
         conn->next->prev = conn;
     server->conns = conn;
     server->n_conns++;
+    server->figures.accepted++;
     conn->deadline.expired = on_deadline;
     conn_wait_for(conn, WAIT_HEAD, server->config->header_timeout_ms);
     io->read(conn, true);
@@ -110,6 +111,7 @@ void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
     size_t used = 0;
 
     assert(conn->server->out_len == 0);
+    conn->server->figures.received += len;
     if (conn->state == CONN_CLOSING)
         return;
     if (conn->state == CONN_LINGERING) {

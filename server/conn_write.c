@@ -52,7 +52,8 @@ static void answer(struct conn *conn, const struct reply *reply)
         conn->keep_alive = false;
     conn->is_answered = !conn->keep_alive;
     gather(conn, reply);
-    if (log_access_wanted())
+    figures_answered(conn->server, conn->exchange, reply->status);
+    if (log_access_wanted() && !conn->server->is_quiet)
         access_log(conn, reply);
     conn_set_state(conn, CONN_READING);
     if (conn->body.len > 0)
@@ -107,6 +108,7 @@ void conn_flush(struct conn *conn)
     server->out_len = 0;
     if (conn->state != CONN_READING || out_len + conn->body.len == 0)
         return;
+    server->figures.sent += out_len + conn->body.len;
     taken = conn->io->try_write(conn, bufs, conn->body.len > 0 ? 2 : 1);
     if (taken < 0)
         conn_close(conn, true);

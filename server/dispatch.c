@@ -22,12 +22,15 @@ static void call_on_loop(struct exchange *x, hoist_handler *handler);
 static int call(struct exchange *x, hoist_handler *handler);
 static void go_on(struct exchange *x, int result);
 static void submit(struct exchange *x);
+static void shed(struct exchange *x, const char *reason);
 static void on_work(struct pool_job *job);
 static void on_done(struct pool_job *job);
 static void start_timer(struct exchange *x, unsigned ms);
 static void on_timer(uv_timer_t *timer);
 static void on_deadline(struct deadline *deadline);
 static void on_queue_deadline(struct deadline *deadline);
+static bool take_back(struct exchange *x, enum span_outcome outcome);
+static void give_up(struct exchange *x, enum span_outcome outcome);
 static void conclude(struct exchange *x, int result);
 static void fail(struct exchange *x, int result);
 static void answer(struct exchange *x, const struct reply *reply);
@@ -99,12 +102,15 @@ static void call_on_loop(struct exchange *x, hoist_handler *handler)
     uint64_t held_ms;
     int result;
 
+    if (x->begun_ns == 0)
+        x->begun_ns = begun_ns;
     x->state = EXCHANGE_ON_LOOP;
     x->step = STEP_NONE;
     x->req.worker_data = route->loop_data;
     result = call(x, handler);
-    x->run_ns += uv_hrtime() - begun_ns;
-    held_ms = (uv_hrtime() - begun_ns) / 1000000;
+    x->ended_ns = uv_hrtime();
+    x->run_ns += x->ended_ns - begun_ns;
+    held_ms = (x->ended_ns - begun_ns) / 1000000;
     if (held_ms > LOOP_BUDGET_MS) {
         uv_update_time(x->server->loop); /* timers armed from here on must not count this time */
         if (x->server->pool != NULL)
@@ -197,6 +203,7 @@ void hoist_finish(hoist_req *req, int err)
         return;
     }
     x->result = err;
+    x->ended_ns = uv_hrtime();
     x->step = STEP_FINISH;
     if (x->state == EXCHANGE_PENDING)
         go_on(x, HOIST_PENDING);
@@ -245,20 +252,27 @@ static void submit(struct exchange *x)
     }
     wait_ms = lane_wait_ns(lane, pool_lane_waiting(x->server->pool, &lane->queue)) / 1000000;
     if (wait_ms > route->given.timeout_ms || wait_ms > route->given.queue_timeout_ms) {
-        x->state = EXCHANGE_ENDED;
-        answer_error(x, 503, "the queue is too long to serve this request in time");
+        shed(x, "the queue is too long to serve this request in time");
         return;
     }
     x->job.work = on_work;
     x->job.done = on_done;
+    x->job.tally = &x->req.route->figures.jobs;
     x->state = EXCHANGE_QUEUED;
     if (pool_submit(x->server->pool, &lane->queue, &x->job) < 0) {
-        x->state = EXCHANGE_ENDED;
-        answer_error(x, 503, "the queue is full");
+        shed(x, "the queue is full");
         return;
     }
+    x->was_queued = true;
     x->queue_deadline.expired = on_queue_deadline;
     deadline_arm(&x->server->deadlines, &x->queue_deadline, route->given.queue_timeout_ms);
+}
+
+static void shed(struct exchange *x, const char *reason)
+{
+    x->req.route->figures.shed++;
+    give_up(x, SPAN_SHED);
+    answer_error(x, 503, reason);
 }
 
 static struct exchange *exchange_of_job(struct pool_job *job)
@@ -284,6 +298,7 @@ static void on_done(struct pool_job *job)
     assert(x->state == EXCHANGE_QUEUED);
     x->state = EXCHANGE_ENDED;
     deadline_disarm(&x->interrupt);
+    x->ended_ns = job->finished_ns;
     x->wait_ns += job->started_ns - job->submitted_ns;
     x->run_ns += job->finished_ns - job->started_ns;
     lane_note_end(lane, job->finished_ns, pool_lane_waiting(x->server->pool, &lane->queue));
@@ -299,13 +314,12 @@ static void on_deadline(struct deadline *deadline)
 {
     struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, deadline));
 
-    if (x->state == EXCHANGE_QUEUED && pool_cancel(x->server->pool, &x->job) == 0) {
-        x->state = EXCHANGE_ENDED;
+    if (take_back(x, SPAN_EXPIRED)) {
         answer_error(x, 503, "the request waited too long for a worker");
         return;
     }
     if (x->state == EXCHANGE_TIMED)
-        x->state = EXCHANGE_ENDED;
+        give_up(x, SPAN_EXPIRED);
     else
         log_write(LOG_WARNING, "%s: abandoned after %u ms; it %s", x->req.route->given.path,
                   x->req.route->given.timeout_ms,
@@ -317,16 +331,31 @@ static void on_queue_deadline(struct deadline *deadline)
 {
     struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, queue_deadline));
 
+    if (take_back(x, SPAN_EXPIRED))
+        answer_error(x, 503, "the request waited too long for a worker");
+}
+
+/* Takes a waiting job out of its lane. False: it runs, or there is none. */
+static bool take_back(struct exchange *x, enum span_outcome outcome)
+{
     if (x->state != EXCHANGE_QUEUED || pool_cancel(x->server->pool, &x->job) < 0)
-        return;
+        return false;
+    give_up(x, outcome);
+    return true;
+}
+
+/* It ends without its handler, or without more of it. */
+static void give_up(struct exchange *x, enum span_outcome outcome)
+{
     x->state = EXCHANGE_ENDED;
-    answer_error(x, 503, "the request waited too long for a worker");
+    x->outcome = outcome;
+    x->ended_ns = uv_hrtime();
 }
 
 void dispatch_cancel(struct exchange *x)
 {
-    if (x->state == EXCHANGE_QUEUED && pool_cancel(x->server->pool, &x->job) == 0)
-        x->state = EXCHANGE_ENDED;
+    if (!take_back(x, SPAN_CANCELLED) && x->state == EXCHANGE_TIMED)
+        give_up(x, SPAN_CANCELLED);
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);
     exchange_release(x);
@@ -336,10 +365,8 @@ bool dispatch_half_close(struct exchange *x)
 {
     if (x->server->config->half_close == HOIST_HALF_CLOSE_FINISH)
         return false;
-    if (x->state == EXCHANGE_QUEUED && pool_cancel(x->server->pool, &x->job) == 0) {
-        x->state = EXCHANGE_ENDED;
+    if (take_back(x, SPAN_CANCELLED))
         return true;
-    }
     exchange_cancel(x);
     return x->state == EXCHANGE_TIMED;
 }

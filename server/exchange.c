@@ -39,7 +39,10 @@ struct exchange *exchange_new(struct server *server, struct conn *conn)
     x->conn = conn;
     x->id = ++server->next_id;
     x->req.route = NULL; /* not earlier: exchange_check_live() names it to whoever comes too late */
-    x->wait_ns = x->run_ns = 0;
+    x->begun_ns = x->ended_ns = x->wait_ns = x->run_ns = 0;
+    x->outcome = SPAN_ANSWERED;
+    x->status = 0;
+    x->was_queued = false;
     arena_init(&x->req.arena, x->first, sizeof(x->first), arena_max(server->config->max_reply));
     x->is_kept = false;
     x->step = STEP_NONE;
@@ -90,6 +93,7 @@ void exchange_free(struct exchange *x)
     struct server *server = x->server;
 
     assert(x->state != EXCHANGE_QUEUED);
+    figures_ended(x);
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);
     deadline_disarm(&x->interrupt);
@@ -116,8 +120,10 @@ void exchange_free(struct exchange *x)
     if (x->next != NULL)
         x->next->prev = x->prev;
     server->n_exchanges--;
-    if (x->conn == NULL)
+    if (x->conn == NULL) {
         server->n_abandoned--;
+        x->req.route->figures.abandoned--;
+    }
     if (server->n_free_exchanges < KEPT_MAX) {
         x->next = server->free_exchanges;
         server->free_exchanges = x;
@@ -165,7 +171,9 @@ void exchange_release(struct exchange *x)
         return;
     }
     x->conn = NULL;
+    x->outcome = SPAN_ABANDONED;
     x->server->n_abandoned++;
+    x->req.route->figures.abandoned++;
     exchange_cancel(x);
 }
 
@@ -199,7 +207,7 @@ void exchange_route(struct exchange *x)
     const struct message *message = &x->req.message;
     const hoist_config *config = x->server->config;
     enum hoist_method method = message->method_is_known ? message->method : ROUTER_OTHER_METHOD;
-    const struct route *route = NULL;
+    struct route *route = NULL;
 
     x->req.match.methods = 0;
     if (message->path[0] == '/' && router_find(x->server->router, method, message->path, &x->req.match) == ROUTER_FOUND)

@@ -15,6 +15,7 @@
 #include "reply.h"
 #include "route.h"
 #include "router.h"
+#include "spans.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -59,7 +60,7 @@ struct hoist_req {
     struct router_match match;
     struct buffer body;
     struct arena arena;
-    const struct route *route;
+    struct route *route;
     const char *path;     /* decoded */
     uint64_t deadline_ns; /* on uv_hrtime()'s clock; 0: none */
     void *worker_data;
@@ -101,8 +102,13 @@ struct exchange {
     struct pool_job job;
     uv_timer_t timer; /* hoist_later() */
     struct deadline deadline, queue_deadline, interrupt;
-    uint64_t begun_ns, wait_ns, run_ns; /* when dispatch took it; waiting and running so far */
-    struct exchange *prev, *next;       /* in the server's list of those in use; next also in its free list */
+    uint64_t begun_ns,
+        ended_ns;             /* when dispatch took it, 0 before; when its handler returned last, or it was given up */
+    uint64_t wait_ns, run_ns; /* waiting and running so far */
+    enum span_outcome outcome;
+    uint16_t status;              /* it was answered with; 0: it was not */
+    bool was_queued;              /* job was submitted for it */
+    struct exchange *prev, *next; /* in the server's list of those in use; next also in its free list */
     _Alignas(max_align_t) char first[EXCHANGE_ARENA];
 };
 

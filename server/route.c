@@ -49,6 +49,7 @@ int app_add_route(hoist_app *app, const hoist_route *given)
     }
     if (route->hook != NO_HOOK)
         app->n_hooks++;
+    route->index = count_routes(app);
     *app->last_route = route;
     app->last_route = &route->next;
     return 0;

@@ -3,6 +3,7 @@
 #ifndef SERVER_ROUTE_H
 #define SERVER_ROUTE_H
 
+#include "figures.h"
 #include "hoist.h"
 #include "pool/pool.h"
 
@@ -35,6 +36,8 @@ struct route {
     struct lane *lane; /* NULL: it never offloads */
     int hook;          /* its place among the pool's hooks, or NO_HOOK */
     void *loop_data;   /* what worker_init left for the loop's thread, under the inline executor */
+    unsigned index;    /* its place in the list */
+    struct route_figures figures;
 };
 
 #endif

@@ -47,6 +47,8 @@ void server_close(struct server *server, void (*on_closed)(void *arg), void *arg
 {
     assert(server_is_empty(server));
     exchange_close_all(server);
+    spans_close(&server->job_spans);
+    spans_close(&server->loop_spans);
     free(server->read_buffer);
     free(server->out);
     server->read_buffer = server->out = NULL;

@@ -5,10 +5,12 @@
 #define SERVER_SERVER_H
 
 #include "deadlines.h"
+#include "figures.h"
 #include "hoist.h"
 #include "pool/pool.h"
 #include "reply.h"
 #include "router.h"
+#include "spans.h"
 
 #include <uv.h>
 
@@ -34,11 +36,14 @@ struct server {
     unsigned n_exchanges, n_free_exchanges; /* in use; kept for reuse */
     unsigned n_abandoned;                   /* in use without a connection */
     uint64_t next_id;
+    struct figures figures;
+    struct spans job_spans, loop_spans; /* of exchanges that may wait, and of those that the loop answers */
 
     char *read_buffer; /* READ_BUFFER bytes, one read's at a time */
     char *out;         /* OUT_BUFFER bytes, empty between two turns of a connection */
     size_t out_len;
 
+    bool is_quiet; /* its requests are not for the access log */
     bool is_draining;
     bool is_virtual;              /* hoist_later() takes no time, but counts it */
     uint64_t virtual_ms;          /* what it counted */

@@ -73,6 +73,11 @@ Test(config, keeps_what_is_given)
         .drain_ms = 11,
         .worker_nice = HOIST_NO_LIMIT,
         .server_timing = true,
+        .max_memory = 12,
+        .admin = "unix:/a",
+        .ready_full_ms = 13,
+        .stuck_exit_ms = 14,
+        .reuseport = true,
     };
     hoist_config config;
 
