@@ -49,16 +49,24 @@ int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *given, size_t s
     if (app == NULL)
         return -ENOMEM;
     app->last_route = &app->routes;
-    app->listener.fd = -1;
+    app->listener.fd = app->admin.listener.fd = -1;
     err = config_resolve(&app->config, &config, app->error, sizeof(app->error));
     if (err < 0)
         log_write(LOG_ERROR, "%s", app->error);
     if (err == 0) {
         app->host = strdup(app->config.host);
         app->config.host = app->host;
-        err = app->host == NULL ? -ENOMEM : uv_mutex_init(&app->stop_lock);
+        err = app->host == NULL ? -ENOMEM : 0;
     }
+    if (err == 0 && app->config.admin != NULL) {
+        app->admin_text = strdup(app->config.admin);
+        app->config.admin = app->admin_text;
+        err = app->admin_text == NULL ? -ENOMEM : 0;
+    }
+    if (err == 0)
+        err = uv_mutex_init(&app->stop_lock);
     if (err < 0) {
+        free(app->admin_text);
         free(app->host);
         free(app);
         return err;
@@ -95,9 +103,16 @@ int hoist_app_listen(hoist_app *app)
     assert(app->state == APP_NEW);
     assert(app->listener.fd < 0);
     err = listener_bind(&app->listener, app->config.host, app->config.port);
-    if (err < 0)
+    if (err < 0) {
         snprintf(app->error, sizeof(app->error), "cannot listen on %s port %u: %s", app->config.host, app->config.port,
                  uv_strerror(err));
+        return err;
+    }
+    app->error[0] = '\0';
+    err =
+        app->config.admin == NULL ? 0 : admin_bind(&app->admin, app, app->config.admin, app->error, sizeof(app->error));
+    if (err < 0)
+        listener_close(&app->listener, NULL, NULL);
     return err;
 }
 
@@ -132,6 +147,7 @@ int app_start(hoist_app *app, uv_loop_t *loop)
     err = app->config.executor == HOIST_EXECUTOR_POOL ? start_pool(app) : init_loop_data(app);
     if (err < 0) {
         listener_close(&app->listener, NULL, NULL);
+        admin_close(&app->admin, NULL, NULL);
     } else {
         err = start_server(app);
         if (err < 0)
@@ -229,7 +245,9 @@ static int start_server(hoist_app *app)
     uv_timer_init(app->loop, &app->drain);
     app->wake.data = app->drain.data = app;
     app->has_handles = true;
-    return app->listener.fd >= 0 ? listener_start(&app->listener, &app->server) : 0;
+    if (app->admin.is_bound)
+        err = admin_start(&app->admin, app->loop);
+    return err == 0 && app->listener.fd >= 0 ? listener_start(&app->listener, &app->server) : err;
 }
 
 /* ---- run ---- */
@@ -357,6 +375,7 @@ static void close_parts(hoist_app *app)
     } else {
         fini_loop_data(app->routes, NULL);
     }
+    app->n_open += admin_close(&app->admin, on_part_closed, app);
     if (app->has_server) {
         app->n_open++;
         server_close(&app->server, on_part_closed, app);
@@ -404,6 +423,7 @@ int hoist_app_free(hoist_app *app)
     if (app->has_loop && uv_loop_close(&app->own_loop) < 0)
         return -EBUSY;
     listener_close(&app->listener, NULL, NULL);
+    admin_close(&app->admin, NULL, NULL);
     while ((route = app->routes) != NULL) {
         app->routes = route->next;
         free(route);
@@ -414,6 +434,7 @@ int hoist_app_free(hoist_app *app)
     }
     router_close(&app->router);
     uv_mutex_destroy(&app->stop_lock);
+    free(app->admin_text);
     free(app->host);
     free(app);
     return 0;

@@ -2,6 +2,7 @@
 #ifndef SERVER_APP_H
 #define SERVER_APP_H
 
+#include "admin.h"
 #include "hoist.h"
 #include "listener.h"
 #include "route.h"
@@ -20,7 +21,7 @@ enum app_state { APP_NEW, APP_SERVING, APP_DRAINING, APP_STUCK, APP_CLOSING, APP
 
 struct hoist_app {
     hoist_config config; /* every field is set */
-    char *host;
+    char *host, *admin_text;
     struct router router;
     struct route *routes, **last_route; /* in the order they were added */
     struct lane *lanes;                 /* the newest first */
@@ -30,6 +31,7 @@ struct hoist_app {
     bool has_loop, has_server, has_handles; /* own_loop, server, wake and drain are to be closed */
     struct listener listener;
     struct server server;
+    struct admin admin;
     struct pool *pool; /* NULL: the inline executor */
     uv_loop_t *loop, own_loop;
     uv_async_t wake; /* asked to stop, or something is gone */

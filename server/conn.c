@@ -40,9 +40,11 @@ void conn_set_state(struct conn *conn, enum conn_state state)
 {
 #define TO(state) (1U << (state))
     static const unsigned allowed[] = {
-        [CONN_READING] = TO(CONN_HANDLING) | TO(CONN_WRITING) | TO(CONN_LINGERING) | TO(CONN_CLOSING),
+        [CONN_READING] =
+            TO(CONN_HANDLING) | TO(CONN_WRITING) | TO(CONN_STREAMING) | TO(CONN_LINGERING) | TO(CONN_CLOSING),
         [CONN_HANDLING] = TO(CONN_READING) | TO(CONN_WRITING) | TO(CONN_CLOSING),
         [CONN_WRITING] = TO(CONN_READING) | TO(CONN_CLOSING),
+        [CONN_STREAMING] = TO(CONN_READING) | TO(CONN_WRITING) | TO(CONN_CLOSING),
         [CONN_LINGERING] = TO(CONN_CLOSING),
         [CONN_CLOSING] = 0,
     };
@@ -78,6 +80,7 @@ void conn_close(struct conn *conn, bool reset)
     conn->exchange = NULL;
     if (exchange != NULL)
         dispatch_cancel(exchange);
+    conn_end_stream(conn);
     conn->io->close(conn, reset);
 }
 
@@ -98,6 +101,8 @@ void conn_on_closed(struct conn *conn)
 
 void conn_drain(struct conn *conn)
 {
+    if (conn->stream != NULL)
+        conn_close(conn, false);
     if (conn->state != CONN_READING)
         return;
     deadline_disarm(&conn->deadline);
@@ -256,7 +261,7 @@ void conn_begin(struct conn *conn)
 void conn_on_eof(struct conn *conn)
 {
     conn->at_eof = true;
-    if (conn->state == CONN_LINGERING)
+    if (conn->state == CONN_LINGERING || conn->stream != NULL)
         conn_close(conn, false);
     else if (conn->state == CONN_HANDLING && dispatch_half_close(conn->exchange))
         conn_close(conn, false);

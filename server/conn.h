@@ -2,6 +2,7 @@
  *
  * Happy path: READING (bytes to the parser) -> HANDLING (dispatch has the exchange) -> READING; the answers to the
  * requests of one read go out in one write, tried at once. WRITING only while a write does not fit into the socket.
+ * STREAMING, on the admin listener only, between the pieces of an answer.
  * Failures: what the parser refuses, and time limits: an error answer, then LINGERING, so that it arrives. A reset:
  * closed, its exchange cancelled. Close: conn_close() from any state; freed in conn_on_closed().
  *
@@ -20,6 +21,7 @@ struct conn;
 struct exchange;
 struct reply;
 struct server;
+struct stream;
 
 /* Owner: the transport, for as long as its connections live. */
 struct conn_io {
@@ -41,7 +43,7 @@ struct conn_io {
     const char *(*peer)(const struct conn *conn, char *text, size_t size);
 };
 
-enum conn_state { CONN_READING, CONN_HANDLING, CONN_WRITING, CONN_LINGERING, CONN_CLOSING };
+enum conn_state { CONN_READING, CONN_HANDLING, CONN_WRITING, CONN_STREAMING, CONN_LINGERING, CONN_CLOSING };
 
 /* What the connection's deadline is for. */
 enum conn_wait { WAIT_NONE, WAIT_REQUEST, WAIT_HEAD, WAIT_BODY, WAIT_WRITE, WAIT_LINGER };
@@ -54,7 +56,8 @@ struct conn {
     struct exchange *exchange; /* being received, handled or written; NULL between two requests */
     struct buffer ahead;       /* received, not parsed yet */
     struct buffer unsent;      /* answers that did not fit into the socket */
-    uv_buf_t body; /* of the answer in hand, when it is too large to gather; the exchange keeps it in place */
+    uv_buf_t body;         /* of the answer in hand, when it is too large to gather; the exchange keeps it in place */
+    struct stream *stream; /* an answer that goes on in pieces; NULL: there is none */
     struct deadline deadline;
     size_t progress; /* at the begin of this wait: body bytes received, or bytes unsent; lingering: bytes thrown away */
     enum conn_state state : 8;
@@ -63,6 +66,7 @@ struct conn {
     bool is_answered : 1; /* the last answer ends the connection: nothing behind it is parsed */
     bool is_turning : 1;  /* conn_turn() is on the stack: it will write what is gathered, and go on */
     bool is_stalled : 1;  /* reading is stopped: ahead is full */
+    bool is_chunked : 1;  /* the stream's pieces go out as chunks */
     bool at_eof : 1;      /* the peer has ended its sending side */
 };
 

@@ -5,6 +5,8 @@
 #include "conn.h"
 #include "reply.h"
 
+struct stream;
+
 enum {
     SMALL_BODY = 16 * 1024,                   /* bytes of a body that are copied behind its head; a larger one stays */
     ANSWER_MAX = REPLY_HEAD_MAX + SMALL_BODY, /* room that one answer may take in the server's out buffer */
@@ -21,6 +23,12 @@ void conn_go_on(struct conn *conn);
 
 /* The request in conn->exchange is complete. One that may take a while lets the answers before it go first. */
 void conn_begin(struct conn *conn);
+
+/* The head of stream's answer is written, or will be: takes stream. */
+void conn_begin_stream(struct conn *conn, struct stream *stream);
+
+/* Lets the stream go, if there is one. */
+void conn_end_stream(struct conn *conn);
 
 /* Writes what is gathered, and a large body. What the socket does not take now is written in time: WRITING. */
 void conn_flush(struct conn *conn);

@@ -10,12 +10,14 @@
 #include "dispatch.h"
 #include "log.h"
 #include "server.h"
+#include "stream.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void answer(struct conn *conn, const struct reply *reply);
+static void prepare_stream(struct conn *conn);
 static void gather(struct conn *conn, const struct reply *reply);
 static void write_rest(struct conn *conn, size_t out_len, size_t taken);
 static void release_body(struct conn *conn);
@@ -46,8 +48,12 @@ void conn_answer(struct conn *conn, const struct reply *reply)
 
 static void answer(struct conn *conn, const struct reply *reply)
 {
+    struct stream *stream = reply->stream; /* the reply is the exchange's, and goes with it */
+
     assert(conn->state == CONN_HANDLING);
     assert(!conn->is_answered);
+    if (stream != NULL)
+        prepare_stream(conn);
     if (conn->server->is_draining)
         conn->keep_alive = false;
     conn->is_answered = !conn->keep_alive;
@@ -56,12 +62,26 @@ static void answer(struct conn *conn, const struct reply *reply)
     if (log_access_wanted() && !conn->server->is_quiet)
         access_log(conn, reply);
     conn_set_state(conn, CONN_READING);
-    if (conn->body.len > 0)
+    if (stream != NULL && conn->exchange->req.message.method == HOIST_HEAD) {
+        stream->closed(stream);
+        stream = NULL;
+    }
+    if (conn->body.len > 0 || stream != NULL)
         conn_flush(conn);
-    else
+    if (conn->body.len == 0)
         release_exchange(conn);
+    if (stream != NULL)
+        conn_begin_stream(conn, stream);
     if (!conn->is_turning)
         conn_go_on(conn);
+}
+
+/* An HTTP/1.0 client knows its end by the connection's (RFC 9112, section 6.3). */
+static void prepare_stream(struct conn *conn)
+{
+    conn->is_chunked = conn->exchange->req.message.minor > 0;
+    if (!conn->is_chunked)
+        conn->keep_alive = false;
 }
 
 /* Puts the head, and a small body, behind what is gathered already; a large body stays where it is. */
@@ -76,6 +96,8 @@ static void gather(struct conn *conn, const struct reply *reply)
         .date = server->clock.date,
         .is_last = !conn->keep_alive,
         .is_http10 = message != NULL && message->minor == 0,
+        .is_stream = reply->stream != NULL,
+        .is_chunked = reply->stream != NULL && conn->is_chunked,
     };
 
     assert(OUT_BUFFER - server->out_len >= ANSWER_MAX);
@@ -106,7 +128,7 @@ void conn_flush(struct conn *conn)
     ssize_t taken;
 
     server->out_len = 0;
-    if (conn->state != CONN_READING || out_len + conn->body.len == 0)
+    if ((conn->state != CONN_READING && conn->state != CONN_STREAMING) || out_len + conn->body.len == 0)
         return;
     server->figures.sent += out_len + conn->body.len;
     taken = conn->io->try_write(conn, bufs, conn->body.len > 0 ? 2 : 1);
@@ -165,6 +187,10 @@ void conn_on_written(struct conn *conn, int err)
     conn_set_state(conn, CONN_READING);
     conn_wait_for(conn, WAIT_NONE, 0);
     release_body(conn);
+    if (conn->stream != NULL) {
+        conn_set_state(conn, CONN_STREAMING);
+        return;
+    }
     if (conn->exchange != NULL && conn->exchange->state == EXCHANGE_RECEIVED)
         conn_begin(conn);
     else

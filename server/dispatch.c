@@ -260,6 +260,7 @@ static void submit(struct exchange *x)
     x->job.tally = &x->req.route->figures.jobs;
     x->state = EXCHANGE_QUEUED;
     if (pool_submit(x->server->pool, &lane->queue, &x->job) < 0) {
+        lane_note_refusal(lane, uv_hrtime());
         shed(x, "the queue is full");
         return;
     }

@@ -185,6 +185,7 @@ static int run_app(struct run *run, const struct options *options)
 {
     const hoist_config *config = &options->config;
     bool is_ip6 = strchr(config->host, ':') != NULL;
+    char text[256];
     int err;
 
     err = uv_loop_init(&run->loop);
@@ -201,6 +202,8 @@ static int run_app(struct run *run, const struct options *options)
         puts("no workers: every handler runs on the loop");
     else
         printf("%u worker%s\n", config->workers, config->workers == 1 ? "" : "s");
+    if (config->admin != NULL)
+        printf("admin on %s\n", admin_text(&run->app->admin, text, sizeof(text)));
     fflush(stdout);
 
     uv_run(&run->loop, UV_RUN_DEFAULT);

@@ -22,6 +22,7 @@ enum kind {
     KIND_CHOICE,  /* an enum: the place of the word in arg */
     KIND_TEXT,    /* const char *, not empty */
     KIND_ADDRESS, /* the same, a numeric IP address */
+    KIND_LISTEN,  /* the same, as bind_address_parse() takes it, or "off" */
     KIND_SWITCH,  /* bool */
 };
 
@@ -31,7 +32,7 @@ enum kind {
     X("host", config.host, ADDRESS, "127.0.0.1", 0, 0, "ADDRESS", "a numeric IPv4 or IPv6 address")                       \
     X("port", config.port, UINT, "8000", 0, 65535, "N", "0: any free one")                                             \
     X("reuseport", config.reuseport, SWITCH, NULL, 0, 1, NULL, "several processes may share the port")                  \
-    X("admin", config.admin, TEXT, NULL, 0, 0, "HOST:PORT|unix:PATH|off",                                                \
+    X("admin", config.admin, LISTEN, NULL, 0, 0, "HOST:PORT|unix:PATH|off",                                                \
       "figures, controls; default: 127.0.0.1:8001, or a free port")                 \
     X("ready-full-ms", config.ready_full_ms, UINT, "5000", 1, DAY_MS, "MS", "a lane full for so long: not ready")        \
     GROUP("Workers")                                                                                                   \

@@ -6,6 +6,7 @@
  */
 #include "options.h"
 
+#include "bind_address.h"
 #include "log.h"
 #include "number.h"
 #include "option_table.h"
@@ -41,10 +42,10 @@ static const struct option table[] = {OPTIONS(GROUP_ROW, OPTION_ROW)};
 
 /* What set_value() writes has the size of what the row names. */
 #define SIZE_OF(kind)                                                                                                  \
-    ((kind) == KIND_SIZE                             ? sizeof(size_t)                                                  \
-     : (kind) == KIND_TEXT || (kind) == KIND_ADDRESS ? sizeof(const char *)                                            \
-     : (kind) == KIND_SWITCH                         ? sizeof(bool)                                                    \
-                                                     : sizeof(unsigned))
+    ((kind) == KIND_SIZE                                                      ? sizeof(size_t)                         \
+     : (kind) == KIND_TEXT || (kind) == KIND_ADDRESS || (kind) == KIND_LISTEN ? sizeof(const char *)                   \
+     : (kind) == KIND_SWITCH                                                  ? sizeof(bool)                           \
+                                                                              : sizeof(unsigned))
 #define GROUP_CHECK(title)
 #define OPTION_CHECK(option, field, type, ...)                                                                         \
     _Static_assert(sizeof(((struct options *)NULL)->field) == SIZE_OF(KIND_##type), option);
@@ -68,6 +69,7 @@ static int read_arguments(struct options *options, const hoist_program *program,
 static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct error *error);
 static bool is_near(const char *a, size_t a_len, const char *b);
 static int settle_workers(hoist_config *config, struct error *error);
+static void settle_admin(hoist_config *config);
 static int set_value(const struct option *option, const char *source, const char *value, struct error *error);
 static int set_choice(const struct option *option, const char *source, const char *value, struct error *error);
 static void set_number(const struct option *option, uint64_t number);
@@ -95,6 +97,7 @@ int options_read(struct options *ret_options, const hoist_program *program, int 
     err = settle_workers(&options.config, &text);
     if (err < 0)
         return err;
+    settle_admin(&options.config);
     *ret_options = options;
     return 0;
 }
@@ -305,6 +308,15 @@ static int settle_workers(hoist_config *config, struct error *error)
     return 0;
 }
 
+/* Two servers side by side, on free ports or on a shared one, must not fight for one admin port. */
+static void settle_admin(hoist_config *config)
+{
+    if (config->admin == NULL)
+        config->admin = config->reuseport ? "off" : config->port == 0 ? "127.0.0.1:0" : "127.0.0.1:8001";
+    if (strcmp(config->admin, "off") == 0)
+        config->admin = NULL;
+}
+
 /* ---- values ---- */
 
 static bool is_address(const char *text)
@@ -319,6 +331,7 @@ static int set_value(const struct option *option, const char *source, const char
 {
     char least[NUMBER_TEXT], most[NUMBER_TEXT];
     bool is_size = option->kind == KIND_SIZE;
+    struct bind_address address;
     uint64_t number;
 
     if (value[0] == '\0')
@@ -327,7 +340,9 @@ static int set_value(const struct option *option, const char *source, const char
         return set_choice(option, source, value, error);
     if (option->kind == KIND_ADDRESS && !is_address(value))
         return fail(error, "%s: '%.60s' is not a numeric IPv4 or IPv6 address", source, value);
-    if (option->kind == KIND_TEXT || option->kind == KIND_ADDRESS) {
+    if (option->kind == KIND_LISTEN && strcmp(value, "off") != 0 && bind_address_parse(&address, value) < 0)
+        return fail(error, "%s: '%.60s' is none of %s", source, value, option->arg);
+    if (option->kind == KIND_TEXT || option->kind == KIND_ADDRESS || option->kind == KIND_LISTEN) {
         *(const char **)option->value = value;
         return 0;
     }
@@ -375,6 +390,7 @@ static void set_number(const struct option *option, uint64_t number)
     case KIND_GROUP:
     case KIND_TEXT:
     case KIND_ADDRESS:
+    case KIND_LISTEN:
         break;
     }
 }

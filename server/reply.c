@@ -49,6 +49,7 @@
 
 static char *put(char *at, const char *text, size_t len);
 static char *put_field(char *at, const char *name, const char *value);
+static char *put_length(char *at, size_t len);
 static char *put_number(char *at, size_t number);
 
 #define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
@@ -66,10 +67,11 @@ size_t reply_write_head(char *out, const struct reply *reply, const struct reply
     if (reply_may_have_body(reply->status)) {
         if (reply->type != NULL)
             at = put_field(at, "Content-Type", reply->type);
-        at = PUT(at, "Content-Length: ");
-        at = put_number(at, reply->body_len);
-        at = PUT(at, "\r\n");
+        if (!framing->is_stream)
+            at = put_length(at, reply->body_len);
     }
+    if (framing->is_chunked)
+        at = PUT(at, "Transfer-Encoding: chunked\r\n");
     if (framing->is_last)
         at = PUT(at, "Connection: close\r\n");
     else if (framing->is_http10)
@@ -82,6 +84,13 @@ size_t reply_write_head(char *out, const struct reply *reply, const struct reply
     at = PUT(at, "\r\n");
     assert(at - out <= REPLY_HEAD_MAX);
     return (size_t)(at - out);
+}
+
+static char *put_length(char *at, size_t len)
+{
+    at = PUT(at, "Content-Length: ");
+    at = put_number(at, len);
+    return PUT(at, "\r\n");
 }
 
 static char *put(char *at, const char *text, size_t len)

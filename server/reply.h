@@ -24,6 +24,7 @@ struct reply {
     const char *body;
     size_t body_len;
     const struct reply_field *fields;
+    struct stream *stream; /* what follows the head instead of a body; NULL */
 };
 
 /* What the connection adds to a head. */
@@ -31,7 +32,9 @@ struct reply_framing {
     const char *date; /* RFC 9110, section 5.6.7 */
     bool is_last;     /* Connection: close */
     bool is_http10;   /* the client must be told that the connection stays (RFC 9112, section 9.3) */
-    bool has_timing;  /* Server-Timing with the two below */
+    bool is_stream;   /* its end is not known; with or without chunks */
+    bool is_chunked;
+    bool has_timing; /* Server-Timing with the two below */
     uint64_t wait_ns, run_ns;
 };
 

@@ -16,11 +16,19 @@ struct lane {
     unsigned max_waiting, max_concurrency;
     struct pool_lane queue;
     uint64_t drain_ns; /* mean time between two jobs that end while others wait; 0: not measured yet */
+    uint64_t full_ns;  /* since when it is full, see lane_note_refusal(); 0: it is not */
     uint64_t ended_ns; /* when the last job ended with others waiting behind it; 0: none waited */
 };
 
 /* A job of lane has ended, and waiting more are in it. */
 void lane_note_end(struct lane *lane, uint64_t now_ns, unsigned waiting);
+
+/* A job was refused because the lane is full. It counts as full until a quarter of its places is free again: under
+ * overload each free place is taken at once, and it is full all the same. */
+void lane_note_refusal(struct lane *lane, uint64_t now_ns);
+
+/* For how long it has been full; 0: it is not. */
+uint64_t lane_full_ns(struct lane *lane, uint64_t now_ns, unsigned waiting);
 
 /* How long a job that is submitted now would wait behind waiting others; 0: not known. */
 uint64_t lane_wait_ns(const struct lane *lane, unsigned waiting);

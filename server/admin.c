@@ -1,0 +1,284 @@
+/* The admin listener's life, its routes, and who may ask.
+ *
+ * Happy path: each route's handler is guard(), which looks at Host and Origin (RFC 9110, section 7.2; RFC 6454, section
+ * 7) and calls the one in the table. Failures: 403 for a stranger. Close: connections, then listener, server and
+ * timers; on_part_closed() counts.
+ */
+#include "admin.h"
+
+#include "app.h"
+#include "conn.h"
+#include "exchange.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { CONNECTIONS = 64, JOB_SPANS = 16384, LOOP_SPANS = 4096, MAX_REPLY = 64 * 1024 * 1024 };
+
+static hoist_handler guard;
+
+static const struct {
+    enum hoist_method method;
+    const char *path;
+    hoist_handler *handler;
+} table[] = {
+    {HOIST_GET, "/live", admin_live},          {HOIST_GET, "/ready", admin_ready},
+    {HOIST_GET, "/stats", admin_stats},        {HOIST_GET, "/metrics", admin_metrics},
+    {HOIST_GET, "/trace", admin_trace},        {HOIST_GET, "/spans", admin_spans},
+    {HOIST_GET, "/events", admin_events},      {HOIST_PUT, "/workers", admin_workers},
+    {HOIST_POST, "/requests", admin_requests},
+};
+
+#define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
+_Static_assert(TABLE_SIZE <= ADMIN_ROUTES_MAX, "each has a route");
+
+static int add_routes(struct admin *admin, char *error, size_t error_size);
+static int start_server(struct admin *admin, uv_loop_t *loop);
+static void on_sample(uint64_t lag_ns, void *arg);
+static void on_change(void *arg);
+static void close_server(struct admin *admin);
+static void on_handle_closed(uv_handle_t *handle);
+static void on_part_closed(void *arg);
+static bool host_is_ours(const struct admin *admin, const char *host, size_t len);
+
+int admin_bind(struct admin *admin, hoist_app *app, const char *text, char *error, size_t error_size)
+{
+    struct bind_address *address = &admin->address;
+    int err;
+
+    admin->app = app;
+    err = bind_address_parse(address, text);
+    if (err < 0)
+        snprintf(error, error_size, "admin: '%.60s' is not HOST:PORT or unix:PATH", text);
+    else if (address->path != NULL)
+        err = -ENOTSUP;
+    else
+        err = listener_bind(&admin->listener, address->host, address->port);
+    if (err < 0 && error[0] == '\0')
+        snprintf(error, error_size, "admin: cannot listen on %.60s: %s", text, uv_strerror(err));
+    if (err < 0)
+        return err;
+    admin->is_bound = true;
+    err = add_routes(admin, error, error_size);
+    if (err < 0)
+        admin_close(admin, NULL, NULL);
+    return err;
+}
+
+static int add_routes(struct admin *admin, char *error, size_t error_size)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < TABLE_SIZE && err == 0; i++) {
+        struct route *route = &admin->routes[i];
+
+        admin->table[i] = (struct admin_route){.admin = admin, .handler = table[i].handler};
+        route->given = (hoist_route){
+            .method = table[i].method,
+            .path = table[i].path,
+            .handler = guard,
+            .run = HOIST_INLINE,
+            .data = &admin->table[i],
+            .max_reply = MAX_REPLY,
+        };
+        route->hook = NO_HOOK;
+        err = router_add(&admin->router, table[i].method, table[i].path, route, error, error_size);
+    }
+    return err;
+}
+
+int admin_start(struct admin *admin, uv_loop_t *loop)
+{
+    struct server *served = &admin->app->server;
+    int err;
+
+    assert(admin->is_bound && !admin->is_started);
+    admin->is_started = true;
+    admin->begun_ns = uv_hrtime();
+    err = start_server(admin, loop);
+    if (err == 0)
+        err = spans_init(&served->job_spans, JOB_SPANS);
+    if (err == 0)
+        err = spans_init(&served->loop_spans, LOOP_SPANS);
+    admin->samples = calloc(ADMIN_SAMPLES, sizeof(*admin->samples));
+    if (err == 0 && admin->samples == NULL)
+        err = -ENOMEM;
+    admin->watch.on_sample = on_sample;
+    admin->watch.sample_arg = admin;
+    loop_watch_start(&admin->watch, loop);
+    uv_timer_init(loop, &admin->events_tick);
+    uv_timer_init(loop, &admin->rows_tick);
+    admin->events_tick.data = admin->rows_tick.data = admin;
+    return err < 0 ? err : listener_start(&admin->listener, &admin->server);
+}
+
+static void on_sample(uint64_t lag_ns, void *arg)
+{
+    struct admin *admin = arg;
+    struct pool_figures figures = {0};
+
+    if (admin->samples == NULL)
+        return;
+    if (admin->app->pool != NULL)
+        pool_figures(admin->app->pool, &figures);
+    admin->samples[admin->n_samples++ % ADMIN_SAMPLES] =
+        (struct sample){uv_hrtime(), lag_ns, figures.busy, figures.waiting};
+}
+
+static int start_server(struct admin *admin, uv_loop_t *loop)
+{
+    admin->config = admin->app->config;
+    admin->config.max_connections = CONNECTIONS;
+    admin->config.max_memory = 0;
+    admin->config.server_timing = false;
+    admin->has_server = true;
+    admin->server.is_quiet = true;
+    admin->server.on_change = on_change;
+    admin->server.arg = admin;
+    return server_init(&admin->server, loop, &admin->config, &admin->router);
+}
+
+const char *admin_text(const struct admin *admin, char *text, size_t size)
+{
+    const struct bind_address *address = &admin->address;
+    bool is_ip6 = strchr(address->host, ':') != NULL;
+
+    if (address->path != NULL)
+        snprintf(text, size, "unix:%s", address->path);
+    else
+        snprintf(text, size, "%s%s%s:%u", is_ip6 ? "[" : "", address->host, is_ip6 ? "]" : "",
+                 listener_port(&admin->listener));
+    return text;
+}
+
+/* ---- close ---- */
+
+bool admin_close(struct admin *admin, void (*on_closed)(void *arg), void *arg)
+{
+    struct conn *next;
+
+    if (!admin->is_bound)
+        return false;
+    admin->is_bound = false;
+    if (!admin->is_started) {
+        listener_close(&admin->listener, NULL, NULL);
+        router_close(&admin->router);
+        return false;
+    }
+    admin->on_closed = on_closed;
+    admin->arg = arg;
+    admin->is_closing = true;
+    admin->n_open = 4 + admin->n_asks; /* this call, the watch, two timers, each request to ourselves */
+    admin->n_open += admin->listener.is_started;
+    ask_close_all(admin);
+    listener_close(&admin->listener, on_part_closed, admin);
+    loop_watch_close(&admin->watch, on_part_closed, admin);
+    uv_close((uv_handle_t *)&admin->events_tick, on_handle_closed);
+    uv_close((uv_handle_t *)&admin->rows_tick, on_handle_closed);
+    admin->n_open++; /* the server */
+    for (struct conn *conn = admin->server.conns; conn != NULL; conn = next) {
+        next = conn->next;
+        conn_close(conn, false); /* what was written still arrives */
+    }
+    if (server_is_empty(&admin->server))
+        close_server(admin);
+    on_part_closed(admin);
+    return true;
+}
+
+/* The last connection's end is the last thing that it does on its way out, so the server may go now. */
+static void on_change(void *arg)
+{
+    struct admin *admin = arg;
+
+    listener_on_room(&admin->listener);
+    if (admin->is_closing && admin->has_server && server_is_empty(&admin->server))
+        close_server(admin);
+}
+
+void admin_on_ask_closed(struct admin *admin)
+{
+    if (admin->is_closing)
+        on_part_closed(admin);
+}
+
+static void close_server(struct admin *admin)
+{
+    admin->has_server = false;
+    server_close(&admin->server, on_part_closed, admin);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    on_part_closed(handle->data);
+}
+
+static void on_part_closed(void *arg)
+{
+    struct admin *admin = arg;
+
+    if (--admin->n_open > 0)
+        return;
+    router_close(&admin->router);
+    free(admin->samples);
+    admin->samples = NULL;
+    admin->on_closed(admin->arg);
+}
+
+/* ---- requests ---- */
+
+struct admin *admin_of(const hoist_req *req)
+{
+    return ((const struct admin_route *)hoist_req_data(req))->admin;
+}
+
+static int guard(hoist_req *req, hoist_res *res)
+{
+    const struct admin_route *route = hoist_req_data(req);
+    const char *host = hoist_req_header(req, "Host");
+    const char *origin = hoist_req_header(req, "Origin");
+
+    /* Without a Host it is HTTP/1.0, which no browser speaks. */
+    if (host != NULL && !host_is_ours(route->admin, host, strlen(host)))
+        return hoist_reply_error(res, 403, "this listener does not answer for %s", host);
+    if (origin != NULL && (strncmp(origin, "http://", 7) != 0 || host == NULL || strcasecmp(origin + 7, host) != 0))
+        return hoist_reply_error(res, 403, "this listener does not answer pages of %s", origin);
+    hoist_res_header(res, "Cache-Control", "no-store");
+    hoist_res_header(res, "X-Content-Type-Options", "nosniff");
+    return route->handler(req, res);
+}
+
+/* host may have a port behind it: the name alone counts. */
+static bool host_is_ours(const struct admin *admin, const char *host, size_t len)
+{
+    const char *own = admin->address.host;
+    const char *colon = memrchr(host, ':', len);
+    char name[sizeof(admin->address.host)];
+    struct sockaddr_in ip4;
+    struct sockaddr_in6 ip6;
+    bool is_number;
+
+    if (admin->address.path != NULL)
+        return true; /* no browser asks a socket that is a file */
+    if (colon != NULL && memchr(colon, ']', len - (size_t)(colon - host)) == NULL)
+        len = (size_t)(colon - host);
+    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+        host++;
+        len -= 2;
+    }
+    if (len >= sizeof(name))
+        return false;
+    memcpy(name, host, len);
+    name[len] = '\0';
+    if (strcasecmp(name, "localhost") == 0 || strcmp(name, "::1") == 0 || strcasecmp(name, own) == 0)
+        return true;
+    is_number = uv_ip4_addr(name, 0, &ip4) == 0;
+    if (is_number && strncmp(name, "127.", 4) == 0)
+        return true;
+    is_number = is_number || uv_ip6_addr(name, 0, &ip6) == 0;
+    return is_number && (strcmp(own, "0.0.0.0") == 0 || strcmp(own, "::") == 0); /* then each address is its own */
+}

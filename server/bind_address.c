@@ -1,0 +1,41 @@
+/* Where to listen, as it is written. Failures: -EINVAL. Close: nothing is held. */
+#include "bind_address.h"
+
+#include "number.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <uv.h>
+
+int bind_address_parse(struct bind_address *ret_address, const char *text)
+{
+    struct bind_address address = {.path = NULL};
+    const char *colon = strrchr(text, ':');
+    struct sockaddr_in ip4;
+    struct sockaddr_in6 ip6;
+    uint64_t port;
+    size_t len;
+
+    if (strncmp(text, "unix:", 5) == 0 && text[5] != '\0') {
+        address.path = text + 5;
+        *ret_address = address;
+        return 0;
+    }
+    if (colon == NULL || !number_parse(colon + 1, false, &port) || port > 65535)
+        return -EINVAL;
+    len = (size_t)(colon - text);
+    if (len > 2 && text[0] == '[' && text[len - 1] == ']') {
+        text++;
+        len -= 2;
+    }
+    if (len >= sizeof(address.host))
+        return -EINVAL;
+    memcpy(address.host, text, len);
+    address.port = (unsigned)port;
+    if (uv_ip4_addr(address.host, 0, &ip4) < 0 && uv_ip6_addr(address.host, 0, &ip6) < 0)
+        return -EINVAL;
+    *ret_address = address;
+    return 0;
+}

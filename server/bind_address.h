@@ -1,0 +1,14 @@
+/* Where to listen, as it is written: "127.0.0.1:8001", "[::1]:8001", "unix:/run/app.sock". */
+#ifndef SERVER_BIND_ADDRESS_H
+#define SERVER_BIND_ADDRESS_H
+
+struct bind_address {
+    char host[64]; /* a numeric IP address */
+    unsigned port;
+    const char *path; /* in the text; NULL: host and port count */
+};
+
+/* -EINVAL: text is none of these. */
+int bind_address_parse(struct bind_address *ret_address, const char *text);
+
+#endif

@@ -1,0 +1,254 @@
+/* What the dashboard is fed with: server-sent events (HTML standard, section 9.2), one JSON object four times a second.
+ *
+ * Happy path: a tick pumps every stream; each remembers which spans it has told. Failures: no memory: 503, or that
+ * event is empty. A client that does not read misses events, which are counted in its next one. Close: with its client,
+ * or the server.
+ */
+#include "admin.h"
+
+#include "app.h"
+#include "live.h"
+#include "spans.h"
+#include "stream.h"
+#include "text.h"
+#include "totals.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TICK_MS = 250,
+    SPANS_MAX = 500,
+    LIVE_MAX = 300,
+    ROUTES_MAX = 64, /* more have no row on the page */
+    SPAN_BYTES = 120 /* at most, of one span in an event */
+};
+
+struct event_stream {
+    struct stream stream;
+    struct admin *admin;
+    struct event_stream *prev, *next;
+    uint64_t job, of_loop;     /* the next spans to tell */
+    uint64_t answers, busy_ns; /* the server's figures at the last event */
+    uint64_t told_ns;          /* its time */
+    unsigned missed;           /* ticks that found the last event unsent */
+};
+
+static ssize_t fill(struct stream *stream, char *out, size_t size);
+static void add_state(struct text *text, struct event_stream *events, uint64_t now_ns);
+static void add_routes(struct text *text, const hoist_app *app);
+static void add_times(struct text *text, const char *name, const struct histogram *times);
+static void add_spans(struct text *text, struct event_stream *events, size_t size);
+static unsigned add_ring(struct text *text, const struct admin *admin, const struct spans *spans, uint64_t *n,
+                         unsigned room, const char **comma);
+static void add_live(struct text *text, const struct admin *admin, size_t size);
+static void add_time(struct text *text, const struct admin *admin, uint64_t ns);
+static void on_closed(struct stream *stream);
+static void on_tick(uv_timer_t *timer);
+
+int admin_events(hoist_req *req, hoist_res *res)
+{
+    struct admin *admin = admin_of(req);
+    const struct server *server = &admin->app->server;
+    struct event_stream *events = calloc(1, sizeof(*events));
+
+    if (events == NULL)
+        return -ENOMEM;
+    events->stream.fill = fill;
+    events->stream.closed = on_closed;
+    events->admin = admin;
+    events->job = spans_since(&server->job_spans, uv_hrtime() - UINT64_C(30000000000));
+    events->of_loop = server->loop_spans.next;
+    events->answers = server->figures.answers;
+    events->busy_ns = admin->watch.busy_ns;
+    events->told_ns = uv_hrtime();
+    events->next = admin->events;
+    if (events->next != NULL)
+        events->next->prev = events;
+    admin->events = events;
+    if (!uv_is_active((uv_handle_t *)&admin->events_tick))
+        uv_timer_start(&admin->events_tick, on_tick, 1, TICK_MS);
+    return response_stream(res, "text/event-stream", &events->stream);
+}
+
+static ssize_t fill(struct stream *stream, char *out, size_t size)
+{
+    struct event_stream *events = (struct event_stream *)stream;
+    struct text text = {.err = 0};
+    uint64_t now_ns = uv_hrtime();
+    size_t len = 0;
+
+    text_add(&text, "data: {");
+    add_state(&text, events, now_ns);
+    add_routes(&text, events->admin->app);
+    add_spans(&text, events, size);
+    add_live(&text, events->admin, size);
+    text_add(&text, "}\n\n");
+    if (text.err == 0 && text.bytes.len <= size) {
+        len = text.bytes.len;
+        memcpy(out, text.bytes.data, len);
+    }
+    text_close(&text);
+    events->missed = 0;
+    return (ssize_t)len;
+}
+
+static void add_state(struct text *text, struct event_stream *events, uint64_t now_ns)
+{
+    const struct admin *admin = events->admin;
+    const hoist_app *app = admin->app;
+    uint64_t busy_ns = admin->watch.busy_ns + now_ns - admin->watch.turn_ns;
+    uint64_t passed_ns = now_ns > events->told_ns ? now_ns - events->told_ns : 1;
+    uint64_t answers = app->server.figures.answers;
+    struct totals totals;
+    char reason[128];
+
+    totals_read(app, &totals);
+    text_add(text, "\"t\":");
+    add_time(text, admin, now_ns);
+    text_add(text, ",\"executor\":\"%s\",\"workers\":%u,\"workers_max\":%u,\"busy\":%u,\"waiting\":%u",
+             app->pool != NULL ? "pool" : "inline", totals.pool.workers, totals.pool.workers_max,
+             totals.all.jobs.running, totals.all.jobs.waiting);
+    text_add(text, ",\"abandoned\":%u,\"stuck\":%u,\"ready\":%s,\"draining\":%s", totals.all.abandoned, totals.stuck,
+             totals_not_ready(app, &totals, reason, sizeof(reason)) == NULL ? "true" : "false",
+             app->state != APP_SERVING ? "true" : "false");
+    text_add(text, ",\"admitted\":%" PRIu64 ",\"finished\":%" PRIu64 ",\"cancelled\":%" PRIu64 ",\"shed\":%" PRIu64,
+             totals.all.jobs.admitted, totals.all.jobs.finished, totals.all.jobs.cancelled, totals.all.shed);
+    text_add(text, ",\"connections\":%u,\"missed\":%u,\"lag_s\":", app->server.n_conns, events->missed);
+    text_add_seconds(text, admin->watch.lag_max_ns);
+    text_add(text, ",\"loop\":");
+    text_add_share(text, busy_ns > events->busy_ns ? (double)(busy_ns - events->busy_ns) / (double)passed_ns : 0);
+    text_add(text, ",\"rate\":%" PRIu64, (answers - events->answers) * 1000000000 / passed_ns);
+    events->busy_ns = busy_ns;
+    events->answers = answers;
+    events->told_ns = now_ns;
+}
+
+static void add_routes(struct text *text, const hoist_app *app)
+{
+    text_add(text, ",\"routes\":[");
+    for (const struct route *route = app->routes; route != NULL && route->index < ROUTES_MAX; route = route->next) {
+        struct job_figures figures;
+
+        totals_of_route(app, route, &figures);
+        text_add(text, "%s{\"method\":\"%s\",\"path\":", route->index > 0 ? "," : "",
+                 router_method_name(route->given.method));
+        text_add_json(text, route->given.path);
+        text_add(text,
+                 ",\"run\":\"%s\",\"waiting\":%u,\"running\":%u,\"abandoned\":%u,\"shed\":%" PRIu64
+                 ",\"finished\":%" PRIu64,
+                 totals_run_name(route), figures.jobs.waiting, figures.jobs.running, figures.abandoned, figures.shed,
+                 route->figures.run.count);
+        add_times(text, "wait_s", &route->figures.wait);
+        add_times(text, "run_s", &route->figures.run);
+        text_add(text, "}");
+    }
+    text_add(text, "]");
+}
+
+static void add_times(struct text *text, const char *name, const struct histogram *times)
+{
+    text_add(text, ",\"%s\":{\"p50\":", name);
+    text_add_seconds(text, histogram_quantile_ns(times, 0.5));
+    text_add(text, ",\"p90\":");
+    text_add_seconds(text, histogram_quantile_ns(times, 0.9));
+    text_add(text, ",\"p99\":");
+    text_add_seconds(text, histogram_quantile_ns(times, 0.99));
+    text_add(text, ",\"max\":");
+    text_add_seconds(text, times->max_ns);
+    text_add(text, "}");
+}
+
+/* The newest ones that have room; those that the loop answered get what the jobs leave. */
+static void add_spans(struct text *text, struct event_stream *events, size_t size)
+{
+    const struct server *server = &events->admin->app->server;
+    size_t left = size > text->bytes.len ? (size - text->bytes.len) / 2 : 0; /* the other half is for live ones */
+    unsigned room = left / SPAN_BYTES < SPANS_MAX ? (unsigned)(left / SPAN_BYTES) : SPANS_MAX;
+    uint64_t all = server->job_spans.next - events->job + server->loop_spans.next - events->of_loop;
+    const char *comma = "";
+    unsigned n;
+
+    text_add(text, ",\"spans\":[");
+    n = add_ring(text, events->admin, &server->job_spans, &events->job, room, &comma);
+    n += add_ring(text, events->admin, &server->loop_spans, &events->of_loop, room - n, &comma);
+    text_add(text, "],\"skipped\":%" PRIu64, all - n);
+}
+
+static unsigned add_ring(struct text *text, const struct admin *admin, const struct spans *spans, uint64_t *n,
+                         unsigned room, const char **comma)
+{
+    uint64_t first = spans_first(spans);
+    unsigned told = 0;
+
+    if (*n < first)
+        *n = first;
+    if (spans->next - *n > room)
+        *n = spans->next - room;
+    for (; *n < spans->next; (*n)++, told++) {
+        const struct span *span = spans_at(spans, *n);
+
+        text_add(text, "%s[%" PRIu64 ",%u,%d,", *comma, span->id, span->route, span->seat);
+        add_time(text, admin, span->received_ns);
+        text_add(text, ",");
+        add_time(text, admin, span->started_ns);
+        text_add(text, ",");
+        add_time(text, admin, span->ended_ns);
+        text_add(text, ",%u,%u]", span->status, span->outcome);
+        *comma = ",";
+    }
+    return told;
+}
+
+static void add_live(struct text *text, const struct admin *admin, size_t size)
+{
+    struct span spans[LIVE_MAX];
+    size_t n = live_read(admin->app, spans, LIVE_MAX);
+
+    text_add(text, ",\"live\":[");
+    for (size_t i = 0; i < n && i < LIVE_MAX && text->bytes.len + SPAN_BYTES < size; i++) {
+        text_add(text, "%s[%" PRIu64 ",%u,%d,", i > 0 ? "," : "", spans[i].id, spans[i].route, spans[i].seat);
+        add_time(text, admin, spans[i].received_ns);
+        text_add(text, ",");
+        add_time(text, admin, spans[i].started_ns);
+        text_add(text, ",%d]", spans[i].outcome == SPAN_ABANDONED);
+    }
+    text_add(text, "]");
+}
+
+/* A moment on the server's clock; null: it did not come to that. */
+static void add_time(struct text *text, const struct admin *admin, uint64_t ns)
+{
+    if (ns == 0)
+        text_add(text, "null");
+    else
+        text_add_seconds(text, ns > admin->begun_ns ? ns - admin->begun_ns : 0);
+}
+
+static void on_closed(struct stream *stream)
+{
+    struct event_stream *events = (struct event_stream *)stream;
+    struct admin *admin = events->admin;
+
+    *(events->prev != NULL ? &events->prev->next : &admin->events) = events->next;
+    if (events->next != NULL)
+        events->next->prev = events->prev;
+    if (admin->events == NULL)
+        uv_timer_stop(&admin->events_tick);
+    free(events);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct admin *admin = timer->data;
+    struct event_stream *next;
+
+    for (struct event_stream *events = admin->events; events != NULL; events = next) {
+        next = events->next;
+        if (!stream_pump(&events->stream))
+            events->missed++;
+    }
+    admin->watch.lag_max_ns = 0;
+}

@@ -1,0 +1,236 @@
+/* /metrics: the figures in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/).
+ *
+ * Happy path: one family after the other, each with its routes; bounds of histograms are bounds of their buckets, so
+ * the counts are exact. Failures: no memory: 503. Close: nothing is held.
+ */
+#include "admin.h"
+
+#include "app.h"
+#include "log.h"
+#include "text.h"
+#include "totals.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { LABELS_MAX = 512 };
+
+static void add_routes(struct text *text, const hoist_app *app);
+static void add_jobs(struct text *text, const hoist_app *app);
+static void add_pool(struct text *text, const hoist_app *app);
+static void add_loop(struct text *text, const struct admin *admin);
+static void add_connections(struct text *text, const hoist_app *app);
+static void add_process(struct text *text, const struct admin *admin);
+
+int admin_metrics(hoist_req *req, hoist_res *res)
+{
+    const struct admin *admin = admin_of(req);
+    struct text text = {.err = 0};
+
+    add_routes(&text, admin->app);
+    add_jobs(&text, admin->app);
+    add_pool(&text, admin->app);
+    add_loop(&text, admin);
+    add_connections(&text, admin->app);
+    add_process(&text, admin);
+    return text_reply(&text, res, 200, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+static void add_family(struct text *text, const char *name, const char *type, const char *help)
+{
+    text_add(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* A family of one. */
+static void add_number(struct text *text, const char *name, const char *type, const char *help, uint64_t value)
+{
+    add_family(text, name, type, help);
+    text_add(text, "%s %" PRIu64 "\n", name, value);
+}
+
+static void add_duration(struct text *text, const char *name, const char *type, const char *help, uint64_t ns)
+{
+    add_family(text, name, type, help);
+    text_add(text, "%s ", name);
+    text_add_seconds(text, ns);
+    text_add(text, "\n");
+}
+
+/* method="GET",route="/sleep/:ms"; a pattern is printable, so only these two need a backslash. */
+static const char *labels_of(const struct route *route, char labels[LABELS_MAX])
+{
+    size_t len =
+        (size_t)snprintf(labels, LABELS_MAX, "method=\"%s\",route=\"", router_method_name(route->given.method));
+
+    for (const char *c = route->given.path; *c != '\0' && len < LABELS_MAX - 4; c++) {
+        if (*c == '"' || *c == '\\')
+            labels[len++] = '\\';
+        labels[len++] = *c;
+    }
+    labels[len++] = '"';
+    labels[len] = '\0';
+    return labels;
+}
+
+/* 100 us to 1000 s in steps of 1, 2.5 and 5. */
+static void add_histogram(struct text *text, const char *name, const char *labels, const struct histogram *histogram)
+{
+    static const uint64_t steps[] = {100, 250, 500};
+    const char *comma = labels[0] != '\0' ? "," : "";
+
+    for (uint64_t unit_ns = 1000; unit_ns <= UINT64_C(1000000000); unit_ns *= 10)
+        for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+            uint64_t bound_ns = steps[i] * unit_ns;
+
+            text_add(text, "%s_bucket{%s%sle=\"%" PRIu64 ".%04" PRIu64 "\"} %" PRIu64 "\n", name, labels, comma,
+                     bound_ns / 1000000000, bound_ns / 100000 % 10000, histogram_at_most(histogram, bound_ns));
+        }
+    text_add(text, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, comma, histogram->count);
+    if (labels[0] == '\0')
+        text_add(text, "%s_sum ", name);
+    else
+        text_add(text, "%s_sum{%s} ", name, labels);
+    text_add_seconds(text, histogram->sum_ns);
+    if (labels[0] == '\0')
+        text_add(text, "\n%s_count %" PRIu64 "\n", name, histogram->count);
+    else
+        text_add(text, "\n%s_count{%s} %" PRIu64 "\n", name, labels, histogram->count);
+}
+
+static void add_answers(struct text *text, const char *labels, const struct answers *answers)
+{
+    for (int status = FIGURES_STATUS_MIN; status <= FIGURES_STATUS_MAX; status++) {
+        uint64_t n = answers->by_status[status - FIGURES_STATUS_MIN];
+
+        if (n > 0)
+            text_add(text, "hoist_requests_total{%s,status=\"%d\"} %" PRIu64 "\n", labels, status, n);
+    }
+}
+
+static void add_routes(struct text *text, const hoist_app *app)
+{
+    char labels[LABELS_MAX];
+
+    add_family(text, "hoist_requests_total", "counter", "Requests answered; without a route: none took them.");
+    for (const struct route *route = app->routes; route != NULL; route = route->next)
+        add_answers(text, labels_of(route, labels), &route->figures.answers);
+    add_answers(text, "method=\"\",route=\"\"", &app->server.figures.unrouted);
+
+    add_family(text, "hoist_wait_seconds", "histogram", "Time in the queue, until started or taken back.");
+    for (const struct route *route = app->routes; route != NULL; route = route->next)
+        if (route->lane != NULL)
+            add_histogram(text, "hoist_wait_seconds", labels_of(route, labels), &route->figures.wait);
+
+    add_family(text, "hoist_run_seconds", "histogram", "Time in the handler, on a worker or on the loop.");
+    for (const struct route *route = app->routes; route != NULL; route = route->next)
+        add_histogram(text, "hoist_run_seconds", labels_of(route, labels), &route->figures.run);
+}
+
+/* One family of what each route's jobs are about: value() is 0 to 4 digits of code, so it is a table. */
+static void add_jobs(struct text *text, const hoist_app *app)
+{
+    enum { ADMITTED, FINISHED, CANCELLED, SHED, WAITING, RUNNING, ABANDONED, BUSY, CPU };
+    static const struct {
+        const char *name, *type, *help;
+    } families[] = {
+        [ADMITTED] = {"hoist_jobs_admitted_total", "counter", "Jobs that were queued."},
+        [FINISHED] = {"hoist_jobs_finished_total", "counter", "Jobs whose handler has returned."},
+        [CANCELLED] = {"hoist_jobs_cancelled_total", "counter", "Jobs taken back while they waited."},
+        [SHED] = {"hoist_jobs_shed_total", "counter", "Requests refused with 503 because the queue was too long."},
+        [WAITING] = {"hoist_jobs_waiting", "gauge", "Jobs in the queue."},
+        [RUNNING] = {"hoist_jobs_running", "gauge", "Jobs on a worker."},
+        [ABANDONED] = {"hoist_jobs_abandoned", "gauge", "Requests that go on though nobody waits for them."},
+        [BUSY] = {"hoist_handler_seconds_total", "counter", "Time of handlers on workers."},
+        [CPU] = {"hoist_handler_cpu_seconds_total", "counter", "CPU time of handlers on workers."},
+    };
+    char labels[LABELS_MAX];
+
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        add_family(text, families[i].name, families[i].type, families[i].help);
+        for (const struct route *route = app->routes; route != NULL; route = route->next) {
+            struct job_figures figures;
+
+            if (route->lane == NULL)
+                continue;
+            totals_of_route(app, route, &figures);
+            const uint64_t values[] = {
+                [ADMITTED] = figures.jobs.admitted,   [FINISHED] = figures.jobs.finished,
+                [CANCELLED] = figures.jobs.cancelled, [SHED] = figures.shed,
+                [WAITING] = figures.jobs.waiting,     [RUNNING] = figures.jobs.running,
+                [ABANDONED] = figures.abandoned,      [BUSY] = figures.jobs.busy_ns,
+                [CPU] = figures.jobs.cpu_ns,
+            };
+
+            text_add(text, "%s{%s} ", families[i].name, labels_of(route, labels));
+            if (i >= BUSY)
+                text_add_seconds(text, values[i]);
+            else
+                text_add(text, "%" PRIu64, values[i]);
+            text_add(text, "\n");
+        }
+    }
+}
+
+static void add_pool(struct text *text, const hoist_app *app)
+{
+    struct totals totals;
+    char reason[128];
+
+    totals_read(app, &totals);
+    add_number(text, "hoist_workers", "gauge", "Workers that may be at work at once.", totals.pool.workers);
+    add_number(text, "hoist_workers_max", "gauge", "What a resize may reach.", totals.pool.workers_max);
+    add_number(text, "hoist_workers_busy", "gauge", "Workers in a handler.", totals.pool.busy);
+    add_number(text, "hoist_workers_stuck", "gauge", "Workers in a handler whose request was abandoned.", totals.stuck);
+    add_number(text, "hoist_ready", "gauge", "1: ready for requests.",
+               totals_not_ready(app, &totals, reason, sizeof(reason)) == NULL);
+    add_number(text, "hoist_draining", "gauge", "1: a stop was asked for.", app->state != APP_SERVING);
+}
+
+static void add_loop(struct text *text, const struct admin *admin)
+{
+    add_family(text, "hoist_loop_lag_seconds", "histogram", "How late a timer of the loop is, ten times a second.");
+    add_histogram(text, "hoist_loop_lag_seconds", "", &admin->watch.lag);
+    add_duration(text, "hoist_loop_busy_seconds_total", "counter", "Time of the loop outside of poll.",
+                 admin->watch.busy_ns);
+}
+
+static void add_connections(struct text *text, const hoist_app *app)
+{
+    const struct figures *figures = &app->server.figures;
+
+    add_number(text, "hoist_connections", "gauge", "Open connections.", app->server.n_conns);
+    add_number(text, "hoist_connections_max", "gauge", "As many may be open.", app->config.max_connections);
+    add_number(text, "hoist_connections_accepted_total", "counter", "Connections accepted.", figures->accepted);
+    add_number(text, "hoist_received_bytes_total", "counter", "Bytes read from connections.", figures->received);
+    add_number(text, "hoist_sent_bytes_total", "counter", "Bytes of answers.", figures->sent);
+    add_number(text, "hoist_log_lines_lost_total", "counter", "Lines dropped because a sink was slow.", log_lost());
+}
+
+/* The names are those of Prometheus' own client libraries. What the system does not tell is left out. */
+static void add_process(struct text *text, const struct admin *admin)
+{
+    struct rusage usage;
+    struct timespec now;
+    unsigned long pages, resident;
+    char line[128] = "";
+    FILE *statm = fopen("/proc/self/statm", "re");
+
+    getrusage(RUSAGE_SELF, &usage);
+    clock_gettime(CLOCK_REALTIME, &now);
+    add_family(text, "hoist_build_info", "gauge", "Always 1.");
+    text_add(text, "hoist_build_info{version=\"%s\",libuv=\"%s\"} 1\n", HOIST_VERSION, uv_version_string());
+    add_duration(text, "process_cpu_seconds_total", "counter", "CPU time of the process.",
+                 (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+                     (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000);
+    add_duration(text, "process_start_time_seconds", "gauge", "When the server began, since the epoch.",
+                 (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - (uv_hrtime() - admin->begun_ns));
+    if (statm == NULL)
+        return;
+    if (fgets(line, sizeof(line), statm) != NULL && sscanf(line, "%lu %lu", &pages, &resident) == 2)
+        add_number(text, "process_resident_memory_bytes", "gauge", "Memory of the process that is in RAM.",
+                   resident * (uint64_t)sysconf(_SC_PAGESIZE));
+    (void)fclose(statm);
+}

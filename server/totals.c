@@ -1,0 +1,80 @@
+/* The figures of an app at one moment.
+ *
+ * Happy path: each route's tally is read under the pool's lock, so that it holds together; sums of such tallies hold
+ * together, too. Failures: none. Close: nothing.
+ */
+#include "totals.h"
+
+#include "conn.h"
+#include "exchange.h"
+
+#include <stdio.h>
+
+void totals_of_route(const hoist_app *app, const struct route *route, struct job_figures *ret_figures)
+{
+    *ret_figures = (struct job_figures){
+        .shed = route->figures.shed,
+        .abandoned = route->figures.abandoned,
+    };
+    if (app->pool != NULL)
+        pool_tally(app->pool, &route->figures.jobs, &ret_figures->jobs);
+}
+
+void totals_read(const hoist_app *app, struct totals *ret_totals)
+{
+    *ret_totals = (struct totals){.stuck = 0};
+    for (const struct route *route = app->routes; route != NULL; route = route->next) {
+        struct job_figures *all = &ret_totals->all, one;
+
+        totals_of_route(app, route, &one);
+        all->shed += one.shed;
+        all->abandoned += one.abandoned;
+        all->jobs.admitted += one.jobs.admitted;
+        all->jobs.finished += one.jobs.finished;
+        all->jobs.cancelled += one.jobs.cancelled;
+        all->jobs.waiting += one.jobs.waiting;
+        all->jobs.running += one.jobs.running;
+        all->jobs.busy_ns += one.jobs.busy_ns;
+        all->jobs.cpu_ns += one.jobs.cpu_ns;
+    }
+    for (const struct exchange *x = app->server.exchanges; x != NULL && ret_totals->all.abandoned > 0; x = x->next)
+        ret_totals->stuck += x->conn == NULL && x->state == EXCHANGE_QUEUED;
+    if (app->pool != NULL)
+        pool_figures(app->pool, &ret_totals->pool);
+}
+
+const char *totals_run_name(const struct route *route)
+{
+    static const char *const names[] = {
+        [HOIST_OFFLOAD] = "offload", [HOIST_INLINE] = "inline", [HOIST_ASYNC] = "async"};
+
+    return names[route->given.run];
+}
+
+const char *totals_not_ready(const hoist_app *app, const struct totals *totals, char *text, size_t size)
+{
+    uint64_t now_ns = uv_hrtime();
+
+    if (app->state != APP_SERVING)
+        return "draining";
+    if (app->pool == NULL)
+        return NULL;
+    if (totals->stuck * 2 >= totals->pool.workers) {
+        snprintf(text, size, "%u of %u workers are stuck", totals->stuck, totals->pool.workers);
+        return text;
+    }
+    for (const struct route *route = app->routes; route != NULL; route = route->next) {
+        struct lane *lane = route->lane;
+        uint64_t full_ms;
+
+        if (lane == NULL)
+            continue;
+        full_ms = lane_full_ns(lane, now_ns, pool_lane_waiting(app->pool, &lane->queue)) / 1000000;
+        if (full_ms >= app->config.ready_full_ms) {
+            snprintf(text, size, "the queue of %s has been full for %llu ms", route->given.path,
+                     (unsigned long long)full_ms);
+            return text;
+        }
+    }
+    return NULL;
+}

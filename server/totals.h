@@ -1,0 +1,30 @@
+/* The figures of an app at one moment, summed over its routes. Loop thread only. */
+#ifndef SERVER_TOTALS_H
+#define SERVER_TOTALS_H
+
+#include "app.h"
+#include "pool/pool.h"
+
+/* Jobs of one route, or of all; everything but the first is 0 without a pool. */
+struct job_figures {
+    uint64_t shed;
+    struct pool_tally jobs;
+    unsigned abandoned;
+};
+
+struct totals {
+    struct job_figures all;
+    struct pool_figures pool;
+    unsigned stuck; /* abandoned jobs that are on a worker still */
+};
+
+void totals_read(const hoist_app *app, struct totals *ret_totals);
+void totals_of_route(const hoist_app *app, const struct route *route, struct job_figures *ret_figures);
+
+/* "offload", "inline", "async". */
+const char *totals_run_name(const struct route *route);
+
+/* NULL: it is ready for requests; else why it is not, in text[size]. */
+const char *totals_not_ready(const hoist_app *app, const struct totals *totals, char *text, size_t size);
+
+#endif
