@@ -298,7 +298,7 @@ Test(load, an_embedded_server_answers_while_a_call_blocks_and_its_programs_timer
 
     setenv("PORT", "0", 1);
     choose("embed");
-    process_start(&server, NULL);
+    process_start(&server, "--admin", "off"); /* it reads no options: this is for process_start() */
     slow = client_open(&server);
     other = client_open(&server);
     client_get(slow, "/slow");

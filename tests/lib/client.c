@@ -35,7 +35,7 @@ struct client {
 
 static struct client clients[CLIENTS_MAX];
 
-static int connect_to(const struct process *server, bool is_small);
+static int connect_to(unsigned port, bool is_small);
 static const struct response *receive(struct client *client, bool has_body);
 static bool receive_response_head(struct client *client);
 static bool receive_body(struct client *client);
@@ -58,7 +58,15 @@ static struct client *client_new(int fd)
 
 struct client *client_open(const struct process *server)
 {
-    int fd = connect_to(server, false);
+    int fd = connect_to(server->port, false);
+
+    cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
+    return client_new(fd);
+}
+
+struct client *client_open_admin(const struct process *server)
+{
+    int fd = connect_to(server->admin_port, false);
 
     cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
     return client_new(fd);
@@ -66,18 +74,17 @@ struct client *client_open(const struct process *server)
 
 struct client *client_open_small(const struct process *server)
 {
-    int fd = connect_to(server, true);
+    int fd = connect_to(server->port, true);
 
     cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
     return client_new(fd);
 }
 
 /* -errno when the server does not take it. */
-static int connect_to(const struct process *server, bool is_small)
+static int connect_to(unsigned port, bool is_small)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((in_port_t)server->port),
-                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((in_port_t)port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1, least = 1, err;
 
     cr_assert_geq(fd, 0, "%s", strerror(errno));
@@ -335,7 +342,7 @@ void client_await_refusal(const struct process *server)
     uint64_t begun = wait_clock_ns();
     int fd;
 
-    while ((fd = connect_to(server, false)) >= 0 || fd == -ECONNRESET) {
+    while ((fd = connect_to(server->port, false)) >= 0 || fd == -ECONNRESET) {
         if (fd >= 0)
             close(fd);
         cr_assert_lt((wait_clock_ns() - begun) / 1000000, (uint64_t)WAIT_BOUND_MS, "it still takes connections");

@@ -29,6 +29,9 @@ enum client_end {
 
 struct client *client_open(const struct process *server);
 
+/* To the admin listener. */
+struct client *client_open_admin(const struct process *server);
+
 /* Its receive buffer is as small as the system allows. */
 struct client *client_open_small(const struct process *server);
 

@@ -33,16 +33,25 @@ void process_start_list(struct process *process, const char *const *args)
     const char *all[ARGS_MAX] = {"--port", "0", "--access-log", "off"};
     const char *line;
     size_t n = 4;
+    bool has_admin = true;
 
     for (; *args != NULL; args++) {
         cr_assert_lt(n, (size_t)ARGS_MAX - 1);
         all[n++] = *args;
+        has_admin = has_admin && (strcmp(args[0], "--admin") != 0 || strcmp(args[1], "off") != 0);
     }
     launch(process, all);
     line = process_line(process);
     cr_assert_not_null(line, "the program did not start: %s", process_errors(process));
     cr_assert_eq(sscanf(line, "listening on 127.0.0.1:%u", &process->port), 1, "its first line is '%s'", line);
     (void)snprintf(process->greeting, sizeof(process->greeting), "%s", line);
+    process->admin_port = 0;
+    if (has_admin) {
+        line = process_line(process);
+        cr_assert_not_null(line, "the program did not start: %s", process_errors(process));
+        cr_assert_eq(strncmp(line, "admin on ", 9), 0, "its second line is '%s'", line);
+        (void)sscanf(line, "admin on 127.0.0.1:%u", &process->admin_port);
+    }
 }
 
 int process_run_list(struct process *process, const char *const *args)

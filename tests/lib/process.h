@@ -14,9 +14,10 @@
 enum { PROCESS_TEXT = 64 * 1024 };
 
 struct process {
-    pid_t pid;     /* 0: none runs */
-    unsigned port; /* where it listens */
-    int status;    /* after its end: of its exit, or 128 and the signal that ended it */
+    pid_t pid;           /* 0: none runs */
+    unsigned port;       /* where it listens */
+    unsigned admin_port; /* where it tells figures; 0: nowhere, or not on a port */
+    int status;          /* after its end: of its exit, or 128 and the signal that ended it */
     int out, err;
     size_t out_len;
     char greeting[256];          /* the line "listening on ..." */
@@ -25,7 +26,7 @@ struct process {
     char err_text[PROCESS_TEXT]; /* what process_errors() gave */
 };
 
-/* Starts the server on a free port, without an access log, and with these options, which count more. Returns when it
+/* Starts the server on free ports, without an access log, and with these options, which count more. Returns when it
  * listens. */
 #define process_start(process, ...) process_start_list(process, (const char *const[]){__VA_ARGS__, NULL})
 void process_start_list(struct process *process, const char *const *args);
