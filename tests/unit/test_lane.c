@@ -91,3 +91,47 @@ Test(lane, asks_to_retry_after_whole_seconds_from_one_to_an_hour)
         cr_expect_eq(lane_retry_after_s(&lane, rows[i].waiting), rows[i].seconds, "row %zu", i);
     }
 }
+
+/* ---- full ---- */
+
+Test(lane, is_full_from_the_first_refusal_on)
+{
+    struct lane lane = {.max_waiting = 100};
+
+    cr_expect_eq(lane_full_ns(&lane, second, 100), 0);
+    lane_note_refusal(&lane, second);
+    lane_note_refusal(&lane, 2 * second);
+
+    cr_expect_eq(lane_full_ns(&lane, 4 * second, 100), 3 * second);
+}
+
+Test(lane, stays_full_while_its_free_places_are_taken_at_once)
+{
+    struct lane lane = {.max_waiting = 100};
+
+    lane_note_refusal(&lane, second);
+    lane_note_end(&lane, 2 * second, 76);
+
+    cr_expect_eq(lane_full_ns(&lane, 4 * second, 76), 3 * second);
+}
+
+Test(lane, is_not_full_once_a_quarter_of_its_places_is_free)
+{
+    struct lane lane = {.max_waiting = 100};
+
+    lane_note_refusal(&lane, second);
+    lane_note_end(&lane, 2 * second, 75);
+    cr_expect_eq(lane_full_ns(&lane, 4 * second, 100), 0, "an end saw it");
+
+    lane_note_refusal(&lane, second);
+    cr_expect_eq(lane_full_ns(&lane, 4 * second, 75), 0, "its jobs were taken back");
+}
+
+Test(lane, of_one_place_is_full_until_that_is_free)
+{
+    struct lane lane = {.max_waiting = 1};
+
+    lane_note_refusal(&lane, second);
+    cr_expect_eq(lane_full_ns(&lane, 3 * second, 1), 2 * second);
+    cr_expect_eq(lane_full_ns(&lane, 3 * second, 0), 0);
+}

@@ -199,3 +199,56 @@ Test(queue, its_counters_are_right_after_any_operation)
         expect_counters(seen, 3);
     }
 }
+
+/* ---- tallies ---- */
+
+static struct pool_tally tally;
+
+static void expect_tally(unsigned step, uint64_t admitted, uint64_t finished, uint64_t cancelled, unsigned running)
+{
+    cr_expect_eq(tally.admitted, admitted, "step %u", step);
+    cr_expect_eq(tally.finished, finished, "step %u", step);
+    cr_expect_eq(tally.cancelled, cancelled, "step %u", step);
+    cr_expect_eq(tally.running, running, "step %u", step);
+    cr_expect_eq(tally.waiting + tally.running, admitted - finished - cancelled, "step %u", step);
+}
+
+Test(queue, a_tally_holds_together_at_every_step)
+{
+    lane_init(&a, &queue, 3, 0);
+    for (unsigned i = 0; i < 5; i++)
+        jobs[i].tally = &tally;
+    push(&a, 0, 3);
+    expect_tally(1, 3, 0, 0, 0);
+    queue_push(&a, &jobs[3]); /* refused */
+    expect_tally(2, 3, 0, 0, 0);
+    take();
+    expect_tally(3, 3, 0, 0, 1);
+    queue_remove(&jobs[2]);
+    expect_tally(4, 3, 0, 1, 1);
+    push(&a, 4, 1);
+    expect_tally(5, 4, 0, 1, 1);
+    jobs[0].started_ns = 10;
+    jobs[0].finished_ns = 30;
+    jobs[0].cpu_ns = 5;
+    queue_finish(&jobs[0]);
+    expect_tally(6, 4, 1, 1, 0);
+    cr_expect_eq(tally.busy_ns, 20);
+    cr_expect_eq(tally.cpu_ns, 5);
+    take();
+    take();
+    queue_finish(&jobs[1]);
+    queue_finish(&jobs[4]);
+    expect_tally(7, 4, 3, 1, 0);
+}
+
+Test(queue, counts_only_jobs_that_name_a_tally)
+{
+    lane_init(&a, &queue, 3, 0);
+    jobs[1].tally = &tally;
+    push(&a, 0, 2);
+
+    cr_expect_eq(tally.admitted, 1);
+    take();
+    cr_expect_eq(tally.running, 0);
+}
