@@ -110,6 +110,7 @@ int admin_start(struct admin *admin, uv_loop_t *loop)
     admin->watch.on_sample = on_sample;
     admin->watch.sample_arg = admin;
     loop_watch_start(&admin->watch, loop);
+    on_sample(0, admin);
     uv_timer_init(loop, &admin->events_tick);
     uv_timer_init(loop, &admin->rows_tick);
     admin->events_tick.data = admin->rows_tick.data = admin;

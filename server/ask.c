@@ -50,6 +50,7 @@ static int own_address(const struct admin *admin, struct sockaddr_storage *ret_a
     struct sockaddr_in *ip4 = (struct sockaddr_in *)ret_address;
     struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)ret_address;
 
+    memset(ret_address, 0, sizeof(*ret_address));
     if (getsockname(admin->app->listener.fd, (struct sockaddr *)ret_address, (socklen_t *)&len) < 0)
         return -errno;
     if (ret_address->ss_family == AF_INET && ip4->sin_addr.s_addr == htonl(INADDR_ANY))

@@ -6,7 +6,7 @@
  */
 #include "loop_watch.h"
 
-enum { SAMPLE_MS = 100, TIMER_NS = 1000 * 1000 }; /* epoll and uv_now() count whole milliseconds: no lag */
+enum { HANDLES = 3, SAMPLE_MS = 100, TIMER_NS = 1000 * 1000 }; /* epoll and uv_now() count whole milliseconds: no lag */
 
 static void on_prepare(uv_prepare_t *prepare);
 static void on_check(uv_check_t *check);
@@ -15,14 +15,14 @@ static void on_handle_closed(uv_handle_t *handle);
 
 void loop_watch_start(struct loop_watch *watch, uv_loop_t *loop)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&watch->prepare, (uv_handle_t *)&watch->check,
-                              (uv_handle_t *)&watch->timer};
+    uv_handle_t *handles[HANDLES] = {(uv_handle_t *)&watch->prepare, (uv_handle_t *)&watch->check,
+                                     (uv_handle_t *)&watch->timer};
 
     uv_prepare_init(loop, &watch->prepare);
     uv_check_init(loop, &watch->check);
     uv_timer_init(loop, &watch->timer);
-    watch->n_open = sizeof(handles) / sizeof(handles[0]);
-    for (size_t i = 0; i < watch->n_open; i++) {
+    watch->n_open = HANDLES;
+    for (size_t i = 0; i < HANDLES; i++) {
         handles[i]->data = watch;
         uv_unref(handles[i]);
     }

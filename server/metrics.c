@@ -12,11 +12,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { LABELS_MAX = 512 };
+enum { LABELS_MAX = 512, PATH_SHOWN = 400 };
 
 static void add_routes(struct text *text, const hoist_app *app);
 static void add_jobs(struct text *text, const hoist_app *app);
@@ -24,6 +24,7 @@ static void add_pool(struct text *text, const hoist_app *app);
 static void add_loop(struct text *text, const struct admin *admin);
 static void add_connections(struct text *text, const hoist_app *app);
 static void add_process(struct text *text, const struct admin *admin);
+static uint64_t resident_pages(void);
 
 int admin_metrics(hoist_req *req, hoist_res *res)
 {
@@ -59,19 +60,11 @@ static void add_duration(struct text *text, const char *name, const char *type, 
     text_add(text, "\n");
 }
 
-/* method="GET",route="/sleep/:ms"; a pattern is printable, so only these two need a backslash. */
+/* method="GET",route="/sleep/:ms"; no pattern has a quote or a backslash in it (router.c). */
 static const char *labels_of(const struct route *route, char labels[LABELS_MAX])
 {
-    size_t len =
-        (size_t)snprintf(labels, LABELS_MAX, "method=\"%s\",route=\"", router_method_name(route->given.method));
-
-    for (const char *c = route->given.path; *c != '\0' && len < LABELS_MAX - 4; c++) {
-        if (*c == '"' || *c == '\\')
-            labels[len++] = '\\';
-        labels[len++] = *c;
-    }
-    labels[len++] = '"';
-    labels[len] = '\0';
+    (void)snprintf(labels, LABELS_MAX, "method=\"%s\",route=\"%.*s\"", router_method_name(route->given.method),
+                   PATH_SHOWN, route->given.path);
     return labels;
 }
 
@@ -214,9 +207,7 @@ static void add_process(struct text *text, const struct admin *admin)
 {
     struct rusage usage;
     struct timespec now;
-    unsigned long pages, resident;
-    char line[128] = "";
-    FILE *statm = fopen("/proc/self/statm", "re");
+    uint64_t resident;
 
     getrusage(RUSAGE_SELF, &usage);
     clock_gettime(CLOCK_REALTIME, &now);
@@ -227,10 +218,25 @@ static void add_process(struct text *text, const struct admin *admin)
                      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000);
     add_duration(text, "process_start_time_seconds", "gauge", "When the server began, since the epoch.",
                  (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - (uv_hrtime() - admin->begun_ns));
-    if (statm == NULL)
-        return;
-    if (fgets(line, sizeof(line), statm) != NULL && sscanf(line, "%lu %lu", &pages, &resident) == 2)
+    resident = resident_pages();
+    if (resident > 0)
         add_number(text, "process_resident_memory_bytes", "gauge", "Memory of the process that is in RAM.",
                    resident * (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
+/* The second number of /proc/self/statm (proc(5)); 0: the system has no such file. */
+static uint64_t resident_pages(void)
+{
+    FILE *statm = fopen("/proc/self/statm", "re");
+    char line[128] = "", *end = line;
+    uint64_t resident = 0;
+
+    if (statm == NULL)
+        return 0;
+    if (fgets(line, sizeof(line), statm) != NULL) {
+        (void)strtoul(line, &end, 10);
+        resident = strtoul(end, NULL, 10);
+    }
     (void)fclose(statm);
+    return resident;
 }

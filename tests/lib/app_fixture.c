@@ -332,13 +332,18 @@ static const struct conn_io wire_io = {
 
 void wire_open(struct wire *wire, struct app_fixture *f)
 {
+    wire_open_on(wire, f, &f->app->server);
+}
+
+void wire_open_on(struct wire *wire, struct app_fixture *f, struct server *server)
+{
     memset(wire, 0, offsetof(struct wire, out));
     wire->out_len = 0;
     wire->f = f;
     wire->room = SIZE_MAX;
     cr_assert_eq(uv_check_init(&f->loop, &wire->closing), 0);
     wire->closing.data = wire;
-    conn_open(&wire->conn, &f->app->server, &wire_io);
+    conn_open(&wire->conn, server, &wire_io);
 }
 
 size_t wire_send_cut(struct wire *wire, const char *bytes, size_t len, size_t step)

@@ -111,6 +111,9 @@ struct wire {
 /* With room for everything. */
 void wire_open(struct wire *wire, struct app_fixture *f);
 
+/* To another server of the app: its admin listener's. */
+void wire_open_on(struct wire *wire, struct app_fixture *f, struct server *server);
+
 /* The client sends: in pieces of step bytes (0: whole), until the connection stops reading or closes. The bytes are
  * gone after each piece. Returns how many were read. */
 size_t wire_send_cut(struct wire *wire, const char *bytes, size_t len, size_t step);

@@ -55,6 +55,9 @@ const struct response *client_receive_head(struct client *client);
 /* The value of its first field of that name, in any case; NULL: there is none. */
 const char *response_field(const struct response *response, const char *name);
 
+/* Waits until text is among the bytes that were not received yet. */
+void client_await(struct client *client, const char *text);
+
 /* Has anything come that was not received yet, now? */
 bool client_has_bytes(struct client *client);
 

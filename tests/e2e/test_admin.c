@@ -1,0 +1,268 @@
+/* The admin listener of the built program: what it tells, who may ask, and what it changes. */
+#include "lib/client.h"
+#include "lib/process.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct process server;
+
+static void close_all(void)
+{
+    client_close_all();
+    process_close(&server);
+}
+
+TestSuite(admin, .fini = close_all, .timeout = 60);
+
+/* request: method and target. */
+static const struct response *ask(const char *request, const char *fields)
+{
+    struct client *client = client_open_admin(&server);
+    char text[512];
+
+    (void)snprintf(text, sizeof(text), "%s HTTP/1.1\r\n%s\r\n", request, fields);
+    client_send(client, text);
+    return client_receive(client);
+}
+
+static const struct response *get(const char *target)
+{
+    char request[128];
+
+    (void)snprintf(request, sizeof(request), "GET %s", target);
+    return ask(request, "Host: localhost\r\n");
+}
+
+/* Of an answer that has no length: an HTTP/1.0 client gets it without chunks. */
+static const struct response *get_stream(const char *target)
+{
+    struct client *client = client_open_admin(&server);
+    char text[128];
+
+    (void)snprintf(text, sizeof(text), "GET %s HTTP/1.0\r\n\r\n", target);
+    client_send(client, text);
+    return client_receive(client);
+}
+
+static bool says(const struct response *response, const char *text)
+{
+    return strstr(response->body, text) != NULL;
+}
+
+Test(admin, tells_its_health)
+{
+    process_start(&server, "--workers", "2");
+
+    cr_expect_str_eq(get("/live")->body, "{\"live\":true}");
+    cr_expect_str_eq(get("/ready")->body, "{\"ready\":true}");
+}
+
+Test(admin, is_not_to_be_found_on_the_data_listener)
+{
+    static const char *const paths[] = {"/live", "/ready", "/stats", "/metrics", "/trace", "/spans", "/events"};
+    struct client *client;
+
+    process_start(&server, "--workers", "1");
+    client = client_open(&server);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        client_get(client, paths[i]);
+        cr_expect_eq(client_receive(client)->status, 404, "%s", paths[i]);
+    }
+}
+
+Test(admin, answers_only_for_loopback_and_itself)
+{
+    static const struct {
+        const char *fields;
+        int status;
+    } rows[] = {
+        {"Host: localhost\r\n", 200},
+        {"Host: LOCALHOST:1\r\n", 200},
+        {"Host: 127.0.0.1:8001\r\n", 200},
+        {"Host: 127.1.2.3\r\n", 200},
+        {"Host: [::1]:8001\r\n", 200},
+        {"Host: example.org\r\n", 403},
+        {"Host: 127.0.0.1.example.org\r\n", 403},
+        {"Host: localhost.example.org:8001\r\n", 403},
+        {"Host: 192.0.2.1\r\n", 403},
+        {"Host: [2001:db8::1]:8001\r\n", 403},
+        {"Host: localhost\r\nOrigin: http://localhost\r\n", 200},
+        {"Host: localhost:1\r\nOrigin: http://localhost:1\r\n", 200},
+        {"Host: localhost\r\nOrigin: http://example.org\r\n", 403},
+        {"Host: localhost\r\nOrigin: https://localhost\r\n", 403},
+        {"Host: localhost\r\nOrigin: null\r\n", 403},
+    };
+
+    process_start(&server, "--workers", "1");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_eq(ask("GET /stats", rows[i].fields)->status, rows[i].status, "%s", rows[i].fields);
+}
+
+Test(admin, changes_nothing_by_get)
+{
+    process_start(&server, "--workers", "1", "--workers-max", "4");
+
+    cr_expect_eq(get("/workers?n=3")->status, 405);
+    cr_expect_eq(get("/requests?path=/dummy")->status, 405);
+    cr_expect(says(get("/stats"), "\"workers\":1,\"workers_max\":4"));
+}
+
+Test(admin, changes_the_number_of_workers_within_its_range)
+{
+    process_start(&server, "--workers", "1", "--workers-max", "4");
+
+    cr_expect_str_eq(ask("PUT /workers?n=4", "Host: localhost\r\n")->body, "{\"workers\":4}");
+    cr_expect(says(get("/stats"), "\"workers\":4"));
+    cr_expect_str_eq(ask("PUT /workers?n=5", "Host: localhost\r\n")->body,
+                     "{\"error\":\"n: '5' is not a number from 1 to 4\"}");
+    cr_expect_eq(ask("PUT /workers?n=0", "Host: localhost\r\n")->status, 400);
+    cr_expect_eq(ask("PUT /workers", "Host: localhost\r\n")->status, 400);
+    cr_expect(says(get("/stats"), "\"workers\":4"));
+}
+
+Test(admin, has_no_workers_to_change_under_the_inline_executor)
+{
+    process_start(&server, "--executor", "inline");
+
+    cr_expect_eq(ask("PUT /workers?n=1", "Host: localhost\r\n")->status, 409);
+}
+
+/* Turns to the server until it says so. */
+static void await(const char *target, const char *text)
+{
+    while (!says(get(target), text))
+        ;
+}
+
+Test(admin, lets_the_server_ask_itself)
+{
+    process_start(&server, "--workers", "2");
+
+    cr_expect_str_eq(ask("POST /requests?path=/sleep/1&n=20", "Host: localhost\r\n")->body, "{\"requests\":20}");
+    await("/stats", "\"admitted\":20,\"finished\":20");
+    cr_expect_eq(ask("POST /requests?path=sleep", "Host: localhost\r\n")->status, 400);
+    cr_expect_eq(ask("POST /requests?path=/a%0d%0ab", "Host: localhost\r\n")->status, 400);
+    cr_expect_eq(ask("POST /requests?path=/dummy&n=1001", "Host: localhost\r\n")->status, 400);
+}
+
+Test(admin, tells_what_became_of_each_request)
+{
+    const char *row;
+    unsigned n = 0;
+
+    process_start(&server, "--workers", "1");
+    ask("POST /requests?path=/sleep/1&n=3", "Host: localhost\r\n");
+    await("/stats", "\"finished\":3");
+    row = get_stream("/spans?seconds=60")->body;
+    cr_expect_eq(strncmp(row, "id,method,route,run,seat,status,outcome,received_s,started_s,finished_s,cpu_s,", 78), 0);
+    while ((row = strstr(row, ",GET,/sleep/:ms,offload,0,200,answered,")) != NULL) {
+        n++;
+        row++;
+    }
+    cr_expect_eq(n, 3);
+}
+
+/* Brackets and quotes fit together. */
+static bool is_closed_json(const char *text)
+{
+    char open[64];
+    unsigned depth = 0;
+    bool in_string = false;
+
+    for (; *text != '\0'; text++) {
+        if (in_string) {
+            if (*text == '\\')
+                text++;
+            else
+                in_string = *text != '"';
+        } else if (*text == '"') {
+            in_string = true;
+        } else if (*text == '{' || *text == '[') {
+            open[depth++ % sizeof(open)] = *text == '{' ? '}' : ']';
+        } else if (*text == '}' || *text == ']') {
+            if (depth == 0 || open[--depth % sizeof(open)] != *text)
+                return false;
+        }
+    }
+    return depth == 0 && !in_string;
+}
+
+Test(admin, its_json_is_whole)
+{
+    process_start(&server, "--workers", "3");
+    ask("POST /requests?path=/sleep/1&n=500", "Host: localhost\r\n");
+    await("/stats", "\"waiting\":0");
+
+    cr_expect(is_closed_json(get("/stats")->body));
+    cr_expect(is_closed_json(get_stream("/trace?seconds=60")->body));
+}
+
+Test(admin, a_trace_has_a_track_for_each_worker_and_a_bar_for_each_run)
+{
+    const struct response *trace;
+
+    process_start(&server, "--workers", "2");
+    ask("POST /requests?path=/sleep/1&n=2", "Host: localhost\r\n");
+    await("/stats", "\"finished\":2");
+    trace = get_stream("/trace");
+
+    cr_expect(says(trace, "{\"name\":\"worker 1\"}"));
+    cr_expect(says(trace, "\"ph\":\"X\",\"cat\":\"run\",\"pid\":1,\"tid\":2,\"name\":\"/sleep/:ms\""));
+    cr_expect(says(trace, "\"ph\":\"b\",\"cat\":\"wait\""));
+    cr_expect(says(trace, "\"ph\":\"C\",\"pid\":1,\"name\":\"jobs\""));
+}
+
+Test(admin, events_come_while_somebody_listens)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1");
+    client = client_open_admin(&server);
+    client_send(client, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client_await(client, "data: {\"t\":");
+    client_ask(&server, "/sleep/1");
+
+    client_await(client, "\"path\":\"/sleep/:ms\",\"run\":\"offload\",\"waiting\":0,\"running\":0,\"abandoned\":0,"
+                         "\"shed\":0,\"finished\":1");
+}
+
+Test(admin, says_that_it_is_not_ready_while_it_drains)
+{
+    struct client *held;
+
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    held = client_hold_worker(&server, 1);
+    process_signal(&server, SIGTERM);
+    client_await_refusal(&server);
+
+    await("/ready", "draining");
+    cr_expect_eq(get("/ready")->status, 503);
+    cr_expect_eq(get("/live")->status, 200);
+    client_reset(held);
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+Test(admin, says_that_it_is_not_ready_when_a_queue_stays_full)
+{
+    struct client *held;
+
+    process_start(&server, "--workers", "1", "--queue", "1", "--ready-full-ms", "1", "--heavy-ms", "1", "--access-log",
+                  "-");
+    held = client_hold_worker(&server, 1);
+    cr_expect_eq(get("/ready")->status, 200);
+    ask("POST /requests?path=/&n=5", "Host: localhost\r\n");
+
+    await("/ready", "the queue of / has been full for ");
+    client_reset(held);
+}
+
+Test(admin, can_be_switched_off)
+{
+    process_start(&server, "--workers", "1", "--admin", "off");
+
+    cr_expect_eq(server.admin_port, 0);
+    cr_expect_eq(process_stop(&server), 0);
+}

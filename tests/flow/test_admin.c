@@ -1,0 +1,179 @@
+/* The admin listener from inside: memory that runs out at every place, clients that do not read, and its close. */
+#include "lib/app_fixture.h"
+#include "lib/fail_malloc.h"
+
+#include <string.h>
+
+enum { JOBS = 50 };
+
+static struct app_fixture f;
+static struct wire w;
+
+static int quick(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, "quick");
+}
+
+static int later(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    return hoist_later(req, 1000000, quick);
+}
+
+static const hoist_route routes[] = {
+    {.path = "/quick", .handler = quick},
+    {.path = "/a,b", .handler = later, .run = HOIST_ASYNC},
+};
+
+static void open_all(void)
+{
+    app_fixture_serve(&f, &(hoist_config){.workers = 2, .admin = "127.0.0.1:0"}, routes, 2);
+}
+
+static void close_all(void)
+{
+    app_fixture_close(&f);
+}
+
+TestSuite(admin, .init = open_all, .fini = close_all, .timeout = 60);
+
+static void open_admin(void)
+{
+    wire_open_on(&w, &f, &f.app->admin.server);
+}
+
+static void ask(const char *request)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: localhost\r\n\r\n", request);
+    wire_send(&w, text);
+}
+
+static bool says(const char *text)
+{
+    return memmem(w.out, w.out_len, text, strlen(text)) != NULL;
+}
+
+static void await(const char *text)
+{
+    LOOP_SPIN_UNTIL(&f.loop, says(text) || w.is_closed);
+    cr_expect(says(text), "'%s' is not in: %.*s", text, (int)w.out_len, w.out);
+}
+
+/* As many jobs have been served. */
+static void serve_some(unsigned n)
+{
+    char text[64];
+
+    (void)snprintf(text, sizeof(text), "POST /requests?path=/quick&n=%u", n);
+    open_admin();
+    ask(text);
+    LOOP_RUN_UNTIL(&f.loop, f.app->routes->figures.run.count == n && f.app->admin.n_asks == 0);
+    wire_close(&w);
+}
+
+Test(admin, survives_an_allocation_that_fails_anywhere)
+{
+    static const struct {
+        const char *request, *end;
+    } rows[] = {
+        {"GET /stats", "]}\n"},      {"GET /metrics", "process_resident_memory_bytes"},
+        {"GET /spans", "0\r\n\r\n"}, {"GET /trace", "0\r\n\r\n"},
+        {"GET /ready", "true}"},
+    };
+
+    serve_some(JOBS);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool has_failed = true;
+
+        for (unsigned n = 1; has_failed; n++) {
+            open_admin();
+            fail_malloc_at(n);
+            ask(rows[i].request);
+            LOOP_SPIN_UNTIL(&f.loop, says(rows[i].end) || says(" 503 ") || w.is_closed);
+            has_failed = fail_malloc_failed();
+            fail_malloc_at(0);
+            cr_expect(has_failed || says(rows[i].end), "%s, allocation %u", rows[i].request, n);
+            if (!w.is_closed)
+                wire_close(&w);
+        }
+    }
+    cr_expect_null(f.app->admin.rows);
+}
+
+Test(admin, tells_its_page_that_events_were_missed)
+{
+    uv_timer_t *tick = &f.app->admin.events_tick;
+    uint64_t begun_ms;
+
+    open_admin();
+    ask("GET /events");
+    await("\"missed\":0");
+    uv_timer_set_repeat(tick, 1);
+    uv_timer_again(tick);
+    w.room = 10;
+    LOOP_SPIN_UNTIL(&f.loop, w.has_write);
+    begun_ms = uv_now(&f.loop);
+    LOOP_SPIN_UNTIL(&f.loop, uv_now(&f.loop) > begun_ms + 2); /* at least one tick finds it unsent */
+    w.room = SIZE_MAX;
+    wire_take(&w, SIZE_MAX);
+    w.out_len = 0;
+
+    LOOP_SPIN_UNTIL(&f.loop, says("\"missed\":"));
+    cr_expect_not(says("\"missed\":0"));
+    wire_close(&w);
+    cr_expect_null(f.app->admin.events);
+    cr_expect_not(uv_is_active((uv_handle_t *)&f.app->admin.events_tick), "nobody listens: nothing ticks");
+}
+
+Test(admin, tells_of_what_waits_and_runs_now)
+{
+    serve_some(1);
+    open_admin();
+    ask("POST /requests?path=/a,b&n=2");
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_count(&f, EXCHANGE_TIMED) == 2);
+    w.out_len = 0;
+    ask("GET /spans");
+    await("0\r\n\r\n");
+
+    cr_expect(says(",GET,\"/a,b\",async,-1,0,,"));
+    w.out_len = 0;
+    ask("GET /trace");
+    await("0\r\n\r\n");
+    cr_expect(says("\"cat\":\"async\""));
+    cr_expect(says("\"name\":\"/a,b\""));
+    wire_close(&w);
+}
+
+Test(admin, lets_its_requests_to_itself_go_when_it_closes)
+{
+    open_admin();
+    ask("POST /requests?path=/a,b&n=2");
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_count(&f, EXCHANGE_TIMED) == 2);
+    ask("GET /events");
+    cr_expect_eq(f.app->admin.n_asks, 2);
+    server_abort(&f.app->server);
+    app_fixture_stop(&f);
+
+    cr_expect(w.is_closed);
+}
+
+Test(admin, a_port_that_is_taken_is_a_clear_error)
+{
+    char text[64];
+    hoist_app *app;
+
+    (void)admin_text(&f.app->admin, text, sizeof(text));
+    cr_assert_eq(hoist_app_new(&app, &(hoist_config){.workers = 1, .admin = text}), 0);
+    cr_assert_eq(hoist_app_route(app, &routes[0]), 0);
+
+    cr_expect_eq(hoist_app_listen(app), -EADDRINUSE);
+    cr_expect_not_null(strstr(hoist_app_error(app), "admin: cannot listen on 127.0.0.1:"), "%s", hoist_app_error(app));
+    cr_expect_eq(hoist_app_free(app), 0);
+    cr_assert_eq(hoist_app_new(&app, &(hoist_config){.workers = 1, .admin = "here"}), 0);
+    cr_expect_eq(hoist_app_listen(app), -EINVAL);
+    cr_expect_str_eq(hoist_app_error(app), "admin: 'here' is not HOST:PORT or unix:PATH");
+    cr_expect_eq(hoist_app_free(app), 0);
+}

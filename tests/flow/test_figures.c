@@ -1,0 +1,215 @@
+/* What is counted, at every step of a scripted run, and what is told of each request afterwards. */
+#include "lib/app_fixture.h"
+#include "lib/gate.h"
+#include "server/totals.h"
+
+#include <string.h>
+
+enum { PEERS = 8, QUEUE = 3 };
+
+static struct app_fixture f;
+static struct gate gate;
+static struct peer peers[PEERS];
+
+static int held(hoist_req *req, hoist_res *res)
+{
+    gate_pass(&gate, 0);
+    return hoist_reply_text(res, 200, hoist_req_query(req));
+}
+
+static int dummy(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, "dummy");
+}
+
+static const hoist_route routes[] = {
+    {.path = "/held", .handler = held},
+    {.path = "/dummy", .handler = dummy, .run = HOIST_INLINE},
+};
+
+static void open_all(void)
+{
+    app_fixture_serve(&f, &(hoist_config){.workers = 1, .max_waiting = QUEUE}, routes, 2);
+    cr_assert_eq(spans_init(&f.app->server.job_spans, 64), 0);
+    cr_assert_eq(spans_init(&f.app->server.loop_spans, 64), 0);
+    gate_open(&gate, &f.loop);
+}
+
+static void close_all(void)
+{
+    gate_let_all_go(&gate);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
+    gate_close(&gate);
+    app_fixture_close(&f);
+}
+
+TestSuite(figures, .init = open_all, .fini = close_all, .timeout = 30);
+
+static struct job_figures now(void)
+{
+    struct job_figures figures;
+
+    totals_of_route(f.app, f.app->routes, &figures);
+    return figures;
+}
+
+/* Asks, and turns the loop until the job is in its lane. */
+static void ask(unsigned i)
+{
+    uint64_t admitted = now().jobs.admitted;
+
+    peer_open(&peers[i], &f);
+    peer_get(&peers[i], "/held");
+    LOOP_RUN_UNTIL(&f.loop, now().jobs.admitted == admitted + 1);
+}
+
+static void expect(unsigned step, unsigned waiting, unsigned running, uint64_t finished, uint64_t cancelled)
+{
+    struct job_figures figures = now();
+    struct totals totals;
+
+    cr_expect_eq(figures.jobs.waiting, waiting, "step %u: %u wait", step, figures.jobs.waiting);
+    cr_expect_eq(figures.jobs.running, running, "step %u: %u run", step, figures.jobs.running);
+    cr_expect_eq(figures.jobs.finished, finished, "step %u", step);
+    cr_expect_eq(figures.jobs.cancelled, cancelled, "step %u", step);
+    cr_expect_eq(figures.jobs.waiting + figures.jobs.running,
+                 figures.jobs.admitted - figures.jobs.finished - figures.jobs.cancelled, "step %u", step);
+    totals_read(f.app, &totals);
+    cr_expect_eq(totals.all.jobs.waiting, totals.pool.waiting, "step %u", step);
+    cr_expect_eq(totals.all.jobs.running, totals.pool.busy, "step %u", step);
+}
+
+Test(figures, waiting_and_running_are_what_was_admitted_and_has_not_ended)
+{
+    expect(0, 0, 0, 0, 0);
+    ask(0);
+    gate_run_until_inside(&gate, 1);
+    expect(1, 0, 1, 0, 0);
+    ask(1);
+    ask(2);
+    ask(3);
+    expect(2, 3, 1, 0, 0);
+    peer_open(&peers[4], &f);
+    peer_get(&peers[4], "/held");
+    cr_expect_eq(peer_answer(&peers[4], 0)->status, 503);
+    expect(3, 3, 1, 0, 0);
+    cr_expect_eq(now().shed, 1);
+    peer_reset(&peers[2]);
+    LOOP_RUN_UNTIL(&f.loop, now().jobs.cancelled == 1);
+    expect(4, 2, 1, 0, 1);
+    gate_let_go(&gate, 1);
+    gate_run_until_inside(&gate, 1);
+    expect(5, 1, 1, 1, 1);
+    peer_reset(&peers[1]);
+    LOOP_RUN_UNTIL(&f.loop, now().abandoned == 1);
+    expect(6, 1, 1, 1, 1);
+    gate_let_all_go(&gate);
+    LOOP_RUN_UNTIL(&f.loop, now().jobs.finished == 3 && now().abandoned == 0);
+    expect(7, 0, 0, 3, 1);
+}
+
+/* The span number n from the end. */
+static const struct span *last(uint64_t n)
+{
+    const struct spans *spans = &f.app->server.job_spans;
+
+    cr_assert_gt(spans->next, n);
+    return spans_at(spans, spans->next - 1 - n);
+}
+
+Test(figures, the_span_of_an_answer_has_all_its_times_in_order)
+{
+    const struct span *span;
+
+    ask(0);
+    gate_let_all_go(&gate);
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 200);
+
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
+    span = last(0);
+    cr_expect_eq(span->outcome, SPAN_ANSWERED);
+    cr_expect_eq(span->status, 200);
+    cr_expect_eq(span->seat, 0);
+    cr_expect(0 < span->received_ns && span->received_ns <= span->queued_ns && span->queued_ns <= span->started_ns &&
+              span->started_ns <= span->ended_ns);
+    cr_expect_eq(f.app->routes->figures.wait.count, 1);
+    cr_expect_eq(f.app->routes->figures.wait.sum_ns, span->started_ns - span->queued_ns);
+    cr_expect_eq(f.app->routes->figures.run.sum_ns, span->ended_ns - span->started_ns);
+}
+
+Test(figures, the_spans_of_those_that_never_ran_say_why)
+{
+    ask(0);
+    gate_run_until_inside(&gate, 1);
+    ask(1);
+    ask(2);
+    ask(3);
+    peer_open(&peers[4], &f);
+    peer_get(&peers[4], "/held");
+    peer_answer(&peers[4], 0);
+    cr_expect_eq(last(0)->outcome, SPAN_SHED);
+    cr_expect_eq(last(0)->status, 503);
+    cr_expect_eq(last(0)->queued_ns, 0);
+    peer_reset(&peers[3]);
+    LOOP_RUN_UNTIL(&f.loop, now().jobs.cancelled == 1);
+    cr_expect_eq(last(0)->outcome, SPAN_CANCELLED);
+    cr_expect_eq(last(0)->status, 0);
+    app_fixture_hurry_deadlines(&f);
+    LOOP_SPIN_UNTIL(&f.loop, peer_answers(&peers[1]) == 1 && peer_answers(&peers[2]) == 1);
+
+    for (uint64_t n = 0; n < 2; n++) {
+        cr_expect_eq(last(n)->outcome, SPAN_EXPIRED);
+        cr_expect_eq(last(n)->status, 503);
+        cr_expect_neq(last(n)->queued_ns, 0);
+        cr_expect_eq(last(n)->started_ns, 0);
+        cr_expect_eq(last(n)->seat, SPAN_ON_LOOP);
+    }
+    cr_expect_eq(f.app->routes->figures.wait.count, 3, "time in the queue counts, however it ends");
+    cr_expect_eq(f.app->routes->figures.run.count, 0);
+}
+
+Test(figures, the_span_of_an_abandoned_one_ends_when_its_handler_does)
+{
+    ask(0);
+    gate_run_until_inside(&gate, 1);
+    app_fixture_hurry_deadlines(&f);
+    LOOP_SPIN_UNTIL(&f.loop, peer_answers(&peers[0]) == 1);
+    cr_expect_eq(now().abandoned, 1);
+    cr_expect_eq(f.app->server.job_spans.next, 0);
+    gate_let_all_go(&gate);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
+
+    cr_expect_eq(last(0)->outcome, SPAN_ABANDONED);
+    cr_expect_eq(last(0)->status, 504);
+    cr_expect_eq(last(0)->seat, 0);
+    cr_expect_eq(now().abandoned, 0);
+}
+
+Test(figures, the_loops_own_requests_have_spans_of_their_own)
+{
+    peer_open(&peers[0], &f);
+    peer_get(&peers[0], "/dummy");
+    peer_answer(&peers[0], 0);
+
+    cr_expect_eq(f.app->server.job_spans.next, 0);
+    cr_assert_eq(f.app->server.loop_spans.next, 1);
+    cr_expect_eq(spans_at(&f.app->server.loop_spans, 0)->seat, SPAN_ON_LOOP);
+    cr_expect_eq(spans_at(&f.app->server.loop_spans, 0)->route, 1);
+    cr_expect_eq(f.app->routes->next->figures.run.count, 1);
+    cr_expect_eq(f.app->routes->next->figures.wait.count, 0);
+}
+
+Test(figures, answers_are_counted_by_status_and_route)
+{
+    peer_open(&peers[0], &f);
+    peer_send(&peers[0], "GET /dummy HTTP/1.1\r\nHost: t\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: t\r\n\r\nBAD\r\n\r\n");
+    LOOP_RUN_UNTIL(&f.loop, peer_answers(&peers[0]) == 3);
+
+    cr_expect_eq(f.app->routes->next->figures.answers.by_status[200 - FIGURES_STATUS_MIN], 1);
+    cr_expect_eq(f.app->server.figures.unrouted.by_status[404 - FIGURES_STATUS_MIN], 1);
+    cr_expect_eq(f.app->server.figures.unrouted.by_status[400 - FIGURES_STATUS_MIN], 1);
+    cr_expect_eq(f.app->server.figures.answers, 3);
+    cr_expect_eq(f.app->server.figures.accepted, 1);
+    cr_expect_gt(f.app->server.figures.received, 60);
+}
