@@ -25,7 +25,9 @@ static void submit(struct exchange *x);
 static void shed(struct exchange *x, const char *reason);
 static void on_work(struct pool_job *job);
 static void on_done(struct pool_job *job);
+static bool is_hopeless(const struct exchange *x);
 static void start_timer(struct exchange *x, unsigned ms);
+static bool end_if_left(struct exchange *x);
 static void on_timer(uv_timer_t *timer);
 static void on_deadline(struct deadline *deadline);
 static void on_queue_deadline(struct deadline *deadline);
@@ -213,10 +215,8 @@ static void start_timer(struct exchange *x, unsigned ms)
 {
     struct server *server = x->server;
 
-    if (x->conn == NULL) { /* abandoned: nobody waits for what would come later */
-        conclude(x, -ECANCELED);
+    if (end_if_left(x))
         return;
-    }
     x->state = EXCHANGE_TIMED;
     if (server->is_virtual) {
         server->virtual_ms += ms;
@@ -224,6 +224,20 @@ static void start_timer(struct exchange *x, unsigned ms)
     }
     uv_update_time(server->loop); /* the turn may have taken long; the wait begins now */
     uv_timer_start(&x->timer, on_timer, ms, 0);
+}
+
+/* Its client left while it was pending: nobody waits for what would come next. */
+static bool end_if_left(struct exchange *x)
+{
+    if (x->conn == NULL) {
+        conclude(x, -ECANCELED);
+        return true;
+    }
+    if (x->state != EXCHANGE_PENDING || !atomic_load_explicit(&x->req.cancelled, memory_order_relaxed))
+        return false;
+    give_up(x, SPAN_CANCELLED); /* it half-closed: dispatch_half_close() would have taken back what waits */
+    conn_close(x->conn, false);
+    return true;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -240,18 +254,14 @@ static void submit(struct exchange *x)
 {
     const struct route *route = x->req.route;
     struct lane *lane = route->lane;
-    uint64_t wait_ms;
 
-    if (x->conn == NULL) {
-        conclude(x, -ECANCELED);
+    if (end_if_left(x))
         return;
-    }
     if (x->server->pool == NULL) { /* the inline executor */
         call_on_loop(x, x->handler);
         return;
     }
-    wait_ms = lane_wait_ns(lane, pool_lane_waiting(x->server->pool, &lane->queue)) / 1000000;
-    if (wait_ms > route->given.timeout_ms || wait_ms > route->given.queue_timeout_ms) {
+    if (is_hopeless(x)) {
         shed(x, "the queue is too long to serve this request in time");
         return;
     }
@@ -267,6 +277,19 @@ static void submit(struct exchange *x)
     x->was_queued = true;
     x->queue_deadline.expired = on_queue_deadline;
     deadline_arm(&x->server->deadlines, &x->queue_deadline, route->given.queue_timeout_ms);
+}
+
+/* Would it wait longer than it may, as far as the lane's pace tells? One that has waited elsewhere may less. */
+static bool is_hopeless(const struct exchange *x)
+{
+    const struct route *route = x->req.route;
+    uint64_t wait_ns = lane_wait_ns(route->lane, pool_lane_waiting(x->server->pool, &route->lane->queue));
+
+    if (wait_ns == 0)
+        return false;
+    if (x->req.deadline_ns != 0 && uv_hrtime() + wait_ns > x->req.deadline_ns)
+        return true;
+    return route->given.queue_timeout_ms != HOIST_NO_LIMIT && wait_ns / 1000000 > route->given.queue_timeout_ms;
 }
 
 static void shed(struct exchange *x, const char *reason)

@@ -382,6 +382,25 @@ Test(async, never_goes_on_later_when_its_client_has_half_closed)
     cr_expect_eq(p.in_len, 0);
 }
 
+Test(async, neither_waits_nor_works_once_its_client_has_half_closed)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        ask(&p, "/pend");
+        run_until_pending();
+        peer_end(&p);
+        LOOP_RUN_UNTIL(&f.loop, hoist_req_cancelled(pending));
+        cr_expect_eq(i == 0 ? hoist_later(pending, 1, say) : hoist_offload(pending, held), HOIST_PENDING);
+        pending = NULL;
+        LOOP_RUN_UNTIL(&f.loop, p.at_end);
+
+        expect_endings("21");
+        cr_expect_eq(p.in_len, 0, "closed without an answer");
+        cr_expect_eq(f.app->server.n_exchanges, 0);
+        peer_close(&p);
+    }
+    cr_expect_eq(calls + gate_came(&gate), 0);
+}
+
 Test(async, stays_until_it_is_finished_when_its_client_has_left)
 {
     ask(&p, "/pend");

@@ -14,6 +14,7 @@ static struct app_fixture f;
 static struct gate gate;
 static struct peer peers[PEERS];
 static atomic_bool was_cancelled;
+static hoist_req *pending; /* what /pend waits with */
 
 /* Stops at the gate with the number in its query, and sees behind it whether anybody still waits. */
 static int held(hoist_req *req, hoist_res *res)
@@ -21,6 +22,14 @@ static int held(hoist_req *req, hoist_res *res)
     gate_pass(&gate, (unsigned)atoi(hoist_req_query(req)));
     atomic_store(&was_cancelled, hoist_req_cancelled(req));
     return hoist_reply_text(res, 200, hoist_req_query(req));
+}
+
+/* Goes on when the test says so. */
+static int pend(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    pending = req;
+    return HOIST_PENDING;
 }
 
 static int dummy(hoist_req *req, hoist_res *res)
@@ -33,7 +42,8 @@ static int dummy(hoist_req *req, hoist_res *res)
 static const hoist_route routes[] = {
     {.path = "/dummy", .handler = dummy, .run = HOIST_INLINE},
     {.path = "/blocker", .handler = held, .timeout_ms = HOIST_NO_LIMIT},
-    {.path = "/held", .handler = held},
+    {.path = "/held", .handler = held, .lane = "held"},
+    {.path = "/pend", .handler = pend, .run = HOIST_ASYNC, .lane = "held"},
     {.path = "/short", .handler = held, .timeout_ms = 1},
     {.path = "/short-queue", .handler = held, .queue_timeout_ms = 1},
     {.path = "/long-queue", .handler = held, .queue_timeout_ms = 3600000},
@@ -198,6 +208,25 @@ Test(late, is_refused_on_arrival_when_it_could_not_be_served_in_time)
     expect_still_open(2, 1);
     let_go_and_run_until_idle();
     cr_expect_eq(gate_came(&gate), 2);
+}
+
+/* The limit is 30 s; of a request that waited elsewhere less is left than of one that comes. */
+Test(late, is_refused_when_what_is_left_of_its_time_is_too_short)
+{
+    const uint64_t second = 1000000000;
+
+    ask_and_run(0, "/held");
+    ask_and_wait(1, "/held");
+    f.app->server.exchanges->req.route->lane->drain_ns = 20 * second;
+    ask(2, "/pend");
+    LOOP_RUN_UNTIL(&f.loop, pending != NULL);
+    pending->deadline_ns = uv_hrtime() + 10 * second;
+    cr_expect_eq(hoist_offload(pending, held), HOIST_PENDING);
+
+    cr_expect_eq(peer_answer(&peers[2], 0)->status, 503);
+    ask_and_wait(3, "/held");
+    let_go_and_run_until_idle();
+    cr_expect_eq(gate_came(&gate), 3);
 }
 
 /* ---- a client that leaves ---- */
