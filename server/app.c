@@ -8,6 +8,7 @@
 #include "app.h"
 
 #include "abi.h"
+#include "config.h"
 #include "exchange.h"
 #include "hoist_uv.h"
 #include "log.h"

@@ -54,9 +54,6 @@ int app_start(hoist_app *app, uv_loop_t *loop);
 /* Calls each(exchange, arg) for every exchange that nobody waits for and whose job still runs. Loop thread. */
 void app_each_stuck(hoist_app *app, void (*each)(const struct exchange *exchange, void *arg), void *arg);
 
-/* config with its defaults filled in. -EINVAL, and a line in error[error_size]: a value out of range. */
-int config_resolve(hoist_config *ret_config, const hoist_config *given, char *error, size_t error_size);
-
 /* A route with its defaults filled in, checked, in the router, with its lane. Errors as of hoist_app_route(). */
 int app_add_route(hoist_app *app, const hoist_route *given);
 

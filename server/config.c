@@ -1,5 +1,10 @@
-/* An app's configuration: defaults and ranges. */
-#include "app.h"
+/* An app's configuration: defaults and ranges.
+ *
+ * Happy path: defaults, then what follows from other fields and from the machine, then the ranges. Failures: -EINVAL
+ * and one line that names the field and its value. Close: nothing is held.
+ */
+#include "config.h"
+
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -13,6 +18,7 @@ enum {
     DESCRIPTORS_A_WORKER = 8, /* what one handler may have open */
 };
 
+static int check_ranges(const hoist_config *config, char *error, size_t error_size);
 static int limit_connections(hoist_config *config, char *error, size_t error_size);
 
 static void default_to(unsigned *value, unsigned standard)
@@ -21,13 +27,10 @@ static void default_to(unsigned *value, unsigned standard)
         *value = standard;
 }
 
-int config_resolve(hoist_config *config, const hoist_config *given, char *error, size_t error_size)
+void config_set_defaults(hoist_config *config)
 {
-    *config = *given;
     if (config->host == NULL)
         config->host = "127.0.0.1";
-    default_to(&config->workers, uv_available_parallelism());
-    default_to(&config->workers_max, config->workers);
     default_to(&config->max_waiting, 256);
     default_to(&config->timeout_ms, 30000);
     default_to(&config->queue_timeout_ms, HOIST_NO_LIMIT);
@@ -43,7 +46,22 @@ int config_resolve(hoist_config *config, const hoist_config *given, char *error,
         config->max_body = (size_t)1024 * 1024;
     if (config->max_reply == 0)
         config->max_reply = (size_t)16 * 1024 * 1024;
+}
 
+int config_resolve(hoist_config *config, const hoist_config *given, char *error, size_t error_size)
+{
+    int err;
+
+    *config = *given;
+    config_set_defaults(config);
+    default_to(&config->workers, uv_available_parallelism());
+    default_to(&config->workers_max, config->workers);
+    err = check_ranges(config, error, error_size);
+    return err < 0 ? err : limit_connections(config, error, error_size);
+}
+
+static int check_ranges(const hoist_config *config, char *error, size_t error_size)
+{
     if (config->port > 65535) {
         snprintf(error, error_size, "port: %u is not a number from 0 to 65535", config->port);
         return -EINVAL;
@@ -65,7 +83,7 @@ int config_resolve(hoist_config *config, const hoist_config *given, char *error,
         snprintf(error, error_size, "half_close: %d is none of enum hoist_half_close", (int)config->half_close);
         return -EINVAL;
     }
-    return limit_connections(config, error, error_size);
+    return 0;
 }
 
 /* A connection is a descriptor, and so are things that handlers open: without a share of their own they would fail

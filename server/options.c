@@ -1,12 +1,13 @@
 /* The table of options, and everything that reads it.
  *
- * Happy path: defaults, then the environment, then the command line, each value through set_value(); last what depends
- * on other options (workers, workers_max). --help walks the same table.
+ * Happy path: defaults (the table's own, and config.c's), then the environment, then the command line, each value
+ * through set_value(); last what depends on other options (workers, workers_max). --help walks the same table.
  * Failures: the first bad option ends it with one line of text. Close: nothing is allocated, nothing to close.
  */
 #include "options.h"
 
 #include "bind_address.h"
+#include "config.h"
 #include "log.h"
 #include "number.h"
 #include "option_table.h"
@@ -28,7 +29,7 @@ struct option {
     const char *name;
     size_t offset;      /* in struct options; ours only */
     void *value;        /* of the kind's type; option_at() sets ours */
-    const char *preset; /* the default; the program's own have theirs in *value */
+    const char *preset; /* the command line's own default; NULL: *value has it from elsewhere, if there is one */
     uint64_t min, max;
     const char *arg, *help;
 };
@@ -76,6 +77,8 @@ static void set_number(const struct option *option, uint64_t number);
 static int fail(struct error *error, const char *format, ...) HOIST_PRINTF(2, 3);
 static void print_option(const struct option *option, FILE *out);
 static void print_range(const struct option *option, FILE *out);
+static void print_default(const struct option *option, FILE *out);
+static void print_choice(const char *words, unsigned place, FILE *out);
 
 int options_read(struct options *ret_options, const hoist_program *program, int argc, char **argv, char *error,
                  size_t error_size)
@@ -207,6 +210,7 @@ static void set_defaults(struct options *options)
     struct error error = {text, sizeof(text)};
 
     *options = (struct options){0};
+    config_set_defaults(&options->config);
     for (size_t i = 0; i < TABLE_SIZE; i++) {
         struct option option = table[i];
         int err = 0;
@@ -425,16 +429,51 @@ static void print_range(const struct option *option, FILE *out)
 {
     bool is_size = option->kind == KIND_SIZE;
     bool has_range = is_size || option->kind == KIND_UINT || option->kind == KIND_LIMIT;
-    char buffer[NUMBER_TEXT], most[NUMBER_TEXT];
-    const char *preset = option->preset;
+    char least[NUMBER_TEXT], most[NUMBER_TEXT];
 
-    if (preset == NULL && option->kind == KIND_TEXT)
-        preset = *(const char **)option->value;
-    if (preset == NULL && option->kind == KIND_UINT && *(unsigned *)option->value >= option->min)
-        preset = number_text(*(unsigned *)option->value, false, buffer);
-    if (preset != NULL)
-        fprintf(out, "; default: %s", preset);
+    print_default(option, out);
     if (has_range)
-        fprintf(out, "; %s to %s", number_text(option->min, is_size, buffer), number_text(option->max, is_size, most));
+        fprintf(out, "; %s to %s", number_text(option->min, is_size, least), number_text(option->max, is_size, most));
     fputc('\n', out);
+}
+
+/* A number out of its range is none: something else decides. */
+static void print_default(const struct option *option, FILE *out)
+{
+    char buffer[NUMBER_TEXT];
+    uint64_t number = 0;
+
+    switch (option->kind) {
+    case KIND_UINT:
+    case KIND_LIMIT:
+        number = *(unsigned *)option->value;
+        if (option->kind == KIND_LIMIT && number == HOIST_NO_LIMIT)
+            number = 0;
+        break;
+    case KIND_SIZE:
+        number = *(size_t *)option->value;
+        break;
+    case KIND_TEXT:
+    case KIND_ADDRESS:
+    case KIND_LISTEN:
+        if (*(const char **)option->value != NULL)
+            fprintf(out, "; default: %s", *(const char **)option->value);
+        return;
+    case KIND_CHOICE:
+        print_choice(option->arg, *(unsigned *)option->value, out);
+        return;
+    case KIND_SWITCH:
+    case KIND_GROUP:
+        return;
+    }
+    if (number >= option->min)
+        fprintf(out, "; default: %s", number_text(number, option->kind == KIND_SIZE, buffer));
+}
+
+/* The word of that place. */
+static void print_choice(const char *words, unsigned place, FILE *out)
+{
+    for (; place > 0; place--)
+        words += strcspn(words, "|") + 1;
+    fprintf(out, "; default: %.*s", (int)strcspn(words, "|"), words);
 }

@@ -1,4 +1,6 @@
 /* An app's configuration: defaults and ranges. */
+#include "server/config.h"
+
 #include "server/app.h"
 
 #include <criterion/criterion.h>
@@ -49,6 +51,11 @@ Test(config, fills_every_field_that_is_zero_with_its_default)
     cr_expect_eq(config.drain_ms, 30000);
     cr_expect_eq(config.worker_nice, 10);
     cr_expect_not(config.server_timing);
+    cr_expect_eq(config.max_memory, 0);
+    cr_expect_null(config.admin);
+    cr_expect_eq(config.ready_full_ms, 5000);
+    cr_expect_eq(config.stuck_exit_ms, HOIST_NO_LIMIT);
+    cr_expect_not(config.reuseport);
 }
 
 Test(config, keeps_what_is_given)

@@ -1,4 +1,5 @@
 /* The command line and the environment: every option's value, default and range, and the lines about bad ones. */
+#include "server/config.h"
 #include "server/log.h"
 #include "server/options.h"
 
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 enum { ARGS_MAX = 16 };
 
@@ -56,31 +58,26 @@ static void read_good(const char *line)
     cr_assert_eq(err, 0, "%s: %s", line, error);
 }
 
-Test(options, defaults_are_as_documented)
+Test(options, defaults_are_those_of_an_app_but_for_two_ports)
+{
+    hoist_config expected = {.port = 8000};
+
+    read_good("");
+    config_set_defaults(&expected);
+    expected.workers = expected.workers_max = uv_available_parallelism();
+    cr_expect_str_eq(options.config.admin, "127.0.0.1:8001");
+    expected.admin = options.config.admin;
+
+    cr_expect_eq(memcmp(&options.config, &expected, sizeof(expected)), 0);
+}
+
+Test(options, defaults_of_the_process_are_as_documented)
 {
     read_good("");
 
-    cr_expect_str_eq(options.config.host, "127.0.0.1");
-    cr_expect_eq(options.config.port, 8000);
-    cr_expect_geq(options.config.workers, 1);
-    cr_expect_eq(options.config.workers_max, options.config.workers);
-    cr_expect_eq(options.config.executor, HOIST_EXECUTOR_POOL);
-    cr_expect_eq(options.config.half_close, HOIST_HALF_CLOSE_CANCEL);
-    cr_expect_eq(options.config.max_waiting, 256);
-    cr_expect_eq(options.config.timeout_ms, 30000);
-    cr_expect_eq(options.config.queue_timeout_ms, HOIST_NO_LIMIT);
-    cr_expect_eq(options.config.max_connections, 0);
-    cr_expect_eq(options.config.max_body, 1024 * 1024);
-    cr_expect_eq(options.config.max_reply, 16 * 1024 * 1024);
-    cr_expect_eq(options.config.header_timeout_ms, 10000);
-    cr_expect_eq(options.config.body_timeout_ms, 20000);
-    cr_expect_eq(options.config.write_timeout_ms, 20000);
-    cr_expect_eq(options.config.keep_alive_ms, 5000);
-    cr_expect_eq(options.config.drain_ms, 30000);
-    cr_expect_eq(options.config.worker_nice, 10);
-    cr_expect_not(options.config.server_timing);
     cr_expect_eq(options.worker_stack, 8 * 1024 * 1024);
     cr_expect_null(options.access_log);
+    cr_expect_eq(options.access_log_format, 0);
     cr_expect_eq(options.log_level, LOG_INFO);
 }
 
@@ -351,5 +348,36 @@ Test(options, help_shows_defaults_and_ranges_the_programs_too)
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         cr_expect_not_null(strstr(text, parts[i]), "%s", parts[i]);
+    free(text);
+}
+
+Test(options, help_shows_the_apps_defaults_as_they_would_be_given)
+{
+    static const struct {
+        const char *option, *end; /* of its line */
+    } rows[] = {
+        {"  --host ", "; default: 127.0.0.1"},
+        {"  --ready-full-ms ", "; default: 5000; 1 to 86400000"},
+        {"  --workers ", "; default: one for each CPU; 1 to 1024"},
+        {"  --executor ", "; default: pool"},
+        {"  --worker-nice ", "; default: 10; 0 to 19"},
+        {"  --queue ", "; default: 256; 1 to 1000000"},
+        {"  --queue-timeout-ms ", "; 0: no limit; default: 0; 0 to 86400000"},
+        {"  --max-body ", "; default: 1M; 1 to 1G"},
+        {"  --max-memory ", "; 0: no limit; default: 0; 0 to 1024G"},
+        {"  --max-connections ", "default: what descriptors allow, up to 10000; 1 to 1000000"},
+        {"  --server-timing ", "replies say how long they waited and ran"},
+    };
+    char *text = help();
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *line = strstr(text, rows[i].option), *end;
+
+        cr_assert_not_null(line, "%s", rows[i].option);
+        if (strcspn(line, "\n") < 40) /* the help of a long one is on a line of its own */
+            line = strchr(line, '\n') + 1;
+        end = line + strcspn(line, "\n") - strlen(rows[i].end);
+        cr_expect_eq(strncmp(end, rows[i].end, strlen(rows[i].end)), 0, "%.*s", (int)strcspn(line, "\n"), line);
+    }
     free(text);
 }

@@ -1,0 +1,14 @@
+/* An app's configuration: the one place of its defaults and ranges. hoist.h and --help tell them to people. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include "hoist.h"
+
+/* Sets each field that is zero and whose default is a number of its own. The others follow other fields or the machine:
+ * workers, workers_max, max_connections. */
+void config_set_defaults(hoist_config *config);
+
+/* given with all its defaults. -EINVAL, and a line in error[error_size]: a value out of range. */
+int config_resolve(hoist_config *ret_config, const hoist_config *given, char *error, size_t error_size);
+
+#endif
