@@ -1,14 +1,14 @@
 /* What a server holds after many clients is what it held before. */
 #include "lib/client.h"
 #include "lib/process.h"
+#include "lib/usage.h"
 
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
-enum { CLIENTS = 200, ROUNDS_MAX = 2000 };
+enum { CLIENTS = 200 };
 
 static struct process server;
 
@@ -20,43 +20,14 @@ static void tear_down(void)
 
 TestSuite(resources, .fini = tear_down);
 
-/* How many entries /proc/<pid>/<folder> has: fd, or task. */
-static unsigned count(const char *folder)
-{
-    char path[64];
-    unsigned n = 0;
-    DIR *dir;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)server.pid, folder);
-    dir = opendir(path);
-    cr_assert_not_null(dir);
-    while (readdir(dir) != NULL)
-        n++;
-    closedir(dir);
-    return n;
-}
-
-/* The server may see the last client leave only after its next turns. */
-static void expect_back_to(const char *folder, unsigned before, struct client *observer)
-{
-    unsigned now = count(folder);
-
-    for (unsigned i = 0; i < ROUNDS_MAX && now != before; i++) {
-        client_get(observer, "/dummy");
-        cr_assert_eq(client_receive(observer)->status, 200);
-        now = count(folder);
-    }
-    cr_expect_eq(now, before, "%s: %u, and %u before", folder, now, before);
-}
-
 static void start(struct client **ret_observer, unsigned *ret_fds, unsigned *ret_tasks)
 {
     process_start(&server, "--workers", "4", "--heavy-ms", "1");
     *ret_observer = client_open(&server);
     client_get(*ret_observer, "/");
     cr_assert_eq(client_receive(*ret_observer)->status, 200);
-    *ret_fds = count("fd");
-    *ret_tasks = count("task");
+    *ret_fds = usage_count(&server, "fd");
+    *ret_tasks = usage_count(&server, "task");
 }
 
 Test(resources, clients_that_come_and_go_leave_no_descriptor_and_no_thread)
@@ -70,37 +41,14 @@ Test(resources, clients_that_come_and_go_leave_no_descriptor_and_no_thread)
         clients[i] = client_open(&server);
         client_get(clients[i], paths[i % (sizeof(paths) / sizeof(paths[0]))]);
     }
-    cr_expect_geq(count("fd"), fds);
+    cr_expect_geq(usage_count(&server, "fd"), fds);
     for (unsigned i = 0; i < CLIENTS; i++) {
         cr_expect_neq(client_receive(clients[i])->status, 0);
         client_close(clients[i]);
     }
 
-    expect_back_to("fd", fds, observer);
-    expect_back_to("task", tasks, observer);
-}
-
-Test(resources, clients_that_leave_rudely_leave_no_descriptor)
-{
-    static const char *const begun[] = {"",
-                                        "GE",
-                                        "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
-                                        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc",
-                                        "GET /sleep/3600000 HTTP/1.1\r\nHost: h\r\n\r\n",
-                                        "nonsense\r\n\r\n"};
-    struct client *clients[CLIENTS], *observer;
-    unsigned fds, tasks;
-
-    start(&observer, &fds, &tasks);
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        clients[i] = client_open(&server);
-        client_send(clients[i], begun[i % (sizeof(begun) / sizeof(begun[0]))]);
-    }
-    client_fence(&server);
-    for (unsigned i = 0; i < CLIENTS; i++)
-        client_reset(clients[i]);
-
-    expect_back_to("fd", fds, observer);
+    usage_expect_back_to(&server, "fd", fds, observer);
+    usage_expect_back_to(&server, "task", tasks, observer);
 }
 
 /* The hard limit is lowered here, so the program inherits it. */
@@ -136,5 +84,5 @@ Test(resources, more_clients_than_descriptors_allow_are_served_one_after_the_oth
         client_close(clients[i]);
     }
 
-    expect_back_to("fd", fds, observer);
+    usage_expect_back_to(&server, "fd", fds, observer);
 }

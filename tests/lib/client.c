@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLIENTS_MAX = 256, HEAD_MAX = 16 * 1024, READ_STEP = 16 * 1024 };
+enum { CLIENTS_MAX = 1200, HEAD_MAX = 16 * 1024, READ_STEP = 16 * 1024 };
 
 struct client {
     struct response response; /* first: response_field() finds the client by it */
