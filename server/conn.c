@@ -117,6 +117,7 @@ void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
 
     assert(conn->server->out_len == 0);
     conn->server->figures.received += len;
+    conn->received += len;
     if (conn->state == CONN_CLOSING)
         return;
     if (conn->state == CONN_LINGERING) {
@@ -191,6 +192,7 @@ static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used)
     }
     result = parser_feed(&x->parser, bytes + *used, len - *used, &n);
     *used += n;
+    conn->parsed += n;
     switch (result) {
     case PARSER_HEAD:
         exchange_route(x);

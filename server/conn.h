@@ -59,6 +59,8 @@ struct conn {
     uv_buf_t body;         /* of the answer in hand, when it is too large to gather; the exchange keeps it in place */
     struct stream *stream; /* an answer that goes on in pieces; NULL: there is none */
     struct deadline deadline;
+    uint64_t received, parsed; /* bytes so far */
+    uint64_t drain_at;         /* what was received by a drain's first answer; 0: there was none */
     size_t progress; /* at the begin of this wait: body bytes received, or bytes unsent; lingering: bytes thrown away */
     enum conn_state state : 8;
     enum conn_wait wait : 8;

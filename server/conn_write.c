@@ -18,6 +18,7 @@
 
 static void answer(struct conn *conn, const struct reply *reply);
 static void prepare_stream(struct conn *conn);
+static bool is_last(struct conn *conn);
 static void gather(struct conn *conn, const struct reply *reply);
 static void write_rest(struct conn *conn, size_t out_len, size_t taken);
 static void release_body(struct conn *conn);
@@ -54,7 +55,7 @@ static void answer(struct conn *conn, const struct reply *reply)
     assert(!conn->is_answered);
     if (stream != NULL)
         prepare_stream(conn);
-    if (conn->server->is_draining)
+    if (conn->server->is_draining && (stream != NULL || is_last(conn)))
         conn->keep_alive = false;
     conn->is_answered = !conn->keep_alive;
     gather(conn, reply);
@@ -82,6 +83,15 @@ static void prepare_stream(struct conn *conn)
     conn->is_chunked = conn->exchange->req.message.minor > 0;
     if (!conn->is_chunked)
         conn->keep_alive = false;
+}
+
+/* In a drain: requests that were there at its first answer are answered, too; those that come later, which may be
+ * without end, are not. */
+static bool is_last(struct conn *conn)
+{
+    if (conn->drain_at == 0)
+        conn->drain_at = conn->received;
+    return conn->parsed >= conn->drain_at;
 }
 
 /* Puts the head, and a small body, behind what is gathered already; a large body stays where it is. */
