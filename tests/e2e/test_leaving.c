@@ -1,6 +1,7 @@
 /* Clients that leave before their answer: by a reset, or by ending their sending side. */
 #include "lib/client.h"
 #include "lib/process.h"
+#include "lib/usage.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -33,6 +34,47 @@ Test(leaving, a_request_that_waits_never_runs_when_its_client_resets)
     client_reset(running);
 
     cr_expect_eq(client_receive(last)->status, 200);
+}
+
+/* Lanes take turns: if one of "/" were left, it would be taken between two of the other route, and hold the worker. */
+Test(leaving, none_of_a_thousand_requests_that_wait_runs_when_their_clients_reset, .timeout = 100)
+{
+    enum { CLIENTS = 1000, LAST = 3 };
+    static struct client *heavy[CLIENTS];
+    struct client *running, *last[LAST];
+
+    usage_raise_descriptors();
+    process_start(&server, "--workers", "1", "--queue", "2000", "--heavy-ms", "3600000", "--access-log", "-");
+    running = client_hold_worker(&server, 1);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        heavy[i] = client_ask(&server, "/");
+    client_fence(&server);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        cr_assert_not(client_has_bytes(heavy[i]), "client %u waits", i);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        client_reset(heavy[i]);
+    for (unsigned i = 0; i < LAST; i++)
+        last[i] = client_ask(&server, "/sleep/1");
+    client_fence(&server);
+    client_reset(running);
+
+    for (unsigned i = 0; i < LAST; i++)
+        cr_expect_eq(client_receive(last[i])->status, 200);
+    client_await_busy(&server, 0);
+}
+
+Test(leaving, every_running_handler_sees_that_its_client_has_reset)
+{
+    enum { WORKERS = 8 };
+    struct client *running[WORKERS];
+
+    process_start(&server, "--workers", "8", "--access-log", "-");
+    for (unsigned i = 0; i < WORKERS; i++)
+        running[i] = client_hold_worker(&server, i + 1);
+    for (unsigned i = 0; i < WORKERS; i++)
+        client_reset(running[i]);
+
+    client_await_busy(&server, 0);
 }
 
 Test(leaving, a_reset_is_seen_behind_more_than_the_server_reads_ahead)
