@@ -99,7 +99,7 @@ Test(figures, waiting_and_running_are_what_was_admitted_and_has_not_ended)
     LOOP_RUN_UNTIL(&f.loop, now().jobs.cancelled == 1);
     expect(4, 2, 1, 0, 1);
     gate_let_go(&gate, 1);
-    gate_run_until_inside(&gate, 1);
+    LOOP_RUN_UNTIL(&f.loop, gate_came(&gate) == 2 && now().jobs.finished == 1);
     expect(5, 1, 1, 1, 1);
     peer_reset(&peers[1]);
     LOOP_RUN_UNTIL(&f.loop, now().abandoned == 1);
