@@ -72,6 +72,24 @@ int pool_cancel(struct pool *pool, struct pool_job *job);
  * fails with EINTR. Between two calls the signal is lost: repeat it. A job that does not run is left alone. */
 void pool_interrupt(struct pool *pool, const struct pool_job *job);
 
+/* Lets pool_trace_ask() work, and warms up what it needs. For the whole process and for good a signal that Linux never
+ * sends (SIGSTKFLT) has an action of the pool's. Before other threads exist. False: not on this system. */
+bool pool_trace_enable(void);
+
+/* Asks the thread that runs job for a backtrace, by a signal with SA_RESTART: a call that signal(7) never restarts, as
+ * poll(2) or nanosleep(2), fails with EINTR. So only for a job whose outcome nobody waits for. False: it does not run,
+ * or traces cannot be had. */
+bool pool_trace_ask(struct pool *pool, const struct pool_job *job);
+
+/* What came of asking, innermost frame first. False: nothing yet, and nothing ever from a thread in an uninterruptible
+ * sleep; or the job has ended. */
+enum { POOL_TRACE_MAX = 1536 };
+bool pool_trace_take(struct pool *pool, const struct pool_job *job, char text[POOL_TRACE_MAX]);
+
+/* The kernel's number of the thread that runs job, as under /proc/self/task; 0: this system has none; -1: it does not
+ * run. */
+int pool_job_thread(struct pool *pool, const struct pool_job *job);
+
 /* 1 to workers_max, else -EINVAL. Acts at once: more are hired, too many leave after the job they are at. */
 int pool_resize(struct pool *pool, unsigned workers);
 

@@ -148,6 +148,7 @@ void worker_drain(uv_work_t *work)
     uint64_t cpu_ns = 0;   /* the thread's, at the end of its last job; 0: it has rested since */
     bool has_news = false; /* a finished job of which the loop was not told */
 
+    trace_sit(seat);
     uv_mutex_lock(&pool->lock);
     seat->thread = pthread_self();
     pool->coming--;
@@ -171,6 +172,7 @@ void worker_drain(uv_work_t *work)
     }
     pool->employed--;
     uv_mutex_unlock(&pool->lock);
+    trace_sit(NULL);
     /* News that is left goes with on_left(), for which libuv wakes the loop. */
 }
 
@@ -413,7 +415,8 @@ static void enlist(uv_work_t *task)
 
 static void settle_in(const struct worker *worker)
 {
-    static const int taken[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP, POOL_SIGNAL};
+    static const int taken[] = {SIGABRT, SIGBUS,  SIGFPE,      SIGILL,           SIGSEGV,
+                                SIGSYS,  SIGTRAP, POOL_SIGNAL, POOL_TRACE_SIGNAL};
     char name[16];
     sigset_t blocked;
     size_t i;

@@ -6,11 +6,26 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 /* What pool_interrupt() sends: nobody else is likely to use it, and without an action it is ignored. */
 #define POOL_SIGNAL SIGURG
 
+/* What pool_trace_ask() sends: Linux has it and never uses it. Not POOL_SIGNAL, which must break system calls. */
+#ifdef SIGSTKFLT
+#define POOL_TRACE_SIGNAL SIGSTKFLT
+#else
+#define POOL_TRACE_SIGNAL POOL_SIGNAL
+#endif
+
 struct workers;
+
+/* Frames on their way from a thread to the loop. */
+struct trace {
+    atomic_bool is_due; /* true: the loop has asked, and the rest is the thread's; false: it is the loop's */
+    size_t len;
+    char text[POOL_TRACE_MAX];
+};
 
 /* One hired worker at a time sits here. */
 struct seat {
@@ -18,7 +33,9 @@ struct seat {
     struct pool *pool;
     bool is_free;         /* the loop's own */
     pthread_t thread;     /* of who sits here; under the lock */
+    int thread_id;        /* its number in the kernel, 0 where it has none; the same */
     struct pool_job *job; /* in work(); under the lock */
+    struct trace trace;
 };
 
 struct pool {
@@ -68,6 +85,9 @@ void worker_drain(uv_work_t *work);
 /* Both in interrupt.c: POOL_SIGNAL does nothing but break system calls; as it was before. */
 void interrupts_start(struct pool *pool);
 void interrupts_stop(struct pool *pool);
+
+/* In trace.c: the calling thread sits there from now on, before its first job; NULL: nowhere, after its last. */
+void trace_sit(struct seat *seat);
 
 /* Both in priority.c, for the calling thread and best effort. The first is true when the system does it. */
 bool priority_set_turns(uint64_t turn_ns, uint64_t *ret_turn_ns_before);

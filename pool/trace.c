@@ -1,0 +1,183 @@
+/* Where a job is: its thread writes its own backtrace when a signal tells it to.
+ *
+ * Happy path: pool_trace_enable() once; pool_trace_ask() signals the thread that runs a job; the signal's action writes
+ * the frames into the thread's seat, as text, where pool_trace_take() finds them a moment later. The thread itself
+ * looks the names up, because dladdr(3) takes the dynamic linker's lock: the loop would wait for one that is stuck in
+ * dlopen(3). The lock of the pool is held while the signal is sent, as in interrupt.c: the next job must not get it.
+ * Failures: a thread in an uninterruptible sleep takes no signal, so its frames do not come. Close: none; the signal
+ * keeps its action.
+ */
+#include "worker.h"
+
+#if defined(__linux__) && defined(__GLIBC__) && defined(SIGSTKFLT)
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <execinfo.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { FRAMES_MAX = 32, OWN_FRAMES = 2 }; /* this file's function and the kernel's return from it */
+
+static bool is_enabled;
+
+/* Initial-exec: read in a signal's action, where the first use of any other kind may allocate. */
+static _Thread_local struct seat *volatile own_seat __attribute__((tls_model("initial-exec")));
+
+static void on_trace(int number);
+static void put_frame(struct trace *trace, void *address);
+static void put_text(struct trace *trace, const char *text);
+static void put_offset(struct trace *trace, uintptr_t offset);
+
+bool pool_trace_enable(void)
+{
+    struct sigaction action = {.sa_handler = on_trace, .sa_flags = SA_RESTART};
+    void *frame;
+
+    (void)backtrace(&frame, 1); /* the first call loads libgcc and allocates */
+    sigemptyset(&action.sa_mask);
+    is_enabled = sigaction(POOL_TRACE_SIGNAL, &action, NULL) == 0;
+    return is_enabled;
+}
+
+void trace_sit(struct seat *seat)
+{
+    if (seat != NULL)
+        seat->thread_id = (int)syscall(SYS_gettid);
+    own_seat = seat;
+}
+
+bool pool_trace_ask(struct pool *pool, const struct pool_job *job)
+{
+    bool is_asked = false;
+
+    uv_mutex_lock(&pool->lock);
+    if (is_enabled && job->state == POOL_JOB_RUNNING) {
+        struct seat *seat = &pool->seats[job->seat];
+
+        atomic_store(&seat->trace.is_due, true);
+        is_asked = pthread_kill(seat->thread, POOL_TRACE_SIGNAL) == 0;
+    }
+    uv_mutex_unlock(&pool->lock);
+    return is_asked;
+}
+
+bool pool_trace_take(struct pool *pool, const struct pool_job *job, char text[POOL_TRACE_MAX])
+{
+    const struct trace *trace = NULL;
+
+    uv_mutex_lock(&pool->lock);
+    if (job->state == POOL_JOB_RUNNING)
+        trace = &pool->seats[job->seat].trace;
+    uv_mutex_unlock(&pool->lock);
+    if (trace == NULL || atomic_load(&trace->is_due))
+        return false;
+    memcpy(text, trace->text, POOL_TRACE_MAX); /* nobody writes there until it is asked again */
+    return true;
+}
+
+/* On the job's thread, between two instructions of whatever it does: no lock of ours, no allocation, no printf. One
+ * that comes late, to the seat's next job, finds the trace due or not, and does no harm either way. */
+static void on_trace(int number)
+{
+    struct seat *seat = own_seat;
+    int before = errno;
+    void *frames[FRAMES_MAX];
+
+    (void)number;
+    if (seat != NULL && atomic_load(&seat->trace.is_due)) {
+        int n = backtrace(frames, FRAMES_MAX);
+
+        seat->trace.len = 0;
+        seat->trace.text[0] = '\0';
+        for (int i = OWN_FRAMES; i < n; i++)
+            put_frame(&seat->trace, frames[i]);
+        atomic_store(&seat->trace.is_due, false);
+    }
+    errno = before;
+}
+
+/* As "nanosleep+0x13 (libc.so.6+0xd81f3)": what is in brackets is addr2line's to read. */
+static void put_frame(struct trace *trace, void *address)
+{
+    uintptr_t at = (uintptr_t)address;
+    Dl_info info;
+    bool is_known = dladdr(address, &info) != 0 && info.dli_fname != NULL;
+    const char *module = is_known ? strrchr(info.dli_fname, '/') : NULL;
+
+    put_text(trace, trace->len > 0 ? " < " : "");
+    if (!is_known) {
+        put_offset(trace, at);
+        return;
+    }
+    if (info.dli_sname != NULL) {
+        put_text(trace, info.dli_sname);
+        put_offset(trace, at - (uintptr_t)info.dli_saddr);
+        put_text(trace, " (");
+    }
+    put_text(trace, module != NULL ? module + 1 : info.dli_fname);
+    put_offset(trace, at - (uintptr_t)info.dli_fbase);
+    put_text(trace, info.dli_sname != NULL ? ")" : "");
+}
+
+static void put_text(struct trace *trace, const char *text)
+{
+    while (*text != '\0' && trace->len < POOL_TRACE_MAX - 1)
+        trace->text[trace->len++] = *text++;
+    trace->text[trace->len] = '\0';
+}
+
+static void put_offset(struct trace *trace, uintptr_t offset)
+{
+    char digits[2 * sizeof(offset) + 1];
+    size_t first = sizeof(digits) - 1;
+
+    digits[first] = '\0';
+    do {
+        digits[--first] = "0123456789abcdef"[offset & 15];
+        offset >>= 4;
+    } while (offset > 0);
+    put_text(trace, "+0x");
+    put_text(trace, digits + first);
+}
+
+#else
+
+bool pool_trace_enable(void)
+{
+    return false;
+}
+
+void trace_sit(struct seat *seat)
+{
+    (void)seat;
+}
+
+bool pool_trace_ask(struct pool *pool, const struct pool_job *job)
+{
+    (void)pool;
+    (void)job;
+    return false;
+}
+
+bool pool_trace_take(struct pool *pool, const struct pool_job *job, char text[POOL_TRACE_MAX])
+{
+    (void)pool;
+    (void)job;
+    (void)text;
+    return false;
+}
+
+#endif
+
+int pool_job_thread(struct pool *pool, const struct pool_job *job)
+{
+    int thread = -1;
+
+    uv_mutex_lock(&pool->lock);
+    if (job->state == POOL_JOB_RUNNING)
+        thread = pool->seats[job->seat].thread_id;
+    uv_mutex_unlock(&pool->lock);
+    return thread;
+}
