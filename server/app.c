@@ -31,6 +31,8 @@ static void on_wake(uv_async_t *wake);
 static void drain(hoist_app *app);
 static void drain_idle(hoist_app *app);
 static void on_drain_over(uv_timer_t *timer);
+static void on_all_stuck(void *arg);
+static void give_up(hoist_app *app);
 static void tell_stopped(hoist_app *app);
 static void close_parts(hoist_app *app);
 static void close_listener(hoist_app *app);
@@ -232,6 +234,7 @@ static int start_server(hoist_app *app)
         return err;
     app->server.pool = app->pool;
     app->server.on_change = on_change;
+    app->server.on_all_stuck = on_all_stuck;
     app->server.arg = app;
     for (struct route *route = app->routes; route != NULL && err == 0; route = route->next) {
         err = deadlines_prepare(&app->server.deadlines, route->given.timeout_ms);
@@ -275,9 +278,14 @@ int hoist_app_run(hoist_app *app)
 
 int hoist_app_resize(hoist_app *app, unsigned workers)
 {
+    int err;
+
     if (app->pool == NULL || app->state == APP_CLOSING || app->state == APP_STOPPED)
         return -EINVAL;
-    return pool_resize(app->pool, workers);
+    err = pool_resize(app->pool, workers);
+    if (err == 0)
+        stuck_check(&app->server);
+    return err;
 }
 
 /* ---- stop ---- */
@@ -340,8 +348,29 @@ static void drain_idle(hoist_app *app)
 
 static void on_drain_over(uv_timer_t *timer)
 {
-    hoist_app *app = timer->data;
+    log_write(LOG_ERROR, "the drain took longer than drain-ms allows");
+    give_up(timer->data);
+}
 
+static void on_all_stuck(void *arg)
+{
+    hoist_app *app = arg;
+
+    if (app->state != APP_SERVING && app->state != APP_DRAINING)
+        return;
+    log_write(LOG_ERROR, "every worker (%u) was stuck for longer than stuck-exit-ms allows", stuck_count(&app->server));
+    if (app->state == APP_SERVING)
+        close_listener(app);
+    app->state = APP_DRAINING;
+    app->drain_turns = 0;
+    app->server.is_draining = true;
+    uv_timer_stop(&app->drain);
+    give_up(app);
+}
+
+/* Cuts off whoever still waits; what runs is left to itself. */
+static void give_up(hoist_app *app)
+{
     app->drain_result = -ETIMEDOUT;
     server_abort(&app->server);
     if (app->server.n_exchanges == 0)
@@ -439,11 +468,4 @@ int hoist_app_free(hoist_app *app)
     free(app->host);
     free(app);
     return 0;
-}
-
-void app_each_stuck(hoist_app *app, void (*each)(const struct exchange *, void *), void *arg)
-{
-    for (struct exchange *x = app->server.exchanges; x != NULL; x = x->next)
-        if (x->conn == NULL)
-            each(x, arg);
 }

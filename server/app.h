@@ -15,7 +15,8 @@ struct exchange;
 
 /*
  *   NEW -> SERVING -> DRAINING -> CLOSING -> STOPPED
- *                         \-> STUCK -/          drain_ms is over, on_stopped was called, jobs still run
+ *                         \-> STUCK -/          drain_ms or stuck_exit_ms is over, on_stopped was called, jobs still
+ * run
  */
 enum app_state { APP_NEW, APP_SERVING, APP_DRAINING, APP_STUCK, APP_CLOSING, APP_STOPPED };
 
@@ -50,9 +51,6 @@ struct hoist_app {
 /* As hoist_app_start(), without a listener unless hoist_app_listen() was called, and telling nobody when it has
  * stopped. */
 int app_start(hoist_app *app, uv_loop_t *loop);
-
-/* Calls each(exchange, arg) for every exchange that nobody waits for and whose job still runs. Loop thread. */
-void app_each_stuck(hoist_app *app, void (*each)(const struct exchange *exchange, void *arg), void *arg);
 
 /* A route with its defaults filled in, checked, in the router, with its lane. Errors as of hoist_app_route(). */
 int app_add_route(hoist_app *app, const hoist_route *given);

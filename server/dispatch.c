@@ -327,8 +327,7 @@ static void on_done(struct pool_job *job)
     x->run_ns += job->finished_ns - job->started_ns;
     lane_note_end(lane, job->finished_ns, pool_lane_waiting(x->server->pool, &lane->queue));
     if (x->conn == NULL)
-        log_write(LOG_INFO, "%s: an abandoned request has ended after %.3f s", x->req.route->given.path,
-                  (double)(job->finished_ns - x->begun_ns) / 1e9);
+        stuck_end(x);
     conclude(x, x->result);
 }
 
@@ -344,10 +343,9 @@ static void on_deadline(struct deadline *deadline)
     }
     if (x->state == EXCHANGE_TIMED)
         give_up(x, SPAN_EXPIRED);
-    else
-        log_write(LOG_WARNING, "%s: abandoned after %u ms; it %s", x->req.route->given.path,
-                  x->req.route->given.timeout_ms,
-                  x->state == EXCHANGE_QUEUED ? "keeps its worker until it returns" : "stays until hoist_finish()");
+    else if (x->state == EXCHANGE_PENDING)
+        log_write(LOG_WARNING, "%s: abandoned after %u ms; it stays until hoist_finish()", x->req.route->given.path,
+                  x->req.route->given.timeout_ms);
     answer_error(x, 504, "the request took too long");
 }
 

@@ -73,6 +73,7 @@ static struct exchange *exchange_alloc(struct server *server)
     memset(&x->deadline, 0, sizeof(x->deadline));
     memset(&x->queue_deadline, 0, sizeof(x->queue_deadline));
     memset(&x->interrupt, 0, sizeof(x->interrupt));
+    memset(&x->watch, 0, sizeof(x->watch));
     memset(&x->res, 0, sizeof(x->res));
     x->interrupt.expired = on_interrupt;
     x->server = server;
@@ -174,6 +175,8 @@ void exchange_release(struct exchange *x)
     x->outcome = SPAN_ABANDONED;
     x->server->n_abandoned++;
     x->req.route->figures.abandoned++;
+    if (x->state == EXCHANGE_QUEUED)
+        stuck_begin(x);
     exchange_cancel(x);
 }
 

@@ -16,6 +16,7 @@
 #include "route.h"
 #include "router.h"
 #include "spans.h"
+#include "stuck.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -102,6 +103,7 @@ struct exchange {
     struct pool_job job;
     uv_timer_t timer; /* hoist_later() */
     struct deadline deadline, queue_deadline, interrupt;
+    struct stuck_watch watch;
     uint64_t begun_ns,
         ended_ns;             /* when dispatch took it, 0 before; when its handler returned last, or it was given up */
     uint64_t wait_ns, run_ns; /* waiting and running so far */

@@ -7,7 +7,6 @@
  */
 #include "abi.h"
 #include "app.h"
-#include "exchange.h"
 #include "hoist_uv.h"
 #include "log.h"
 #include "options.h"
@@ -150,6 +149,7 @@ static int prepare_process(const struct options *options)
     struct rlimit limit;
 
     signal(SIGPIPE, SIG_IGN); /* a client that left is an error of write(2), not the end */
+    (void)pool_trace_enable();
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
@@ -266,17 +266,9 @@ static void on_stopped(hoist_app *app, int err, void *arg)
     uv_close((uv_handle_t *)&run->hang_up, NULL);
 }
 
-static void log_stuck(const struct exchange *exchange, void *arg)
-{
-    (void)arg;
-    log_write(LOG_ERROR, "stuck: %s, request %llu, worker %u, since %.1f s", exchange->req.route->given.path,
-              (unsigned long long)exchange->id, exchange->job.seat, (double)(uv_hrtime() - exchange->begun_ns) / 1e9);
-}
-
 static void leave_stuck(hoist_app *app)
 {
-    log_write(LOG_ERROR, "the drain took longer than drain-ms allows");
-    app_each_stuck(app, log_stuck, NULL);
+    stuck_list(&app->server);
     log_stop();
     _exit(EXIT_FAILURE);
 }

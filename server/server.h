@@ -11,6 +11,7 @@
 #include "reply.h"
 #include "router.h"
 #include "spans.h"
+#include "stuck.h"
 
 #include <uv.h>
 
@@ -45,9 +46,11 @@ struct server {
 
     bool is_quiet; /* its requests are not for the access log */
     bool is_draining;
-    bool is_virtual;              /* hoist_later() takes no time, but counts it */
-    uint64_t virtual_ms;          /* what it counted */
-    void (*on_change)(void *arg); /* a connection or exchange is gone */
+    bool is_virtual;     /* hoist_later() takes no time, but counts it */
+    uint64_t virtual_ms; /* what it counted */
+    struct stuck stuck;
+    void (*on_change)(void *arg);    /* a connection or exchange is gone */
+    void (*on_all_stuck)(void *arg); /* every worker was stuck for stuck_exit_ms */
     void *arg;
 };
 

@@ -6,7 +6,6 @@
 #include "totals.h"
 
 #include "conn.h"
-#include "exchange.h"
 
 #include <stdio.h>
 
@@ -22,7 +21,7 @@ void totals_of_route(const hoist_app *app, const struct route *route, struct job
 
 void totals_read(const hoist_app *app, struct totals *ret_totals)
 {
-    *ret_totals = (struct totals){.stuck = 0};
+    *ret_totals = (struct totals){.stuck = stuck_count(&app->server)};
     for (const struct route *route = app->routes; route != NULL; route = route->next) {
         struct job_figures *all = &ret_totals->all, one;
 
@@ -37,8 +36,6 @@ void totals_read(const hoist_app *app, struct totals *ret_totals)
         all->jobs.busy_ns += one.jobs.busy_ns;
         all->jobs.cpu_ns += one.jobs.cpu_ns;
     }
-    for (const struct exchange *x = app->server.exchanges; x != NULL && ret_totals->all.abandoned > 0; x = x->next)
-        ret_totals->stuck += x->conn == NULL && x->state == EXCHANGE_QUEUED;
     if (app->pool != NULL)
         pool_figures(app->pool, &ret_totals->pool);
 }

@@ -21,7 +21,7 @@ static int handle(hoist_req *req, hoist_res *res)
 
 static void open_server(void)
 {
-    static const hoist_config config = {.executor = HOIST_EXECUTOR_INLINE};
+    static const hoist_config config = {.workers = 1};
     static const hoist_route route = {.path = "/:name/*", .handler = handle};
 
     app_fixture_serve_wires(&f, &config, &route, 1);
@@ -175,7 +175,10 @@ Test(exchange, is_abandoned_by_its_connection_while_something_runs)
         cr_expect_eq(server->n_abandoned, 1);
         cr_expect_null(x->conn);
         cr_expect(hoist_req_cancelled(&x->req));
+        cr_expect_eq(stuck_count(server), states[i] == EXCHANGE_QUEUED);
 
+        if (states[i] == EXCHANGE_QUEUED)
+            stuck_end(x);
         x->state = EXCHANGE_ENDED;
         exchange_free(x);
         cr_expect_eq(server->n_exchanges, 0);
