@@ -66,7 +66,7 @@ static struct sink accesses = {
     .work = PTHREAD_COND_INITIALIZER,
     .ended = PTHREAD_COND_INITIALIZER,
 };
-static atomic_uint level_max = LOG_INFO;
+static atomic_uint level_max = LOG_INFO, access_format = LOG_COMMON;
 static atomic_bool to_journal, access_is_wanted, reopen_is_wanted;
 
 static bool stderr_is_journal(void);
@@ -107,6 +107,7 @@ int log_start(const struct log_options *options)
             goto err_stop;
     }
     atomic_store(&level_max, options->level);
+    atomic_store(&access_format, options->access_format);
     atomic_store(&access_is_wanted, fd >= 0);
     return 0;
 
@@ -142,6 +143,11 @@ void log_write(enum log_level level, const char *format, ...)
 bool log_access_wanted(void)
 {
     return atomic_load_explicit(&access_is_wanted, memory_order_relaxed);
+}
+
+enum log_format log_access_format(void)
+{
+    return atomic_load_explicit(&access_format, memory_order_relaxed);
 }
 
 void log_access(const char *format, ...)
@@ -190,14 +196,18 @@ static bool stderr_is_journal(void)
     return strcmp(journal, own) == 0;
 }
 
+/* Opened without waiting for a FIFO's reader, and written as usual: the writer's thread may wait. */
 static int access_open(const char *path)
 {
     int fd;
 
     if (strcmp(path, "-") == 0)
         return STDOUT_FILENO;
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-    return fd >= 0 ? fd : -errno;
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    if (fd < 0)
+        return -errno;
+    (void)fcntl(fd, F_SETFL, O_APPEND);
+    return fd;
 }
 
 static int sink_start(struct sink *sink, int fd, const char *path)

@@ -20,12 +20,16 @@ enum {
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
+enum log_format { LOG_COMMON, LOG_JSON };
+
 struct log_options {
     enum log_level level;
+    enum log_format access_format;
     const char *access_log; /* a file's name, in place until log_stop(); "-" for stdout; NULL: none */
 };
 
-/* Opens the access log and starts the writers. What open(2) or pthread_create(3) answered, -EBUSY when the log runs or
+/* Opens the access log and starts the writers. What open(2) or pthread_create(3) answered (-ENXIO: a FIFO that nobody
+ * reads), -EBUSY when the log runs or
  * a writer of the last one is still stuck; nothing was started then. */
 int log_start(const struct log_options *options);
 
@@ -36,8 +40,10 @@ void log_stop(void);
  * \xNN. */
 void log_write(enum log_level level, const char *format, ...) HOIST_PRINTF(2, 3);
 
-/* One line of the access log, cut and escaped likewise. Costs nothing when there is none: ask first. */
+/* One line of the access log, cut and escaped likewise. Costs nothing when there is none: ask first. How its lines are
+ * made is access.c's. */
 bool log_access_wanted(void);
+enum log_format log_access_format(void);
 void log_access(const char *format, ...) HOIST_PRINTF(1, 2);
 
 /* The access log's file is opened anew before its next line (it was moved away). Async-signal-safe. */

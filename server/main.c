@@ -120,7 +120,7 @@ static int import_program(struct imported *own, const hoist_program *given, size
 static int serve(const hoist_program *program, size_t route_size, const struct options *options)
 {
     const char *access_log = options->access_log;
-    struct log_options log_options = {.level = options->log_level};
+    struct log_options log_options = {.level = options->log_level, .access_format = options->access_log_format};
     struct run run = {0};
     int err;
 

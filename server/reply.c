@@ -51,6 +51,7 @@ static char *put(char *at, const char *text, size_t len);
 static char *put_field(char *at, const char *name, const char *value);
 static char *put_length(char *at, size_t len);
 static char *put_number(char *at, size_t number);
+static char *put_milliseconds(char *at, uint64_t ns);
 
 #define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
 
@@ -76,9 +77,13 @@ size_t reply_write_head(char *out, const struct reply *reply, const struct reply
         at = PUT(at, "Connection: close\r\n");
     else if (framing->is_http10)
         at = PUT(at, "Connection: keep-alive\r\n");
-    if (framing->has_timing)
-        at += snprintf(at, 80, "Server-Timing: wait;dur=%.3f, run;dur=%.3f\r\n", (double)framing->wait_ns / 1e6,
-                       (double)framing->run_ns / 1e6);
+    if (framing->has_timing) {
+        at = PUT(at, "Server-Timing: wait;dur=");
+        at = put_milliseconds(at, framing->wait_ns);
+        at = PUT(at, ", run;dur=");
+        at = put_milliseconds(at, framing->run_ns);
+        at = PUT(at, "\r\n");
+    }
     for (const struct reply_field *field = reply->fields; field != NULL; field = field->next)
         at = put_field(at, field->name, field->value);
     at = PUT(at, "\r\n");
@@ -117,6 +122,16 @@ static char *put_number(char *at, size_t number)
         number /= 10;
     } while (number > 0);
     return put(at, first, (size_t)(digits + sizeof(digits) - first));
+}
+
+/* Not %f: a program that calls setlocale() may get a comma. */
+static char *put_milliseconds(char *at, uint64_t ns)
+{
+    uint64_t us = ns / 1000;
+    const char decimals[] = {'.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10), (char)('0' + us % 10)};
+
+    at = put_number(at, us / 1000);
+    return put(at, decimals, sizeof(decimals));
 }
 
 bool reply_may_have_body(int status)

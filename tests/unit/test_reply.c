@@ -85,6 +85,22 @@ Test(reply, says_how_long_it_waited_and_ran_when_asked)
                        "%s", out);
 }
 
+/* A comma would make two metrics of one (RFC 9110, section 5.6.1). */
+Test(reply, tells_times_with_a_point_where_people_write_a_comma)
+{
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "it_IT.UTF-8", "pl_PL.UTF-8"};
+    const struct reply reply = {.status = 200};
+    const struct reply_framing framing = {.date = plain.date, .has_timing = true, .wait_ns = 1050999, .run_ns = 999999};
+    size_t i = 0;
+
+    while (i < sizeof(names) / sizeof(names[0]) && setlocale(LC_ALL, names[i]) == NULL)
+        i++;
+    if (strcmp(localeconv()->decimal_point, ",") != 0)
+        setlocale(LC_ALL, "C"); /* none is installed: at least the digits are right */
+
+    cr_expect_not_null(strstr(write_head(&reply, &framing), "wait;dur=1.050, run;dur=0.999\r\n"), "%s", out);
+}
+
 Test(reply, writes_a_handlers_fields_in_their_order)
 {
     const struct reply_field second = {.name = "X-B", .value = ""},

@@ -1,0 +1,256 @@
+/* The logs of the program as a whole: a sink that is slow, full or moved away costs lines, never answers. */
+#include "lib/client.h"
+#include "lib/process.h"
+#include "lib/wait.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { NARROW = 4096, PADDING = 900, ROUNDS = 20, ROUND = 50 };
+
+static struct process server;
+static char folder[32], access_path[64], moved_path[64];
+
+static void make_folder(void)
+{
+    (void)snprintf(folder, sizeof(folder), "/tmp/hoist-logs-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    (void)snprintf(access_path, sizeof(access_path), "%s/access", folder);
+    (void)snprintf(moved_path, sizeof(moved_path), "%s/moved", folder);
+}
+
+static void tear_down(void)
+{
+    client_close_all();
+    process_close(&server);
+    unlink(access_path);
+    unlink(moved_path);
+    rmdir(folder);
+}
+
+TestSuite(logs, .init = make_folder, .fini = tear_down);
+
+/* Requests with long lines in the log, pipelined, a thousand in all: several times what the log and a narrow pipe hold.
+ * All must be answered. */
+static void ask_a_thousand_times(void)
+{
+    struct client *client = client_open(&server);
+    char request[PADDING + 64];
+
+    (void)snprintf(request, sizeof(request), "GET /dummy?%0*d HTTP/1.1\r\nHost: h\r\n\r\n", PADDING, 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        for (unsigned j = 0; j < ROUND; j++)
+            client_send(client, request);
+        for (unsigned j = 0; j < ROUND; j++)
+            cr_assert_eq(client_receive(client)->status, 200);
+    }
+    client_close(client);
+}
+
+/* How many lines the error log says were lost in all. */
+static unsigned lines_lost(void)
+{
+    const char *at = process_errors(&server);
+    unsigned n, lost = 0;
+
+    while ((at = strstr(at, "access log: ")) != NULL)
+        lost += sscanf(at++, "access log: %u lines lost", &n) == 1 ? n : 0;
+    return lost;
+}
+
+static char *text_of(const char *path)
+{
+    static char text[PROCESS_TEXT];
+    FILE *file = fopen(path, "r");
+
+    text[file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0] = '\0';
+    if (file != NULL)
+        fclose(file);
+    return text;
+}
+
+static unsigned count_lines(const char *text)
+{
+    unsigned n = 0;
+
+    for (; *text != '\0'; text++)
+        n += *text == '\n';
+    return n;
+}
+
+/* ---- slow ---- */
+
+Test(logs, a_stdout_that_nobody_reads_costs_lines_and_no_answers)
+{
+    unsigned arrived = 0;
+
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    cr_assert_geq(fcntl(server.out, F_SETPIPE_SZ, NARROW), NARROW);
+    ask_a_thousand_times();
+    cr_expect_eq(lines_lost(), 0, "nobody has read anything yet: %s", process_errors(&server));
+
+    process_signal(&server, SIGTERM);
+    while (process_line(&server) != NULL)
+        arrived += strstr(server.line, "/dummy?0") != NULL;
+    cr_expect_eq(process_wait(&server), 0);
+    cr_expect_gt(arrived, 0);
+    cr_expect_gt(lines_lost(), 0);
+    cr_expect_eq(arrived + lines_lost(), (unsigned)ROUNDS * ROUND, "%u and %u", arrived, lines_lost());
+}
+
+Test(logs, a_fifo_that_nobody_reads_costs_lines_and_no_answers)
+{
+    int fd;
+
+    cr_assert_eq(mkfifo(access_path, 0600), 0);
+    fd = open(access_path, O_RDONLY | O_NONBLOCK);
+    cr_assert_geq(fcntl(fd, F_SETPIPE_SZ, NARROW), NARROW);
+    process_start(&server, "--workers", "1", "--access-log", access_path);
+    ask_a_thousand_times();
+    close(fd); /* now the writer fails: it must not end the program, nor hold up its stop */
+    client_fence(&server);
+
+    cr_expect_eq(process_stop(&server), 0);
+    cr_expect_not_null(strstr(process_errors(&server), "access log: Broken pipe"), "%s", process_errors(&server));
+}
+
+Test(logs, a_fifo_without_a_reader_is_an_error_at_the_start)
+{
+    cr_assert_eq(mkfifo(access_path, 0600), 0);
+
+    cr_expect_eq(process_run(&server, "--port", "0", "--access-log", access_path), 1);
+    cr_expect_not_null(strstr(process_errors(&server), access_path), "%s", process_errors(&server));
+}
+
+/* ---- full, moved ---- */
+
+Test(logs, a_full_disk_costs_lines_and_is_told_once)
+{
+    static const char note[] = "access log: No space left on device";
+    const char *first;
+
+    process_start(&server, "--workers", "1", "--access-log", "/dev/full");
+    ask_a_thousand_times();
+
+    cr_expect_eq(process_stop(&server), 0);
+    first = strstr(process_errors(&server), note);
+    cr_assert_not_null(first, "%s", process_errors(&server));
+    cr_expect_null(strstr(first + strlen(note), note), "%s", process_errors(&server));
+}
+
+Test(logs, sighup_opens_the_access_log_anew_and_loses_nothing)
+{
+    unsigned asked = 1;
+
+    process_start(&server, "--workers", "1", "--access-log", access_path);
+    client_fence(&server);
+    while (count_lines(text_of(access_path)) < asked)
+        ;
+    cr_assert_eq(rename(access_path, moved_path), 0);
+    process_signal(&server, SIGHUP);
+    for (; access(access_path, F_OK) != 0; asked++)
+        client_fence(&server);
+
+    cr_expect_eq(process_stop(&server), 0);
+    cr_expect_gt(count_lines(text_of(access_path)), 0);
+    cr_expect_eq(count_lines(text_of(access_path)) + count_lines(text_of(moved_path)), asked);
+}
+
+/* ---- what a line is ---- */
+
+/* The program's stderr is made to be what JOURNAL_STREAM says, as under systemd; it then fails to start. */
+Test(logs, errors_for_the_journal_begin_with_their_priority)
+{
+    const char *program = getenv("HOIST_PROGRAM");
+
+    program = program != NULL ? program : HOIST_PROGRAM_DEFAULT;
+    setenv("HOIST_PROGRAM", "/bin/sh", 1);
+    cr_expect_eq(process_run(&server, "-c",
+                             "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) "
+                             "exec \"$0\" --workers 1 --port 0 --admin off --host 192.0.2.1",
+                             program),
+                 1);
+
+    cr_expect_eq(strncmp(process_errors(&server), "<3>cannot listen on 192.0.2.1", 29), 0, "%s",
+                 process_errors(&server));
+}
+
+/* Behind a JSON string's closing quote; NULL: it is none. */
+static const char *skip_string(const char *at)
+{
+    if (*at++ != '"')
+        return NULL;
+    for (; *at != '"'; at++) {
+        if ((unsigned char)*at < ' ')
+            return NULL;
+        if (*at == '\\' && strchr("\"\\/bfnrtu", *++at) == NULL)
+            return NULL;
+    }
+    return at + 1;
+}
+
+/* A flat object of strings, numbers and nulls, and nothing behind it. */
+static bool is_json_object(const char *at)
+{
+    for (char before = '{'; *at == before; before = ',') {
+        at = skip_string(at + 1);
+        if (at == NULL || *at++ != ':')
+            return false;
+        if (*at == '"')
+            at = skip_string(at);
+        else if (strncmp(at, "null", 4) == 0)
+            at += 4;
+        else
+            at += strspn(at, "0123456789.");
+        if (at == NULL)
+            return false;
+    }
+    return strcmp(at, "}") == 0;
+}
+
+Test(logs, a_json_line_is_json_whatever_a_client_sends)
+{
+    static char long_target[8000], quotes[8000];
+    const struct {
+        const char *request, *part;
+    } rows[] = {
+        {"GET /dummy?a=1 HTTP/1.1\r\nHost: h\r\n\r\n",
+         "\"method\":\"GET\",\"target\":\"/dummy?a=1\",\"protocol\":\"HTTP/1.1\""},
+        {"GET /sleep/0 HTTP/1.0\r\nHost: h\r\n\r\n", "\"route\":\"/sleep/:ms\""},
+        {"GET /sleep/0 HTTP/1.1\r\nHost: h\r\n\r\n", "\"worker\":0,\"threads\":2,\"busy\":"},
+        {"GET /dummy?\"\\ HTTP/1.1\r\nHost: h\r\n\r\n", "\"target\":\"/dummy?\\\"\\\\\""},
+        {"GET /dummy HTTP/1.1\r\nHost: h\r\nUser-Agent: a\tb\"\\\xc3\xa9\xff\r\n\r\n",
+         "\"user_agent\":\"a\\tb\\\"\\\\\xc3\xa9\xef\xbf\xbd\""},
+        {"GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n", "\"status\":404"},
+        {"BREW / HTTP/1.1\r\nHost: h\r\n\r\n", "\"status\":501"},
+        {"\x01\x02\"{}\r\n\r\n", "\"method\":null,\"target\":null,\"protocol\":null,\"status\":400"},
+        {long_target, "\"status\":200"},
+        {quotes, "\"status\":200"},
+    };
+
+    (void)snprintf(long_target, sizeof(long_target), "GET /dummy?%07000d HTTP/1.1\r\nHost: h\r\n\r\n", 0);
+    (void)snprintf(quotes, sizeof(quotes), "GET /dummy HTTP/1.1\r\nHost: h\r\nUser-Agent: %07000d\r\n\r\n", 0);
+    for (char *at = quotes; (at = strchr(at, '0')) != NULL;)
+        *at = '"';
+    process_start(&server, "--workers", "1", "--access-log", "-", "--access-log-format", "json");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct client *client = client_open(&server);
+        const char *line;
+
+        client_send(client, rows[i].request);
+        client_receive(client);
+        client_close(client);
+        do {
+            line = process_line(&server);
+        } while (strncmp(line, "admin on ", 9) == 0);
+        cr_expect(is_json_object(line), "row %zu: %s", i, line);
+        cr_expect_not_null(strstr(line, rows[i].part), "row %zu: %s", i, line);
+        cr_expect_eq(strncmp(line, "{\"time\":\"20", 11), 0, "row %zu: %s", i, line);
+    }
+}
