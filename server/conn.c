@@ -225,7 +225,7 @@ static void receive_more(struct conn *conn)
         refuse(conn, 503, "out of memory");
         return;
     }
-    if (message->expects_continue && x->req.body.len == 0) {
+    if (message->expects_continue && !parser_has_body_begun(&x->parser)) {
         message->expects_continue = false;
         if (x->req.route == NULL) { /* no body is wanted for what will be refused (RFC 9110, section 10.1.1) */
             conn->keep_alive = false;

@@ -100,7 +100,7 @@ static void gather(struct conn *conn, const struct reply *reply)
     struct server *server = conn->server;
     const struct exchange *x = conn->exchange;
     const struct message *message = x != NULL && parser_has_head(&x->parser) ? &x->req.message : NULL;
-    bool is_head = message != NULL && message->method == HOIST_HEAD;
+    bool is_head = x != NULL && parser_is_for_head(&x->parser);
     char *out = server->out + server->out_len;
     struct reply_framing framing = {
         .date = server->clock.date,

@@ -48,6 +48,7 @@ void parser_init(struct parser *parser, struct message *message, int (*on_body)(
     parser->reason = NULL;
     parser->stage = PARSER_IN_HEAD;
     parser->has_head = false;
+    parser->is_for_head = false;
     scan_init(&parser->scan);
     /* llhttp and what belongs to a body are set when they are needed. */
 }
@@ -74,6 +75,18 @@ bool parser_has_head(const struct parser *parser)
     return parser->has_head;
 }
 
+bool parser_is_for_head(const struct parser *parser)
+{
+    return parser->is_for_head;
+}
+
+bool parser_has_body_begun(const struct parser *parser)
+{
+    if (parser->stage == PARSER_IN_CHUNKS)
+        return parser->scan.overhead > 0;
+    return parser->stage == PARSER_IN_BODY && parser->body_left < parser->message->content_length;
+}
+
 bool parser_is_between(const struct parser *parser)
 {
     return parser->stage == PARSER_IN_HEAD && parser->scan.at == 0;
@@ -83,10 +96,13 @@ bool parser_is_between(const struct parser *parser)
 
 static enum parser_result feed_head(struct parser *parser, char *bytes, size_t len, size_t *ret_used)
 {
+    static const char head[] = "HEAD";
     struct scan *scan = &parser->scan;
     enum scan_result result;
 
     result = scan_head(scan, bytes, len, ret_used);
+    parser->is_for_head =
+        scan->method_len == sizeof(head) - 1 && memcmp(bytes + *ret_used, head, sizeof(head) - 1) == 0;
     if (result == SCAN_MORE)
         return PARSER_MORE;
     if (result == SCAN_BAD) {

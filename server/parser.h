@@ -44,6 +44,7 @@ struct parser {
         PARSER_OVER,
     } stage;
     bool has_head;
+    bool is_for_head;
     struct scan scan;
     llhttp_t llhttp;
     enum scan_result decoded;         /* what llhttp saw in the bytes it was given last */
@@ -67,6 +68,12 @@ enum parser_result parser_feed(struct parser *parser, char *bytes, size_t len, s
 
 /* The message is filled: after PARSER_HEAD, whatever came later. */
 bool parser_has_head(const struct parser *parser);
+
+/* The method is HEAD, whatever came behind it: no answer to it has a body, a refusal neither. */
+bool parser_is_for_head(const struct parser *parser);
+
+/* After PARSER_HEAD: something of the body was received, if only of a chunk line. */
+bool parser_has_body_begun(const struct parser *parser);
 
 /* Nothing of a request was received, but maybe empty lines: the peer may end here without a loss. */
 bool parser_is_between(const struct parser *parser);

@@ -109,7 +109,7 @@ static enum scan_result skip_empty_lines(struct scan *scan, const char *bytes, s
 static enum scan_result scan_lines(struct scan *scan, const char *bytes, size_t len);
 static const char *scan_word(struct scan *scan, const char *bytes, const char *p, const char *end);
 static const char *scan_version(struct scan *scan, const char *bytes, const char *p, const char *end);
-static enum scan_result bad_version(struct scan *scan, size_t at, char c);
+static enum scan_result bad_version(struct scan *scan, size_t at, const char *p, const char *end);
 static const char *scan_fields(struct scan *scan, const char *p, const char *end);
 static void begin_field(struct scan *scan, char c);
 static void end_name(struct scan *scan, char c);
@@ -207,19 +207,25 @@ static const char *scan_version(struct scan *scan, const char *bytes, const char
     size_t at = (size_t)(p - bytes) - scan->method_len - scan->target_len - 2;
 
     for (; p < end && version[at] != '\0'; p++, at++) {
-        if (*p != version[at] && !(at == 7 && *p == '0')) {
-            bad_version(scan, at, *p);
-            return p;
-        }
+        if (*p == version[at] || (at == 7 && *p == '0'))
+            continue;
+        bad_version(scan, at, p, end);
+        return p;
     }
     if (version[at] == '\0')
         scan->state = LINE;
     return p;
 }
 
-static enum scan_result bad_version(struct scan *scan, size_t at, char c)
+/* Nothing is decided yet when it takes the byte behind *p, and that is not there: "HTTP/2.0" is a version, "HTTP/22" is
+ * none. */
+static enum scan_result bad_version(struct scan *scan, size_t at, const char *p, const char *end)
 {
-    if (at == 5 && c >= '0' && c <= '9')
+    char c = *p;
+
+    if (at == 5 && c >= '0' && c <= '9' && p + 1 == end)
+        return SCAN_MORE;
+    if (at == 5 && c >= '0' && c <= '9' && (p[1] == '.' || p[1] == '\r'))
         return bad(scan, 505, "not HTTP/1");
     if (at == 9)
         return bad(scan, 400, "bare CR");

@@ -218,6 +218,21 @@ Test(conn, answers_head_with_the_length_and_without_the_body)
     }
 }
 
+Test(conn, refuses_head_without_a_body)
+{
+    static const char *const texts[] = {"HEAD /#", "HEAD /say/x HTTP/1.1\r\n\r\n",
+                                        "HEAD /say/x HTTP/1.1\r\nHost: t\r\nContent-Length: x\r\n\r\n"};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        w.out_len = 0;
+        wire_send(&w, texts[i]);
+        cr_expect_eq(memcmp(w.out, "HTTP/1.1 400 ", 13), 0, "%s", texts[i]);
+        cr_expect_eq(memcmp(w.out + w.out_len - 4, "\r\n\r\n", 4), 0, "%s", texts[i]);
+        wire_close(&w);
+        wire_open(&w, &f);
+    }
+}
+
 Test(conn, stays_open_as_the_request_says)
 {
     static const struct {
@@ -339,6 +354,12 @@ Test(conn, asks_for_no_body_that_comes_already)
 
     wire_expect_body(&w, 1, "hello");
     cr_expect_eq(wire_answers(&w), 2);
+    wire_send(&w, POST("Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n", "5\r\n"));
+    cr_expect_eq(wire_answers(&w), 2);
+    wire_send(&w, "hello\r\n0\r\n\r\n");
+
+    wire_expect_body(&w, 2, "hello");
+    cr_expect_eq(wire_answers(&w), 3);
 }
 
 Test(conn, wants_no_body_for_what_it_refuses)

@@ -97,6 +97,9 @@ Test(parser, takes_only_request_lines_of_one_shape)
         {"PRI in HTTP/1.1", "PRI * HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"HTTP/1.2", "GET / HTTP/1.2\r\n" HOST "\r\n", "400"},
         {"HTTP/1.10", "GET / HTTP/1.10\r\n" HOST "\r\n", "400"},
+        {"HTTP/01.1", "GET / HTTP/01.1\r\n" HOST "\r\n", "400"},
+        {"HTTP/22.0", "GET / HTTP/22.0\r\n" HOST "\r\n", "400"},
+        {"HTTP/2", "GET / HTTP/2\r\n" HOST "\r\n", "505"},
         {"HTTP/11", "GET / HTTP/11\r\n" HOST "\r\n", "400"},
         {"lower case", "GET / http/1.1\r\n" HOST "\r\n", "400"},
         {"RTSP", "DESCRIBE /x RTSP/1.0\r\n\r\n", "400"},
@@ -300,6 +303,55 @@ Test(parser, is_between_requests_until_the_first_byte_of_one)
     cr_expect_not(parser_is_between(&parser));
     cr_expect_eq(parser_feed(&parser, text + 2, sizeof(text) - 3, &used), PARSER_HEAD);
     cr_expect_not(parser_is_between(&parser));
+}
+
+Test(parser, knows_head_by_its_method_alone)
+{
+    static const struct {
+        const char *bytes;
+        bool is_for_head;
+    } rows[] = {
+        {"HEAD", false}, /* HEADS, maybe */
+        {"HEAD ", true},      {"\r\nHEAD /", true},        {"HEAD /#", true}, {"HEAD / HTTP/2.0", true},
+        {"HEAD /\r\n", true}, {"HEADS / HTTP/1.1", false}, {"GET /", false},  {"head / ", false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char bytes[32];
+        size_t len = strlen(rows[i].bytes), at = 0, used = 0;
+        struct message message;
+        struct parser parser;
+
+        memcpy(bytes, rows[i].bytes, len);
+        parser_init(&parser, &message, count_body, NULL);
+        for (size_t end = 1; end <= len && parser.status == 0; end++, at += used)
+            parser_feed(&parser, bytes + at, end - at, &used);
+        cr_expect_eq(parser_is_for_head(&parser), rows[i].is_for_head, "'%s'", rows[i].bytes);
+    }
+}
+
+Test(parser, knows_when_a_body_has_begun)
+{
+    static const char *const heads[] = {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n",
+                                        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"};
+
+    for (size_t i = 0; i < 2; i++) {
+        char bytes[100], first[] = "5";
+        struct message message;
+        struct parser parser;
+        struct sink sink = {0};
+        size_t used;
+
+        memcpy(bytes, heads[i], strlen(heads[i]));
+        parser_init(&parser, &message, count_body, &sink);
+        parser.body_max = 5;
+        cr_assert_eq(parser_feed(&parser, bytes, strlen(heads[i]), &used), PARSER_HEAD);
+        cr_expect_not(parser_has_body_begun(&parser), "%s", heads[i]);
+        cr_assert_eq(parser_feed(&parser, NULL, 0, &used), PARSER_MORE);
+        cr_expect_not(parser_has_body_begun(&parser), "%s", heads[i]);
+        cr_assert_eq(parser_feed(&parser, first, 1, &used), PARSER_MORE);
+        cr_expect(parser_has_body_begun(&parser), "%s", heads[i]);
+    }
 }
 
 Test(parser, ends_a_request_without_a_body_in_a_call_without_bytes)
