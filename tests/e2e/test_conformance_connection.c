@@ -118,6 +118,27 @@ Test(conformance_connection, carries_pipelines_in_order_up_to_what_ends_it)
     DIALOGS_HOLD(&server, rows);
 }
 
+/* More than the server reads ahead while the first one is answered. */
+Test(conformance_connection, carries_a_pipeline_longer_than_what_is_read_ahead)
+{
+    enum { N = 4000 };
+    static const char request[] = GET("/dummy");
+    char *pipeline = malloc(N * sizeof(request));
+    struct client *client = client_open(&server);
+    size_t len = 0;
+
+    cr_assert_not_null(pipeline);
+    for (unsigned i = 0; i < N; i++, len += sizeof(request) - 1)
+        memcpy(pipeline + len, request, sizeof(request));
+
+    client_get(client, "/sleep/50");
+    client_send_bytes(client, pipeline, len);
+    for (unsigned i = 0; i <= N; i++)
+        cr_assert_eq(client_receive(client)->status, 200, "answer %u", i);
+    cr_expect_not(client_has_bytes(client));
+    free(pipeline);
+}
+
 /* RFC 9110, section 10.1.1. 100 may be left out when the body is on its way already. What else somebody expects may be
  * ignored or be 417; to ignore it would be a promise. */
 Test(conformance_connection, an_expectation_is_met_or_417)

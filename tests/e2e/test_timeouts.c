@@ -1,8 +1,10 @@
 /* How long the server waits for a client, and what it does then. */
 #include "lib/client.h"
+#include "lib/dialog.h"
 #include "lib/process.h"
 
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +60,116 @@ Test(timeouts, a_body_that_comes_too_slowly_is_408)
     client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
 
     expect_408(client);
+}
+
+/* RFC 9110, section 15.5.9. */
+Test(timeouts, a_request_that_stops_anywhere_is_408)
+{
+    static const struct {
+        const char *bytes;
+        int before; /* the status of an answer that comes first; 0: none */
+    } rows[] = {
+        {"G", 0},
+        {"GET /dummy HTTP/1.1\r\n", 0},
+        {"GET /dummy HTTP/1.1\r\nHost: h\r\n\r", 0},
+        {"\r\nGET", 0},
+        {"\r", 0},
+        {GET("/dummy") "G", 200},
+        {GET("/sleep/1") "\r\nG", 200},
+        {POST_WITH("Content-Length: 2\r\n"), 0},
+        {POST_WITH("Content-Length: 2\r\n") "x", 0},
+        {POST_WITH("Content-Length: 2\r\nExpect: 100-continue\r\n"), 100},
+        {POST_WITH("Transfer-Encoding: chunked\r\n"), 0},
+        {POST_WITH("Transfer-Encoding: chunked\r\n") "2", 0},
+        {POST_WITH("Transfer-Encoding: chunked\r\n") "2;a=\"", 0},
+        {POST_WITH("Transfer-Encoding: chunked\r\n") "2\r\nx", 0},
+        {POST_WITH("Transfer-Encoding: chunked\r\n") "2\r\nxx\r\n0\r\n", 0},
+        {POST_WITH("Transfer-Encoding: chunked\r\n") "2\r\nxx\r\n0\r\nA: b\r\n\r", 0},
+        {"POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx", 0},
+    };
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "200", "--body-timeout-ms", "200");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct client *client = client_open(&server);
+
+        client_send(client, rows[i].bytes);
+        if (rows[i].before != 0)
+            cr_expect_eq(client_receive(client)->status, rows[i].before, "'%s'", rows[i].bytes);
+        expect_408(client);
+        client_close(client);
+    }
+}
+
+Test(timeouts, a_request_for_head_that_stops_is_408_without_a_body)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "200");
+    client = client_open(&server);
+    client_send(client, "HEAD /dummy");
+
+    cr_expect_eq(client_receive_head(client)->status, 408);
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+}
+
+/* At most 100 bytes a second; the less the slower this machine is. */
+static void trickle_until_answered(struct client *client, const char *piece)
+{
+    while (!client_has_bytes(client)) {
+        client_send(client, piece);
+        (void)poll(NULL, 0, 10 * (int)strlen(piece));
+    }
+}
+
+/* A head has one limit for all of it; a body must come at 500 bytes a second. */
+Test(timeouts, a_request_that_trickles_is_408_all_the_same)
+{
+    static const struct {
+        const char *bytes, *piece;
+    } rows[] = {
+        {"GET /", "x"},
+        {"GET /dummy HTTP/1.1\r\nHost: h\r\n", "A: b\r\n"},
+        {POST_WITH("Content-Length: 100000\r\n"), "x"},
+        {POST_WITH("Transfer-Encoding: chunked\r\n"), "1\r\nx\r\n"},
+        {POST_WITH("Transfer-Encoding: chunked\r\n") "1;a=", "b"},
+        {POST_WITH("Transfer-Encoding: chunked\r\n") "0\r\n", "A: b\r\n"},
+    };
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "200", "--body-timeout-ms", "200");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct client *client = client_open(&server);
+
+        client_send(client, rows[i].bytes);
+        trickle_until_answered(client, rows[i].piece);
+        expect_408(client);
+        client_close(client);
+    }
+}
+
+/* Empty lines before a request are nothing, so this is silence. */
+Test(timeouts, a_connection_without_a_request_is_closed_without_a_word)
+{
+    static const struct {
+        const char *bytes;
+        int before; /* likewise */
+    } rows[] = {
+        {"", 0},
+        {"\r\n", 0},
+        {GET("/dummy"), 200},
+        {GET("/sleep/1") "\r\n", 200},
+        {POST_WITH("Content-Length: 1\r\n") "x\r\n\r\n", 200},
+    };
+
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "200", "--keep-alive-ms", "200");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct client *client = client_open(&server);
+
+        client_send(client, rows[i].bytes);
+        if (rows[i].before != 0)
+            cr_expect_eq(client_receive(client)->status, rows[i].before, "'%s'", rows[i].bytes);
+        cr_expect_eq(client_end(client), CLIENT_EOF, "'%s'", rows[i].bytes);
+        client_close(client);
+    }
 }
 
 Test(timeouts, a_client_that_never_says_anything_is_closed_without_a_word)
