@@ -6,6 +6,8 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 enum { ROUNDS_MAX = 2000 };
@@ -37,20 +39,33 @@ void usage_expect_back_to(const struct process *process, const char *folder, uns
     cr_expect_eq(now, before, "%s: %u, and %u before", folder, now, before);
 }
 
-unsigned usage_memory_kib(const struct process *process)
+/* What a line of /proc/<pid>/status says. */
+static unsigned long long status_kib(const struct process *process, const char *name)
 {
+    unsigned long long kib = 0;
     char path[64], line[256];
-    unsigned kib = 0;
+    size_t len = strlen(name);
     FILE *file;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)process->pid);
     file = fopen(path, "r");
     cr_assert_not_null(file);
-    while (fgets(line, sizeof(line), file) != NULL && sscanf(line, "RssAnon: %u kB", &kib) != 1)
-        ;
+    while (fgets(line, sizeof(line), file) != NULL)
+        if (strncmp(line, name, len) == 0 && line[len] == ':')
+            kib = strtoull(line + len + 1, NULL, 10);
     fclose(file);
-    cr_assert_gt(kib, 0);
     return kib;
+}
+
+unsigned usage_memory_kib(const struct process *process)
+{
+    return (unsigned)(status_kib(process, "RssAnon") + status_kib(process, "VmSwap"));
+}
+
+/* By the shadow of all memory, which takes terabytes of addresses. */
+bool usage_is_sanitized(const struct process *process)
+{
+    return status_kib(process, "VmSize") > 1ULL << 30;
 }
 
 void usage_raise_descriptors(void)

@@ -2,6 +2,8 @@
 #ifndef TESTS_LIB_USAGE_H
 #define TESTS_LIB_USAGE_H
 
+#include <stdbool.h>
+
 struct client;
 struct process;
 
@@ -12,8 +14,10 @@ unsigned usage_count(const struct process *process, const char *folder);
  * only then. */
 void usage_expect_back_to(const struct process *process, const char *folder, unsigned before, struct client *observer);
 
-/* Memory of its own, not shared with the files it was started from. */
+/* Memory of its own, not shared with the files it was started from, resident or swapped. Meaningless under a sanitizer,
+ * which keeps what was freed and finds leaks by itself. */
 unsigned usage_memory_kib(const struct process *process);
+bool usage_is_sanitized(const struct process *process);
 
 /* Lets this test have as many descriptors as the system allows it. */
 void usage_raise_descriptors(void);
