@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""hoist and its peers, row by row, side by side: ./dev bench. docs/BENCHMARKING.md explains it.
+
+Happy path: in each round of a row every server is measured once, in an order that moves on by one from round to round;
+the tables go to stdout and, with JSON and a chart, to bench/results/.
+Failures: a server that is not installed or fails is left out by name; without hoist there is no bench. A busy machine:
+no full run, unless --even-if-busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import chart
+import machine
+import report
+from measure import Bench, Effort
+from report import Measured
+from rows import ROWS, Row
+from server import SERVERS, ServerFailed
+
+FULL = Effort(rounds=5, ms=2000, warm_ms=800, storm_ms=30_000, idle_connections=10_000, small_jobs=20_000)
+QUICK = Effort(rounds=2, ms=250, warm_ms=100, storm_ms=3_000, idle_connections=1_000, small_jobs=2_000)
+RESULTS = Path(__file__).parent / "results"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", description="hoist and its peers, side by side, on this machine"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="all rows in two minutes: shows that they work, proves little"
+    )
+    parser.add_argument("--rows", metavar="KEY,...", help=f"only these: {', '.join(row.key for row in ROWS)}")
+    parser.add_argument("--servers", metavar="KEY,...", help=f"hoist and only these: {', '.join(SERVERS)}")
+    parser.add_argument("--rounds", type=int, metavar="N")
+    parser.add_argument("--ms", type=int, metavar="N", help="how long each load lasts")
+    parser.add_argument("--even-if-busy", action="store_true", help="measure on a machine that does other things too")
+    parser.add_argument("--build", type=Path, default=Path("build/release"), help="CMake's build folder")
+    options = parser.parse_args()
+    unknown = set(filter(None, (options.rows or "").split(","))) - {row.key for row in ROWS}
+    unknown |= set(filter(None, (options.servers or "").split(","))) - set(SERVERS)
+    if unknown:
+        parser.error(f"no such row or server: {', '.join(sorted(unknown))}")
+    return options
+
+
+def effort_of(options: argparse.Namespace) -> Effort:
+    effort = QUICK if options.quick else FULL
+    return replace(effort, rounds=options.rounds or effort.rounds, ms=options.ms or effort.ms)
+
+
+def chosen_rows(options: argparse.Namespace) -> list[Row]:
+    return [row for row in ROWS if options.rows is None or row.key in options.rows.split(",")]
+
+
+def leave_out_absent(measured: Measured, build: Path, only: str | None) -> None:
+    for subject in measured.row.servers:
+        reason = SERVERS[subject].missing(build)
+        if only is not None and subject != "hoist" and subject not in only.split(","):
+            reason = "not asked for"
+        if reason is not None:
+            measured.leave_out(subject, reason)
+
+
+def measure_round(bench: Bench, measured: Measured, number: int) -> None:
+    subjects = [subject for subject in measured.row.subjects() if subject not in measured.left_out]
+    turn = number % len(subjects) if subjects else 0
+    for subject in subjects[turn:] + subjects[:turn]:
+        try:
+            figures = measured.row.measure_of(subject)(bench, subject)
+            measured.rounds.setdefault(subject, []).append(figures)
+        except (ServerFailed, OSError, ValueError, subprocess.SubprocessError) as error:
+            measured.leave_out(subject, str(error) or type(error).__name__)
+            say(f"bench: {measured.row.key}: {measured.row.label(subject)} left out: {error}")
+
+
+def in_the_rows_order(measured: Measured) -> None:
+    """Whoever happened to begin a round: the table lists them as the row does."""
+    measured.rounds = {
+        subject: measured.rounds[subject] for subject in measured.row.subjects() if subject in measured.rounds
+    }
+
+
+def measure_all(bench: Bench, rows: list[Row], only: str | None) -> list[Measured]:
+    everything = [Measured(row) for row in rows]
+    for measured in everything:
+        leave_out_absent(measured, bench.build, only)
+    for number in range(bench.effort.rounds):
+        for measured in everything:
+            if number > 0 and measured.row.once:
+                continue
+            began = time.monotonic()
+            measure_round(bench, measured, number)
+            took = time.monotonic() - began
+            say(f"bench: round {number + 1} of {bench.effort.rounds}: {measured.row.key}, {took:.0f} s")
+    for measured in everything:
+        in_the_rows_order(measured)
+    return everything
+
+
+def cautions(rows: list[Measured], busy: bool, cpus: machine.Cpus) -> list[str]:
+    realtime = [
+        value for measured in rows for name in measured.rounds for value in measured.values(name, "realtime_client")
+    ]
+    said = {
+        "the machine was busy at the start": busy,
+        "server and client share the only CPU": not cpus.alone,
+        "the client beside burning workers had no real-time priority": 0.0 in realtime,
+    }
+    return [text for text, holds in said.items() if holds]
+
+
+def write(name: str, facts: dict[str, str], rows: list[Measured]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(report.as_json(facts, rows), indent=1) + "\n")
+    (RESULTS / f"{name}.svg").write_text(chart.svg(facts, rows))
+    (RESULTS / f"{name}.md").write_text(report.markdown(facts, rows, f"{name}.svg"))
+
+
+def main() -> int:
+    options = arguments()
+    effort = effort_of(options)
+    if not (options.build / "hoist").exists():
+        sys.exit(f"bench: there is no {options.build}/hoist: ./dev bench builds it")
+    cpus = machine.Cpus.of_this_process()
+    facts = machine.facts(cpus)
+    busy = machine.load_now() > machine.BUSY_LOAD
+    if busy and not options.quick and not options.even_if_busy:
+        sys.exit(f"bench: the machine is busy, its load is {facts['load before']}: wait, or --even-if-busy")
+    facts["rounds"] = str(effort.rounds)
+    facts["each load"] = f"{effort.ms} ms"
+
+    began = time.monotonic()
+    rows = measure_all(Bench(options.build.resolve(), cpus, effort), chosen_rows(options), options.servers)
+    if warnings := cautions(rows, busy, cpus):
+        facts["take care"] = "; ".join(warnings)
+    facts["took"] = f"{time.monotonic() - began:.0f} s"
+    name = "quick" if options.quick else "partial" if options.rows or options.servers else "results"
+    write(name, facts, rows)
+    print("\n".join(report.section(row) for row in rows))
+    say(f"bench: written to bench/results/{name}.md, .json and .svg")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

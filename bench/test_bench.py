@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""What is made of the figures, without measuring any."""
+
+from __future__ import annotations
+
+import json
+import unittest
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+import chart
+import report
+import run
+from machine import Cpus
+from measure import Bench, Figures
+from report import Measured
+from rows import ROWS, Column, Goal, Measure, Row
+from server import ServerFailed
+from stats import Spread, ratio, spread
+
+FACTS = {"cpu": "2 x a <fast> one", "system": "an & b", "rounds": "3"}
+
+
+def no_measure(bench: Bench, name: str) -> Figures:
+    raise AssertionError("not in this test")
+
+
+def row_of(*goals: Goal, measure: Measure | None = None) -> Row:
+    columns = (Column("ms", "ms", 1), Column("idle", "idle ms"))
+    return Row("key", "Title", "How.", ("hoist", "nginx", "node"), measure or no_measure, columns, goals)
+
+
+def measured_of(row: Row, **figures: list[float]) -> Measured:
+    return Measured(row, {name: [{"ms": value, "idle": 2.0} for value in values] for name, values in figures.items()})
+
+
+class Stats(unittest.TestCase):
+    def test_a_spread_is_median_low_and_high(self) -> None:
+        self.assertEqual(spread([9, 1, 4]), Spread(4, 1, 9))
+
+    def test_a_ratio_is_that_of_the_medians_with_the_spread_of_the_rounds(self) -> None:
+        self.assertEqual(ratio([2, 4, 9], [1, 8, 3]), Spread(4 / 3, 0.5, 3))
+
+    def test_a_ratio_needs_both_sides_of_every_round(self) -> None:
+        with self.assertRaises(ValueError):
+            ratio([1, 2], [1])
+
+
+class Goals(unittest.TestCase):
+    def verdict(self, goal: Goal, **figures: list[float]) -> report.Verdict:
+        (verdict,) = report.judge(measured_of(row_of(goal), **figures))
+        return verdict
+
+    def test_a_plain_goal_judges_our_median(self) -> None:
+        self.assertTrue(self.verdict(Goal("ms", "at most", 3), hoist=[1, 3, 9]).met)
+        self.assertFalse(self.verdict(Goal("ms", "at most", 2.9), hoist=[1, 3, 9]).met)
+        self.assertTrue(self.verdict(Goal("ms", "at least", 3), hoist=[1, 3, 9]).met)
+
+    def test_a_goal_against_a_peer_judges_the_ratio(self) -> None:
+        verdict = self.verdict(Goal("ms", "at most", 0.5, "nginx"), hoist=[1, 2], nginx=[4, 8])
+        self.assertEqual((verdict.value.median, verdict.met), (0.25, True))
+        self.assertEqual(verdict.title, "ms / nginx's")
+
+    def test_a_goal_may_compare_two_figures_of_ours(self) -> None:
+        self.assertEqual(self.verdict(Goal("ms", "at most", 4, of="idle"), hoist=[6]).value.median, 3)
+
+    def test_a_goal_against_who_was_left_out_is_not_judged(self) -> None:
+        self.assertEqual(report.judge(measured_of(row_of(Goal("ms", "at most", 1, "nginx")), hoist=[1])), [])
+
+    def test_every_goal_of_the_table_names_figures_that_its_row_shows(self) -> None:
+        for row in ROWS:
+            shown = {column.figure for column in row.columns}
+            for goal in row.goals:
+                with self.subTest(row=row.key, goal=goal.title(row)):
+                    self.assertLessEqual({goal.figure, goal.of or goal.figure}, shown)
+                    self.assertIn(goal.against or "hoist", row.subjects())
+
+
+class Rounds(unittest.TestCase):
+    bench = Bench(Path(), Cpus("0", "1", "0,1", True), run.QUICK)
+
+    def rounds(self, measure: Measure, n: int) -> Measured:
+        measured = Measured(row_of(measure=measure))
+        for number in range(n):
+            run.measure_round(self.bench, measured, number)
+        return measured
+
+    def test_everybody_is_measured_once_a_round_and_begins_in_turn(self) -> None:
+        order: list[str] = []
+
+        def measure(bench: Bench, name: str) -> Figures:
+            order.append(name)
+            return {"ms": 1.0}
+
+        self.rounds(measure, 2)
+        self.assertEqual(order, ["hoist", "nginx", "node", "nginx", "node", "hoist"])
+
+    def test_who_fails_is_left_out_by_name_with_all_rounds(self) -> None:
+        calls: list[str] = []
+
+        def measure(bench: Bench, name: str) -> Figures:
+            calls.append(name)
+            if name == "nginx" and calls.count("nginx") == 2:
+                raise ServerFailed("no such module")
+            return {"ms": 1.0, "idle": 1.0}
+
+        measured = self.rounds(measure, 3)
+        self.assertEqual(sorted(measured.rounds), ["hoist", "node"])
+        self.assertEqual(calls.count("nginx"), 2)
+        self.assertIn("- left out: nginx: no such module", report.section(measured))
+
+
+class Written(unittest.TestCase):
+    rows = [
+        measured_of(
+            row_of(Goal("ms", "at most", 1), Goal("ms", "at least", 0, "nginx"), Goal("idle", "at most", 0.5)),
+            hoist=[1, 2, 3],
+            nginx=[3, 2, 2],
+        )
+    ]
+
+    def test_the_chart_is_well_formed_and_has_a_bar_for_each_goal(self) -> None:
+        bars = [
+            rect
+            for rect in xml.fromstring(chart.svg(FACTS, self.rows)).iter("{http://www.w3.org/2000/svg}rect")
+            if rect.get("class") in ("met", "missed")
+        ]
+        self.assertEqual([rect.get("class") for rect in bars], ["missed", "missed", "met"])
+
+    def test_a_table_has_medians_with_their_spread(self) -> None:
+        self.assertIn("| **hoist** | 2.0 (1.0 – 3.0) | 2 |", report.section(self.rows[0]))
+
+    def test_a_missed_goal_is_said(self) -> None:
+        self.assertIn("- **missed**: ms: 2 (1 – 3), goal at most 1", report.section(self.rows[0]))
+
+    def test_the_json_has_every_round(self) -> None:
+        again = json.loads(json.dumps(report.as_json(FACTS, self.rows)))
+        self.assertEqual([figures["ms"] for figures in again["rows"][0]["rounds"]["hoist"]], [1, 2, 3])
+
+
+if __name__ == "__main__":
+    unittest.main()
