@@ -7,6 +7,7 @@
  */
 #include "abi.h"
 #include "app.h"
+#include "experiment/experiment.h"
 #include "hoist_uv.h"
 #include "log.h"
 #include "options.h"
@@ -66,6 +67,8 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
         fprintf(stderr, "%s: %s\n", given->name != NULL ? given->name : "hoist_main", error);
         return EXIT_USAGE;
     }
+    if (argc > 1 && strcmp(argv[1], "experiment") == 0)
+        return experiment_main(argc, argv, program);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return print_help(program);
@@ -302,6 +305,7 @@ static int print_help(const hoist_program *program)
 {
     printf("%s [serve] [OPTION...]   serves until SIGINT or SIGTERM\n", program->name);
     printf("%s routes                lists what it serves\n", program->name);
+    printf("%s experiment            tries what more workers buy; experiment --help\n", program->name);
     printf("%s --version | --help\n\n", program->name);
     options_print_help(program, stdout);
     return EXIT_SUCCESS;

@@ -3,7 +3,9 @@
 #
 #   include/  the C library; hoist_uv.h also libuv
 #   pool/     pool/, libuv, the C library; no HTTP in it, only here uv_queue_work()
-#   server/   server/, include/, pool/ as "pool/...", libuv, the C library; server/parser.* also llhttp
+#   server/   server/, include/, pool/ as "pool/...", libuv, the C library; server/parser.* also llhttp; main.c also the
+#             door of the experiment, "experiment/experiment.h"
+#   experiment/ experiment/, include/, "server/options.h", "server/number.h", libuv; experiment/caller.* also llhttp
 #   routes/   "hoist.h", "heavy.h", whatever library a route wraps; program.c also "route_table.h"
 #   examples/ "hoist.h" and whatever library an example wraps; embed.c "hoist_uv.h"; its tests also what tests share
 #
@@ -12,7 +14,7 @@
 set -eu
 
 cd "${1:-"$(dirname "$0")/.."}"
-ls -d include pool server routes examples >/dev/null # a folder that was renamed must not pass unseen
+ls -d include pool server experiment routes examples >/dev/null # a folder that was renamed must not pass unseen
 
 # Runs awk over the sources of some folders; one that is missing or empty is no error.
 over()
@@ -29,7 +31,7 @@ includes()
         header = substr($0, 1, RLENGTH)
         sub(/^[^<"]*/, "", header)
         print FILENAME ":" FNR ":" header
-    }' include pool server routes examples
+    }' include pool server experiment routes examples
 }
 
 # Says nothing if the file may include the header, else why it may not.
@@ -38,10 +40,10 @@ verdict()
     file=$1 header=$2 name=${2#?}
     name=${name%?}
     case "$file $header" in
-    "server/parser."*" <llhttp.h>") ;;
-    *'llhttp'*) echo "llhttp is for server/parser.c and server/parser.h" ;;
-    "include/hoist_uv.h <uv.h>" | pool/*' <uv.h>' | server/*' <uv.h>') ;;
-    *' <uv.h>' | *' <uv/'*) echo "libuv is for pool/, server/ and include/hoist_uv.h" ;;
+    "server/parser."*" <llhttp.h>" | "experiment/caller."*" <llhttp.h>") ;;
+    *'llhttp'*) echo "llhttp is for server/parser.[ch] and experiment/caller.[ch]" ;;
+    "include/hoist_uv.h <uv.h>" | pool/*' <uv.h>' | server/*' <uv.h>' | experiment/*' <uv.h>') ;;
+    *' <uv.h>' | *' <uv/'*) echo "libuv is for pool/, server/, experiment/ and include/hoist_uv.h" ;;
     *' <'*) ;;
     'examples/embed.c "hoist_uv.h"' | examples/*' "hoist.h"') ;;
     examples/test_*' "hoist_test.h"' | examples/test_*' "lib/'*) ;;
@@ -52,7 +54,12 @@ verdict()
     include/*) test -e "include/$name" || echo "the public headers see only each other and the C library" ;;
     pool/*) test -e "pool/$name" || echo "the pool sees only itself, libuv and the C library" ;;
     server/*' "pool/'*) test -e "$name" || echo "there is no such header" ;;
+    'server/main.c "experiment/experiment.h"') ;;
     server/*) test -e "server/$name" || test -e "include/$name" || echo "the server sees itself, include/ and pool/" ;;
+    experiment/*' "server/options.h"' | experiment/*' "server/number.h"') ;;
+    experiment/*)
+        test -e "experiment/$name" || test -e "include/$name" || echo "the experiment sees itself, include/ and options"
+        ;;
     esac
 }
 
@@ -92,7 +99,7 @@ check_words()
     # sa_handler is sigaction(2)'s word.
     code pool | sed 's/sa_handler//' | grep -iE ":.*(^|[^[:alnum:]])($http)s?([^[:alnum:]]|\$)" |
         sed 's/^\([^:]*:[^:]*\):[[:space:]]*\(.*\)/\1: the pool knows no HTTP: \2/' || true
-    code include server routes examples | grep -w uv_queue_work |
+    code include server experiment routes examples | grep -w uv_queue_work |
         sed 's/^\([^:]*:[^:]*\):.*/\1: uv_queue_work() is called in pool\/ only/' || true
 }
 

@@ -1,0 +1,32 @@
+/* What the server says became of its requests: GET /spans, as CSV. */
+#ifndef EXPERIMENT_JOB_H
+#define EXPERIMENT_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One request as its server saw it. Times in seconds, from whatever zero the reader sets. */
+struct job {
+    double received_s, started_s, finished_s; /* NAN: it did not come to that */
+    double cpu_s;
+    int seat; /* -1: the loop */
+    int status;
+    bool is_async;
+    bool is_shed; /* or its time was over while it waited: it never ran */
+};
+
+struct jobs {
+    struct job *list; /* in the order in which they were received */
+    size_t n;
+    size_t n_lost; /* that the server no longer had */
+};
+
+/* Takes out of the text the requests that target, a path with or without a query, names a route for. Zero is when the
+ * first of them was received. -EPROTO: it is no such text. -ENOMEM. On failure there is nothing to free. */
+int jobs_read(struct jobs *jobs, const char *text, const char *target);
+void jobs_free(struct jobs *jobs);
+
+/* Is the target one of this route's, as in /users/42 of /users/:id, and anything of a last "*"? */
+bool job_route_matches(const char *route, size_t route_len, const char *target);
+
+#endif

@@ -1,0 +1,182 @@
+/* Two charts with a line per setting.
+ *
+ * Happy path: frame and axes, then a line per setting and its name beside a piece of it. Failures: a line that there is
+ * no memory for is left out. Close: that memory is freed at once.
+ */
+#include "plot.h"
+
+#include "sample.h"
+#include "svg.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    HEIGHT = 300,
+    TOP = 52,
+    BOTTOM = 256,
+    BUCKETS = 240,
+    LEGEND_STEP = 112,
+    LEGEND_COLUMNS = 7,
+    LEGEND_ROW = 14,
+    POINTS_MAX = 400
+};
+
+static double elapsed_s(uint64_t from_ns, uint64_t to_ns)
+{
+    return ((double)to_ns - (double)from_ns) / 1e9;
+}
+
+static double longest(const struct summary *summary)
+{
+    double max_s = 0;
+
+    for (size_t i = 0; i < summary->n; i++)
+        max_s = fmax(max_s, summary->results[i].makespan_s);
+    return max_s;
+}
+
+static void draw_frame(const struct summary *summary, FILE *out, const char *title, double max_s)
+{
+    int more = LEGEND_ROW * (int)((summary->n - 1) / LEGEND_COLUMNS);
+    char name[PLAN_TEXT];
+
+    svg_begin(out, HEIGHT + more, title);
+    fprintf(out, "<text class=\"strong\" x=\"16\" y=\"20\">%s</text>\n", title);
+    for (size_t i = 0; i < summary->n; i++) {
+        double x = SVG_LEFT + (double)(i % LEGEND_COLUMNS) * LEGEND_STEP,
+               y = 40 + LEGEND_ROW * (int)(i / LEGEND_COLUMNS);
+
+        fprintf(out,
+                "<path class=\"s s%zu\" d=\"M%.0f %.0fh24\"/><text class=\"soft\" x=\"%.0f\" y=\"%.0f\">%s</text>\n",
+                i % SVG_SERIES, x, y - 4, x + 30, y, plan_setting_name(&summary->results[i].setting, name));
+    }
+    fprintf(out, "<g transform=\"translate(0 %d)\">\n", more);
+    svg_time_axis(out, max_s, TOP, BOTTOM);
+    fprintf(out, "<path class=\"frame\" d=\"M%d %dV%dH%d\"/>\n", SVG_LEFT, TOP, BOTTOM, SVG_WIDTH - SVG_RIGHT);
+}
+
+static void draw_level(FILE *out, double y, const char *text)
+{
+    fprintf(out,
+            "<path class=\"rule\" d=\"M%d %.1fH%d\"/><text class=\"soft\" x=\"%d\" y=\"%.1f\" "
+            "text-anchor=\"end\">%s</text>\n",
+            SVG_LEFT, y, SVG_WIDTH - SVG_RIGHT, SVG_LEFT - 8, y + 4, text);
+}
+
+/* ---- /dummy over the time: the longest of each moment, on a logarithmic scale ---- */
+
+struct scale {
+    int least, most; /* powers of ten, in seconds */
+};
+
+static struct scale dummy_scale(const struct summary *summary)
+{
+    struct scale scale = {-4, -2};
+
+    for (size_t i = 0; i < summary->n; i++)
+        if (summary->results[i].dummy_max_s > 0)
+            scale.most = (int)fmax(scale.most, ceil(log10(summary->results[i].dummy_max_s)));
+    return scale;
+}
+
+static double level(const struct scale *scale, double seconds)
+{
+    double share = (log10(fmax(seconds, 1e-9)) - scale->least) / (scale->most - scale->least);
+
+    return BOTTOM - fmin(1, fmax(0, share)) * (BOTTOM - TOP);
+}
+
+static void draw_dummy(const struct trial *trial, size_t series, const struct scale *scale, double max_s, FILE *out)
+{
+    double longest_s[BUCKETS] = {0};
+    char move = 'M';
+
+    for (size_t i = 0; i < trial->n_probes; i++) {
+        double at_s = elapsed_s(trial->zero_ns, trial->probes[i].intended_ns);
+        double took_s = elapsed_s(trial->probes[i].intended_ns, trial->probes[i].answered_ns);
+        size_t bucket = at_s <= 0 ? 0 : (size_t)(at_s / max_s * BUCKETS);
+
+        bucket = bucket < BUCKETS ? bucket : BUCKETS - 1;
+        longest_s[bucket] = fmax(longest_s[bucket], took_s);
+    }
+    fprintf(out, "<path class=\"s s%zu\" d=\"", series % SVG_SERIES);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        if (longest_s[i] <= 0)
+            continue;
+        fprintf(out, "%c%.1f %.1f", move, svg_x(((double)i + 0.5) / BUCKETS * max_s, max_s),
+                level(scale, longest_s[i]));
+        move = 'L';
+    }
+    fputs("\"/>\n", out);
+}
+
+void plot_write_dummy(const struct summary *summary, FILE *out)
+{
+    struct scale scale = dummy_scale(summary);
+    double max_s = longest(summary);
+    char text[SUMMARY_TIME];
+
+    draw_frame(summary, out, "How long /dummy took, by when it was due (the longest of each moment, logarithmic)",
+               max_s);
+    for (int power = scale.least; power <= scale.most; power++) {
+        double seconds = pow(10, power);
+
+        (void)snprintf(text, sizeof(text), seconds < 0.9 ? "%g ms" : "%g s", seconds < 0.9 ? seconds * 1000 : seconds);
+        draw_level(out, level(&scale, seconds), text);
+    }
+    for (size_t i = 0; i < summary->n; i++)
+        draw_dummy(&summary->trials[i], i, &scale, max_s, out);
+    fputs("</g></svg>\n", out);
+}
+
+/* ---- the share of requests that was answered within a time ---- */
+
+static double *sorted_latencies(const struct trial *trial)
+{
+    double *values = calloc(trial->n_calls + 1, sizeof(*values));
+
+    if (values == NULL)
+        return NULL;
+    for (size_t i = 0; i < trial->n_calls; i++)
+        values[i] = elapsed_s(trial->calls[i].intended_ns, trial->calls[i].answered_ns);
+    sample_sort(values, trial->n_calls);
+    return values;
+}
+
+static void draw_latency(const struct trial *trial, size_t series, double max_s, FILE *out)
+{
+    double *values = sorted_latencies(trial);
+    size_t n = trial->n_calls, step = n > POINTS_MAX ? n / POINTS_MAX : 1;
+
+    if (values == NULL)
+        return;
+    fprintf(out, "<path class=\"s s%zu\" d=\"M%d %d", series % SVG_SERIES, SVG_LEFT, BOTTOM);
+    for (size_t i = step - 1; i < n; i += step)
+        fprintf(out, "H%.1fV%.1f", svg_x(values[i], max_s), BOTTOM - (double)(i + 1) / (double)n * (BOTTOM - TOP));
+    fprintf(out, "H%.1fV%d\"/>\n", svg_x(values[n - 1], max_s), TOP);
+    free(values);
+}
+
+void plot_write_latency(const struct summary *summary, FILE *out)
+{
+    static const unsigned shares[] = {0, 25, 50, 75, 100};
+    double max_s = 0;
+    char text[SUMMARY_TIME];
+
+    for (size_t i = 0; i < summary->n; i++) {
+        double *values = sorted_latencies(&summary->trials[i]);
+
+        if (values != NULL)
+            max_s = fmax(max_s, values[summary->trials[i].n_calls - 1]);
+        free(values);
+    }
+    draw_frame(summary, out, "Share of requests answered within a time", max_s > 0 ? max_s : 1);
+    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+        (void)snprintf(text, sizeof(text), "%u %%", shares[i]);
+        draw_level(out, BOTTOM - shares[i] / 100.0 * (BOTTOM - TOP), text);
+    }
+    for (size_t i = 0; i < summary->n; i++)
+        draw_latency(&summary->trials[i], i, max_s > 0 ? max_s : 1, out);
+    fputs("</g></svg>\n", out);
+}

@@ -1,0 +1,162 @@
+/* The page, the picture and the data, each written as a whole to a file of its own.
+ *
+ * Happy path: mkdir, then one file after the other. Failures: the first one ends it. Close: every file is closed here.
+ */
+#include "report.h"
+
+#include "json.h"
+#include "lanes.h"
+#include "plot.h"
+#include "svg.h"
+#include "table.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+static const char head[] =
+    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+    "<meta name=\"color-scheme\" content=\"light dark\">\n"
+    "<style>\n"
+    ":root{--ink:#1f2328;--soft:#59636e;--ground:#fff;--rule:#d8dee4;--note:#fff4e5;--edge:#d55e00}\n"
+    "@media screen and (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9da7b3;--ground:#0d1117;--rule:#2b323b;"
+    "--note:#2b1d10;--edge:#ff8a3d}}\n"
+    "body{margin:0 auto;padding:2rem 1.25rem 4rem;max-width:62rem;color:var(--ink);background:var(--ground);"
+    "font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\n"
+    "h1{font-size:1.5rem;line-height:1.25;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2.5rem 0 .5rem}\n"
+    ".lead{font-size:1.15rem;margin:1rem 0 1.5rem;max-width:50rem}.soft{color:var(--soft)}p{margin:.4rem 0}\n"
+    "svg{max-width:100%;height:auto;display:block}figure{margin:1.25rem 0}\n"
+    ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.84rem;font-variant-numeric:tabular-nums;"
+    "white-space:nowrap}\n"
+    "th,td{text-align:right;padding:.32rem .5rem;border-bottom:1px solid var(--rule)}thead th{color:var(--soft);"
+    "font-weight:500;vertical-align:bottom}th:first-child{text-align:left}tbody th{font-weight:600}\n"
+    "ul.warnings{list-style:none;padding:0;margin:1.5rem 0}ul.warnings li{background:var(--note);border-left:3px solid "
+    "var(--edge);padding:.35rem .75rem;margin:.3rem 0;font-size:.9rem}\n"
+    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem "
+    "1rem;font-size:.9rem}dt{font-weight:600}dd{margin:0}\n"
+    "@media print{@page{size:A4 landscape;margin:12mm}body{padding:0;max-width:none;font-size:11px}figure,table,li,dl{"
+    "break-inside:avoid}h2{break-after:avoid}table{font-size:9.5px}}\n"
+    "</style>\n";
+
+static const char explanation[] =
+    "<h2>How to read it</h2>\n<dl>\n"
+    "<dt>makespan</dt><dd>from the first request to the last answer; of a burst, theory says ceil(requests / workers) "
+    "x "
+    "run</dd>\n"
+    "<dt>wait, run</dt><dd>until a handler was started, and in it, as the server measured them (on the loop: as the "
+    "clients did)</dd>\n"
+    "<dt>/dummy</dt><dd>a request that the loop answers at once, sent at a steady pace meanwhile; its time counts from "
+    "when it was due</dd>\n"
+    "<dt>L, X x W</dt><dd>Little's law: the clients' mean number in flight, and the server's throughput times its "
+    "residence time; they come from different clocks and must agree</dd>\n"
+    "<dt>handler CPU</dt><dd>the handlers' thread CPU time over their run time: small if they wait, 100 % if they "
+    "compute</dd>\n"
+    "<dt>offered</dt><dd>requests' work over what the workers can do; at 100 % the queue has no end</dd>\n"
+    "</dl>\n";
+
+static int write_file(const struct summary *summary, const char *folder, const char *name,
+                      void (*write)(const struct summary *summary, FILE *out));
+static void write_page(const struct summary *summary, FILE *out);
+static void write_table(const struct summary *summary, const char *name, const struct column *columns, FILE *out);
+
+int report_write(const struct summary *summary, const char *folder)
+{
+    int err;
+
+    if (mkdir(folder, 0777) < 0 && errno != EEXIST)
+        return -errno;
+    err = write_file(summary, folder, "lanes.svg", lanes_write);
+    if (err == 0)
+        err = write_file(summary, folder, "data.json", json_print);
+    return err < 0 ? err : write_file(summary, folder, "index.html", write_page);
+}
+
+static int write_file(const struct summary *summary, const char *folder, const char *name,
+                      void (*write)(const struct summary *summary, FILE *out))
+{
+    char path[PATH_MAX];
+    FILE *file;
+    int err;
+
+    if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+        return -ENAMETOOLONG;
+    file = fopen(path, "we");
+    if (file == NULL)
+        return -errno;
+    errno = 0;
+    write(summary, file);
+    err = ferror(file) ? -(errno != 0 ? errno : EIO) : 0;
+    if (fclose(file) != 0 && err == 0)
+        err = -errno;
+    return err;
+}
+
+static void paragraph(FILE *out, const char *name, const char *text)
+{
+    if (text[0] == '\0')
+        return;
+    fprintf(out, "<p class=\"%s\">", name);
+    svg_text(out, text);
+    fputs("</p>\n", out);
+}
+
+static void write_page(const struct summary *summary, FILE *out)
+{
+    char title[SUMMARY_TEXT];
+
+    summary_title(summary->plan, title);
+    fputs(head, out);
+    fputs("<title>", out);
+    svg_text(out, title);
+    fputs("</title>\n<h1>What do more workers buy?</h1>\n", out);
+    fprintf(out, "<p class=\"soft\">An experiment on %u core%s</p>\n", summary->cores, summary->cores == 1 ? "" : "s");
+    paragraph(out, "lead", summary->verdict);
+    fputs("<figure>\n", out);
+    lanes_write(summary, out);
+    fputs("</figure>\n<h2>Measured</h2>\n", out);
+    write_table(summary, "", table_measured(), out);
+    fputs("<h2>Predicted beside measured</h2>\n", out);
+    write_table(summary, "", table_predicted(summary->plan), out);
+    paragraph(out, "law", summary->target);
+    paragraph(out, "law", summary->law);
+    if (summary->n_warnings > 0)
+        fputs("<ul class=\"warnings\">\n", out);
+    for (size_t i = 0; i < summary->n_warnings; i++) {
+        fputs("<li>", out);
+        svg_text(out, summary->warnings[i]);
+        fputs("</li>\n", out);
+    }
+    if (summary->n_warnings > 0)
+        fputs("</ul>\n", out);
+    fputs("<figure>\n", out);
+    plot_write_dummy(summary, out);
+    fputs("</figure>\n<figure>\n", out);
+    plot_write_latency(summary, out);
+    fputs("</figure>\n", out);
+    fputs(explanation, out);
+    fputs("<script type=\"application/json\" id=\"data\">\n", out);
+    json_print(summary, out);
+    fputs("</script>\n</html>\n", out);
+}
+
+static void write_table(const struct summary *summary, const char *name, const struct column *columns, FILE *out)
+{
+    char text[TABLE_CELL], setting[PLAN_TEXT];
+
+    fprintf(out, "<div class=\"scroll\"><table><thead><tr><th>%s", name);
+    for (const struct column *column = columns; column->title != NULL; column++)
+        fprintf(out, "<th>%s<br>%s", column->above, column->title);
+    fputs("</thead><tbody>\n", out);
+    for (size_t i = 0; i < summary->n; i++) {
+        const struct result *result = &summary->results[i];
+
+        fprintf(out, "<tr><th>%s", plan_setting_name(&result->setting, setting));
+        for (const struct column *column = columns; column->title != NULL; column++) {
+            fputs("<td>", out);
+            svg_text(out, table_cell(column, result, summary->plan, text));
+        }
+        fputc('\n', out);
+    }
+    fputs("</tbody></table></div>\n", out);
+}

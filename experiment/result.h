@@ -1,0 +1,47 @@
+/* What a trial comes to: the figures of one row, and of all rows together.
+ */
+#ifndef EXPERIMENT_RESULT_H
+#define EXPERIMENT_RESULT_H
+
+#include "theory.h"
+#include "trial.h"
+
+/* NAN: there is no such figure for this setting. */
+struct result {
+    struct setting setting;
+    size_t n_calls, n_answered, n_shed, n_failed; /* 200s; 503s; everything else */
+    int failed_status;                            /* one of those */
+    double makespan_s, predicted_s;               /* from the first request to the last answer */
+    double speedup;                               /* against the first setting's makespan */
+    double wait_mean_s, wait_max_s;               /* until a handler was started */
+    double wait_half_s;                           /* of the mean's 95 % interval; streams only */
+    double run_mean_s, run_p99_s;
+    double busy;                         /* the share of the makespan that workers, or the inline loop, were at work */
+    double cpu_share;                    /* of the handler's run time: its thread's CPU time */
+    double latency_p50_s, latency_p99_s; /* as the clients saw them, from when requests were due */
+    double dummy_p50_s, dummy_p99_s, dummy_max_s;
+    size_t n_dummy;
+    double in_flight, throughput, residence_s; /* Little's law: the first, of the clients; the others, of the server */
+
+    /* A stream of requests only. */
+    struct stream stream;
+    double wait_predicted_s, latency_p99_predicted_s;
+    double delayed, delayed_predicted; /* the share of requests that waited: Erlang C */
+
+    double late_s;
+    size_t n_held, n_lost;
+};
+
+/* -ENOMEM. */
+int result_make(struct result *ret_result, const struct trial *trial, const struct plan *plan);
+
+/* Measured makespan over the predicted one. */
+double result_ratio(const struct result *result);
+
+/* L over X x W: 1 if both sides counted the same. */
+double result_little(const struct result *result);
+
+/* The share of what the workers can do that is asked of them; over 1 the queue only grows. Streams only. */
+double result_offered(const struct plan *plan, const struct result *result);
+
+#endif

@@ -1,0 +1,342 @@
+/* From figures to words.
+ *
+ * Happy path: each part of summary_make() looks at all results and writes its piece. Failures: none; what does not fit
+ * is cut, and warnings beyond the last place are left out. Close: nothing is held.
+ */
+#include "summary.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+enum { WORKERS_MAX = 1024, FEW_CALLS = 200, FEW_PROBES = 100 };
+
+/* A handler whose thread is on a CPU for less of its time waits, for more burns. */
+#define SHARE_WAITS 0.1
+#define SHARE_BURNS 0.9
+#define LATE_S 0.005
+
+static void fit_usl(struct summary *summary);
+static void meet_target(struct summary *summary);
+static double predict_p99(const struct summary *summary, const struct result *base, unsigned workers);
+static void write_target(struct summary *summary);
+static void judge_cpu(struct summary *summary);
+static void judge_bursts(struct summary *summary);
+static void warn_of_result(struct summary *summary, const struct result *result);
+static void warn_of_stream(struct summary *summary, const struct result *result, const char *name);
+static void warn(struct summary *summary, const char *format, ...) HOIST_PRINTF(2, 3);
+static void conclude_burst(struct summary *summary);
+static void conclude_stream(struct summary *summary);
+
+/* The pool with the most or the fewest workers; NULL: there is none. */
+static const struct result *find_pool(const struct summary *summary, bool most)
+{
+    const struct result *found = NULL;
+
+    for (size_t i = 0; i < summary->n; i++) {
+        const struct result *result = &summary->results[i];
+
+        if (result->setting.executor == EXECUTOR_POOL &&
+            (found == NULL || (result->setting.workers > found->setting.workers) == most))
+            found = result;
+    }
+    return found;
+}
+
+void summary_make(struct summary *summary)
+{
+    summary->holds = true;
+    summary->target_measured_s = NAN;
+    fit_usl(summary);
+    meet_target(summary);
+    judge_cpu(summary);
+    if (summary->plan->rate <= 0)
+        judge_bursts(summary);
+    for (size_t i = 0; i < summary->n; i++)
+        warn_of_result(summary, &summary->results[i]);
+    if (summary->plan->rate > 0)
+        conclude_stream(summary);
+    else
+        conclude_burst(summary);
+}
+
+const char *summary_title(const struct plan *plan, char text[SUMMARY_TEXT])
+{
+    const char *method = plan->body != NULL ? "POST" : "GET";
+
+    if (plan->rate > 0)
+        (void)snprintf(text, SUMMARY_TEXT, "%s %s: %g requests a second at random moments for %g s, up to %u clients",
+                       method, plan->route, plan->rate, plan->for_s, plan->clients);
+    else
+        (void)snprintf(text, SUMMARY_TEXT, "%s %s: %u request%s at once from %u client%s", method, plan->route,
+                       plan->jobs, plan->jobs == 1 ? "" : "s", plan->clients, plan->clients == 1 ? "" : "s");
+    return text;
+}
+
+const char *summary_time(double seconds, char text[SUMMARY_TIME])
+{
+    double ms = seconds * 1000;
+
+    if (isnan(seconds))
+        (void)snprintf(text, SUMMARY_TIME, "-");
+    else if (isinf(seconds))
+        (void)snprintf(text, SUMMARY_TIME, "no end");
+    else if (seconds >= 0.9995)
+        (void)snprintf(text, SUMMARY_TIME, "%.*f s", seconds >= 99.995 ? 1 : seconds >= 9.9995 ? 2 : 3, seconds);
+    else
+        (void)snprintf(text, SUMMARY_TIME, "%.*f ms", ms >= 99.95 ? 0 : ms >= 9.995 ? 1 : 2, ms);
+    return text;
+}
+
+/* ---- what comes of several rows ---- */
+
+/* A stream's throughput is what was asked for, whatever the workers could do; then it is what they could do at most. */
+static void fit_usl(struct summary *summary)
+{
+    double workers[PLAN_SETTINGS_MAX], throughput[PLAN_SETTINGS_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; i < summary->n; i++) {
+        const struct result *result = &summary->results[i];
+
+        if (result->setting.executor != EXECUTOR_POOL || result->n_answered == 0)
+            continue;
+        workers[n] = result->setting.workers;
+        throughput[n++] = summary->plan->rate > 0 ? result->setting.workers / result->run_mean_s
+                                                  : (double)result->n_answered / result->makespan_s;
+    }
+    summary->has_usl = theory_fit_usl(workers, throughput, n, &summary->usl);
+    if (!summary->has_usl)
+        return;
+    n = (size_t)snprintf(
+        summary->law, SUMMARY_TEXT,
+        "Universal Scalability Law: one worker does %.4g/s, %.2f %% of the work is serial, each pair of "
+        "workers costs %.2g",
+        summary->usl.rate, 100 * summary->usl.contention, summary->usl.coherence);
+    if (isinf(summary->usl.knee))
+        (void)snprintf(summary->law + n, SUMMARY_TEXT - n, "; there is no knee.");
+    else
+        (void)snprintf(summary->law + n, SUMMARY_TEXT - n, "; the knee is at %.0f workers.",
+                       fmax(1, floor(summary->usl.knee)));
+}
+
+/* By the model, with the run time as the pool with the most workers had it; that may be wrong where workers compete for
+ * CPUs, so what was measured stands beside it. */
+static void meet_target(struct summary *summary)
+{
+    const struct result *base = find_pool(summary, true);
+    double target_s = summary->plan->target_p99_s;
+
+    if (target_s <= 0 || base == NULL)
+        return;
+    for (unsigned workers = 1; workers <= WORKERS_MAX && summary->target_workers == 0; workers++) {
+        summary->target_predicted_s = predict_p99(summary, base, workers);
+        if (summary->target_predicted_s <= target_s)
+            summary->target_workers = workers;
+    }
+    for (size_t i = 0; i < summary->n; i++) {
+        const struct setting *setting = &summary->results[i].setting;
+
+        if (setting->executor == EXECUTOR_POOL && setting->workers == summary->target_workers)
+            summary->target_measured_s = summary->results[i].latency_p99_s;
+    }
+    write_target(summary);
+}
+
+static void write_target(struct summary *summary)
+{
+    char target[SUMMARY_TIME], predicted[SUMMARY_TIME], measured[SUMMARY_TIME];
+    unsigned workers = summary->target_workers;
+
+    summary_time(summary->plan->target_p99_s, target);
+    if (workers == 0)
+        (void)snprintf(summary->target, SUMMARY_TEXT,
+                       "No number of workers answers 99 %% within %s: one run takes longer.", target);
+    else
+        (void)snprintf(summary->target, SUMMARY_TEXT,
+                       "The fewest workers that answer 99 %% within %s: %u; predicted %s, measured %s.", target,
+                       workers, summary_time(summary->target_predicted_s, predicted),
+                       isnan(summary->target_measured_s) ? "not: try --workers with it"
+                                                         : summary_time(summary->target_measured_s, measured));
+}
+
+static double predict_p99(const struct summary *summary, const struct result *base, unsigned workers)
+{
+    const struct plan *plan = summary->plan;
+    const struct setting setting = {.executor = EXECUTOR_POOL, .workers = workers};
+
+    if (plan->rate > 0)
+        return theory_wait_percentile(&base->stream, workers, 0.99) + base->run_p99_s;
+    return theory_burst_percentile(plan->jobs, plan_servers(plan, &setting), base->run_mean_s, 0.99);
+}
+
+/* Of the pool with the fewest workers, where they compete least. */
+static void judge_cpu(struct summary *summary)
+{
+    const struct result *base = find_pool(summary, false);
+    double share = base != NULL ? base->cpu_share : NAN;
+    const char *cores = summary->cores == 1 ? "core" : "cores";
+
+    if (isnan(share))
+        return;
+    if (share < SHARE_WAITS)
+        (void)snprintf(summary->cpu, SUMMARY_TEXT, "waits %.1f %% of its time: more workers help", 100 * (1 - share));
+    else if (share > SHARE_BURNS)
+        (void)snprintf(summary->cpu, SUMMARY_TEXT,
+                       "burns CPU for %.0f %% of its time: more workers than %u %s will not help", 100 * share,
+                       summary->cores, cores);
+    else
+        (void)snprintf(
+            summary->cpu, SUMMARY_TEXT,
+            "is on a CPU for %.0f %% of its time: %u %s can keep about %.0f workers busy, more will not help",
+            100 * share, summary->cores, cores, ceil(summary->cores / share));
+}
+
+static void judge_bursts(struct summary *summary)
+{
+    for (size_t i = 0; i < summary->n; i++) {
+        const struct result *result = &summary->results[i];
+        char name[PLAN_TEXT];
+
+        if (fabs(result_ratio(result) - 1) <= SUMMARY_TOLERANCE)
+            continue;
+        summary->holds = false;
+        warn(summary, "%s: the makespan is %+.0f %% off what theory says", plan_setting_name(&result->setting, name),
+             100 * (result_ratio(result) - 1));
+    }
+}
+
+/* ---- warnings ---- */
+
+static void warn(struct summary *summary, const char *format, ...)
+{
+    va_list args;
+
+    if (summary->n_warnings == SUMMARY_WARNINGS)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(summary->warnings[summary->n_warnings++], SUMMARY_TEXT, format, args);
+    va_end(args);
+}
+
+static void warn_of_result(struct summary *summary, const struct result *result)
+{
+    char name[PLAN_TEXT];
+
+    plan_setting_name(&result->setting, name);
+    if (result->n_failed > 0)
+        warn(summary, "%s: %zu of %zu requests failed, one with status %d", name, result->n_failed, result->n_calls,
+             result->failed_status);
+    if (result->n_shed > 0)
+        warn(summary, "%s: %zu of %zu requests were refused with 503", name, result->n_shed, result->n_calls);
+    if (result->n_dummy < FEW_PROBES)
+        warn(summary, "%s: the p99 of /dummy is that of %zu requests: its maximum", name, result->n_dummy);
+    if (result->late_s > LATE_S)
+        warn(summary, "%s: the client itself was up to %.1f ms late: this machine is busy", name,
+             1000 * result->late_s);
+    if (result->n_lost > 0)
+        warn(summary, "%s: the server no longer had %zu of the requests' times", name, result->n_lost);
+    if (fabs(result_little(result) - 1) > SUMMARY_TOLERANCE)
+        warn(summary, "%s: client and server do not agree: L is %.2f, X x W is %.2f", name, result->in_flight,
+             result->throughput * result->residence_s);
+    if (summary->plan->rate > 0)
+        warn_of_stream(summary, result, name);
+}
+
+static void warn_of_stream(struct summary *summary, const struct result *result, const char *name)
+{
+    double offered = result_offered(summary->plan, result);
+
+    if (offered >= 1)
+        warn(summary,
+             "%s: %g requests a second are %.2f times what it can do: the queue only grows, and --for decides "
+             "how long",
+             name, summary->plan->rate, offered);
+    else if (offered > 0.9)
+        warn(summary, "%s: %.0f %% of what it can do is asked of it: waits need a much longer --for to settle", name,
+             100 * offered);
+    if (result->n_calls < FEW_CALLS)
+        warn(summary, "%s: %zu requests are few for a p99 or an interval: --for longer", name, result->n_calls);
+    if (result->n_held > 0)
+        warn(summary, "%s: %zu requests waited for one of the %u connections: --clients more", name, result->n_held,
+             summary->plan->clients);
+    if (offered < 1 && !isnan(result->wait_half_s) &&
+        fabs(result->wait_mean_s - result->wait_predicted_s) > result->wait_half_s + 0.0005)
+        warn(summary, "%s: theory's mean wait of %.1f ms is outside of the measured interval, %.1f to %.1f ms", name,
+             1000 * result->wait_predicted_s, 1000 * fmax(0, result->wait_mean_s - result->wait_half_s),
+             1000 * (result->wait_mean_s + result->wait_half_s));
+}
+
+/* ---- the sentence ---- */
+
+static const struct result *find_executor(const struct summary *summary, enum executor executor)
+{
+    for (size_t i = 0; i < summary->n; i++)
+        if (summary->results[i].setting.executor == executor)
+            return &summary->results[i];
+    return NULL;
+}
+
+/* Adds to the verdict. */
+static void say(struct summary *summary, const char *format, ...) HOIST_PRINTF(2, 3);
+static void say(struct summary *summary, const char *format, ...)
+{
+    size_t len = strlen(summary->verdict);
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(summary->verdict + len, SUMMARY_TEXT - len, format, args);
+    va_end(args);
+}
+
+static void conclude_burst(struct summary *summary)
+{
+    const struct result *few = find_pool(summary, false), *many = find_pool(summary, true);
+    const struct result *on_loop = find_executor(summary, EXECUTOR_INLINE);
+    char name[PLAN_TEXT], few_s[SUMMARY_TIME], many_s[SUMMARY_TIME], dummy_s[SUMMARY_TIME], loop_s[SUMMARY_TIME];
+
+    assert(few != NULL && many != NULL); /* --workers is never empty */
+    plan_setting_name(&many->setting, name);
+    if (few == many)
+        say(summary, "%s answer%s %zu requests in %s", name, many->setting.workers == 1 ? "s" : "", many->n_answered,
+            summary_time(many->makespan_s, many_s));
+    else
+        say(summary, "%s answer %zu requests in %s where %u take%s %s, %.1f times as fast", name, many->n_answered,
+            summary_time(many->makespan_s, many_s), few->setting.workers, few->setting.workers == 1 ? "s" : "",
+            summary_time(few->makespan_s, few_s), few->makespan_s / many->makespan_s);
+    if (summary->cpu[0] != '\0')
+        say(summary, ", because the handler %s", summary->cpu);
+    if (on_loop != NULL)
+        say(summary, "; /dummy waits %s at most, %s when handlers run on the loop",
+            summary_time(many->dummy_max_s, dummy_s), summary_time(on_loop->dummy_max_s, loop_s));
+    say(summary, ".");
+}
+
+/* The fewest workers that keep up. */
+static void conclude_stream(struct summary *summary)
+{
+    const struct result *base = find_pool(summary, true), *enough = NULL;
+    char p99_s[SUMMARY_TIME], wait_s[SUMMARY_TIME], name[PLAN_TEXT];
+
+    assert(base != NULL);
+    for (size_t i = 0; i < summary->n; i++) {
+        const struct result *result = &summary->results[i];
+
+        if (result->setting.executor == EXECUTOR_POOL && result_offered(summary->plan, result) < 1 &&
+            (enough == NULL || result->setting.workers < enough->setting.workers))
+            enough = result;
+    }
+    if (enough == NULL)
+        say(summary, "No setting keeps up with %g requests a second of %s each, which need more than %.1f workers",
+            summary->plan->rate, summary_time(base->run_mean_s, wait_s), summary->plan->rate * base->run_mean_s);
+    else
+        say(summary,
+            "%g requests a second need %.1f workers on average; with %s they wait %s on average and 99 %% are "
+            "answered within %s",
+            summary->plan->rate, summary->plan->rate * enough->run_mean_s, plan_setting_name(&enough->setting, name),
+            summary_time(enough->wait_mean_s, wait_s), summary_time(enough->latency_p99_s, p99_s));
+    if (summary->cpu[0] != '\0')
+        say(summary, "; the handler %s", summary->cpu);
+    say(summary, ".");
+}

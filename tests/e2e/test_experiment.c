@@ -1,0 +1,220 @@
+/* `hoist experiment` as a command: what it measures, what it says, what it leaves behind. */
+#include "lib/client.h"
+#include "lib/process.h"
+#include "lib/wait.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct process program;
+
+static void tear_down(void)
+{
+    client_close_all();
+    process_close(&program);
+}
+
+TestSuite(experiment, .fini = tear_down);
+
+/* The number behind the n-th "key": in text; NAN would be null. */
+static double number_of(const char *text, const char *key, unsigned n)
+{
+    char words[64];
+
+    (void)snprintf(words, sizeof(words), "\"%s\":", key);
+    for (;; n--) {
+        text = strstr(text, words);
+        cr_assert_not_null(text, "no %s", key);
+        text += strlen(words);
+        if (n == 0)
+            return strtod(text, NULL);
+    }
+}
+
+/* On a machine that has other things to do a makespan may well be off; the exit status must say so then. */
+Test(experiment, a_burst_takes_what_theory_says_and_more_workers_are_faster)
+{
+    int status =
+        process_run(&program, "experiment", "--workers", "1,4", "--route", "/sleep/50", "--jobs", "8", "--json");
+    double ratios[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        ratios[i] = number_of(program.out_text, "makespan_s", i) / number_of(program.out_text, "predicted_s", i);
+        cr_expect(ratios[i] > 0.8 && ratios[i] < 2, "setting %u: %g\n%s", i, ratios[i], program.out_text);
+        cr_expect_geq(number_of(program.out_text, "run_mean_s", i), 0.05);
+        cr_expect_eq(number_of(program.out_text, "shed", i), 0);
+    }
+    cr_expect_gt(number_of(program.out_text, "speedup", 1), 2);
+    cr_expect_gt(number_of(program.out_text, "wait_max_s", 0), 2 * number_of(program.out_text, "wait_max_s", 1));
+    cr_expect_eq(status, ratios[0] > 1.1 || ratios[1] > 1.1 ? 1 : 0);
+    cr_expect_not_null(strstr(program.out_text, "\"littles_law\":"));
+    cr_expect_not_null(strstr(program.out_text, "\"verdict\":\"4 workers answer 8 requests"), "%s", program.out_text);
+}
+
+Test(experiment, only_handlers_on_the_loop_keep_dummy_waiting)
+{
+    process_run(&program, "experiment", "--workers", "1", "--compare", "inline,async", "--route", "/sleep/200",
+                "--jobs", "3", "--json");
+
+    cr_expect_gt(number_of(program.out_text, "dummy_max_s", 1), 4 * number_of(program.out_text, "dummy_p50_s", 0));
+    cr_expect_gt(number_of(program.out_text, "dummy_max_s", 1), 0.3);
+    cr_expect_lt(number_of(program.out_text, "makespan_s", 2), number_of(program.out_text, "makespan_s", 0));
+}
+
+Test(experiment, a_stream_is_compared_with_erlangs_formula)
+{
+    cr_expect_eq(process_run(&program, "experiment", "--workers", "1,4", "--route", "/sleep/5", "--rate", "100",
+                             "--for", "1s", "--json"),
+                 0, "%s", process_errors(&program));
+    for (unsigned i = 0; i < 2; i++) {
+        cr_expect_gt(number_of(program.out_text, "requests", i), 50);
+        cr_expect_geq(number_of(program.out_text, "delayed_predicted", i), 0);
+    }
+    cr_expect_gt(number_of(program.out_text, "offered", 0), 3.5 * number_of(program.out_text, "offered", 1));
+}
+
+Test(experiment, the_table_names_every_setting)
+{
+    process_run(&program, "experiment", "--workers", "1,2", "--compare", "inline,async", "--route", "/sleep/10",
+                "--jobs", "4");
+    cr_expect_not_null(strstr(program.out_text, "GET /sleep/10: 4 requests at once from 4 clients"), "%s",
+                       program.out_text);
+    cr_expect_not_null(strstr(program.out_text, "\n2 workers "));
+    cr_expect_not_null(strstr(program.out_text, "\ninline "));
+    cr_expect_not_null(strstr(program.out_text, "\nasync "));
+    cr_expect_not_null(strstr(program.out_text, "--out DIR"));
+    cr_expect_not_null(strstr(process_errors(&program), "4 of 4: async, /async"), "%s", program.err_text);
+}
+
+static size_t size_of(const char *folder, const char *name)
+{
+    char path[256];
+    struct stat info;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    cr_assert_eq(stat(path, &info), 0, "%s", path);
+    unlink(path);
+    return (size_t)info.st_size;
+}
+
+Test(experiment, the_page_the_picture_and_the_data_are_written_to_a_folder)
+{
+    char folder[] = "/tmp/hoist-experiment-XXXXXX", inner[64];
+
+    cr_assert_not_null(mkdtemp(folder));
+    (void)snprintf(inner, sizeof(inner), "%s/new", folder);
+    process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/10", "--jobs", "2", "--out", inner);
+
+    cr_expect_gt(size_of(inner, "index.html"), size_of(inner, "lanes.svg"));
+    cr_expect_gt(size_of(inner, "data.json"), 0);
+    rmdir(inner);
+    rmdir(folder);
+}
+
+Test(experiment, a_folder_that_cannot_be_made_is_named)
+{
+    cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/1", "--jobs", "1", "--out",
+                             "/nowhere/at/all"),
+                 1);
+    cr_expect_not_null(strstr(process_errors(&program), "/nowhere/at/all"), "%s", program.err_text);
+}
+
+Test(experiment, a_server_that_does_not_start_is_quoted)
+{
+    cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--", "--queue", "0"), 1);
+    cr_expect_not_null(strstr(process_errors(&program), "--queue: '0'"), "%s", program.err_text);
+}
+
+Test(experiment, a_route_that_is_not_there_is_named_with_its_status)
+{
+    cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--route", "/slep/1", "--jobs", "2"), 1);
+    cr_expect_not_null(strstr(process_errors(&program), "/slep/1"), "%s", program.err_text);
+    cr_expect_not_null(strstr(program.err_text, "404"), "%s", program.err_text);
+}
+
+Test(experiment, a_bad_value_is_one_line_and_status_2)
+{
+    cr_expect_eq(process_run(&program, "experiment", "--jobs", "none"), 2);
+    cr_expect_str_eq(process_errors(&program), "hoist: --jobs: 'none' is not a number from 1 to 1000000\n");
+    cr_expect_str_empty(program.out_text);
+}
+
+Test(experiment, help_is_its_own)
+{
+    cr_expect_eq(process_run(&program, "experiment", "--help"), 0);
+    cr_expect_not_null(strstr(program.out_text, "--target-p99"));
+    cr_expect_null(strstr(program.out_text, "--max-body"));
+}
+
+/* ---- no server outlives it ---- */
+
+/* Starts an experiment whose requests never end; its process. */
+static pid_t start_endless(void)
+{
+    const char *named = getenv("HOIST_PROGRAM");
+    const char *file = named != NULL ? named : HOIST_PROGRAM_DEFAULT;
+    pid_t pid;
+
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* a server without its parent becomes a child of this process */
+    pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execl(file, file, "experiment", "--route", "/sleep/3600000", "--jobs", "1", "--workers", "1", (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* Waits until it has a child that is a server; the server's process. */
+static pid_t await_server(pid_t parent)
+{
+    char path[64], text[4096] = "";
+    long child = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+    while (child == 0) {
+        FILE *file = fopen(path, "r");
+
+        if (file == NULL)
+            cr_skip_test("this system does not tell a process's children");
+        child = fgets(text, sizeof(text), file) != NULL ? strtol(text, NULL, 10) : 0;
+        fclose(file);
+    }
+    return (pid_t)child;
+}
+
+static void await_end(pid_t pid)
+{
+    int status;
+
+    cr_expect_eq(waitpid(pid, &status, 0), pid);
+}
+
+Test(experiment, a_signal_ends_it_and_its_server)
+{
+    pid_t pid = start_endless(), child = await_server(pid);
+    int status;
+
+    cr_assert_eq(kill(pid, SIGTERM), 0);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect(WIFEXITED(status), "status %d", status);
+    cr_expect_eq(WEXITSTATUS(status), 128 + SIGTERM);
+    cr_expect_lt(kill(child, 0), 0, "the server is still there");
+}
+
+Test(experiment, its_server_ends_even_when_it_is_killed)
+{
+    pid_t pid = start_endless(), child = await_server(pid);
+
+    cr_assert_eq(kill(pid, SIGKILL), 0);
+    await_end(pid);
+    await_end(child);
+}

@@ -1,0 +1,115 @@
+/* The pictures and the data: what must be in them. */
+#include "experiment/json.h"
+#include "experiment/lanes.h"
+#include "experiment/plot.h"
+#include "experiment/table.h"
+#include "lib/trial_fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct plan plan = {.jobs = 8, .clients = 8, .route = "/?a<b>\"c\""};
+static struct trial trials[4];
+static struct summary summary;
+static char *text;
+static size_t text_len;
+
+static void set_up(void)
+{
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 8, 2, 0.01);
+    trial_burst(&trials[1], EXECUTOR_POOL, 8, 8, 2, 0.01);
+    trial_burst(&trials[2], EXECUTOR_INLINE, 0, 8, 2, 0.01);
+    trial_burst(&trials[3], EXECUTOR_ASYNC, 1, 8, 2, 0.01);
+    trial_summary(&summary, &plan, trials, 4);
+}
+
+static void tear_down(void)
+{
+    free(text);
+    trial_summary_free(&summary);
+}
+
+TestSuite(lanes, .init = set_up, .fini = tear_down);
+
+static void write_with(void (*write)(const struct summary *, FILE *))
+{
+    FILE *out;
+
+    free(text);
+    out = open_memstream(&text, &text_len);
+    cr_assert_not_null(out);
+    write(&summary, out);
+    fclose(out);
+}
+
+static size_t count(const char *words)
+{
+    size_t n = 0;
+
+    for (const char *at = text; (at = strstr(at, words)) != NULL; at += strlen(words))
+        n++;
+    return n;
+}
+
+Test(lanes, have_a_bar_for_every_request_and_a_lane_for_every_worker)
+{
+    write_with(lanes_write);
+
+    cr_expect_eq(count("<rect class=\"bar\" x=\"") - 1, 16, "every other one; one is the legend's");
+    cr_expect_eq(count("<rect class=\"bar odd\""), 16);
+    cr_expect_eq(count("<rect class=\"lane\""), 1 + 8 + 1 + 8, "workers, the loop, timers that run at once");
+}
+
+Test(lanes, show_where_dummy_was_kept_waiting)
+{
+    write_with(lanes_write);
+    cr_expect_eq(count("<rect class=\"late\""), 1 + 1, "the legend's, and one block for the whole inline run");
+}
+
+Test(lanes, of_very_many_requests_are_of_the_first_ones)
+{
+    trial_free(&trials[3]);
+    trial_burst(&trials[3], EXECUTOR_POOL, 8, LANES_BARS_MAX + 100, 0.01, 0);
+    write_with(lanes_write);
+
+    cr_expect_eq(count("<title>"), 24 + LANES_BARS_MAX);
+    cr_expect_not_null(strstr(text, "the first 3000 of 3100 requests"));
+}
+
+Test(lanes, stand_alone_and_are_well_formed)
+{
+    static void (*const pictures[])(const struct summary *, FILE *) = {lanes_write, plot_write_dummy,
+                                                                       plot_write_latency};
+
+    for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
+        write_with(pictures[i]);
+        cr_expect_eq(count("<svg xmlns=\"http://www.w3.org/2000/svg\""), 1);
+        cr_expect_eq(count("</svg>"), 1);
+        cr_expect_eq(count("nan"), 0, "picture %zu has what is not a number", i);
+        cr_expect_eq(count("inf"), 0, "picture %zu has what is no end", i);
+        cr_expect_eq(count("a<b"), 0, "picture %zu does not escape", i);
+        cr_expect_eq(count("http"), 1, "picture %zu needs the network", i);
+    }
+}
+
+Test(lanes, the_data_has_every_setting_and_escapes_text)
+{
+    write_with(json_print);
+
+    cr_expect_eq(count("\"makespan_s\":"), 4);
+    cr_expect_eq(count("\"executor\":\"inline\""), 2, "its setting, and Little's law");
+    cr_expect_not_null(strstr(text, "\"route\":\"/?a\\u003cb>\\\"c\\\"\""), "%s", text);
+    cr_expect_not_null(strstr(text, "\"cpu_share\":null"), "not a number is null");
+    cr_expect_eq(count("nan"), 0);
+}
+
+Test(lanes, the_table_has_a_row_for_every_setting_twice)
+{
+    write_with(table_print);
+
+    cr_expect_eq(count("\n1 worker   "), 2);
+    cr_expect_eq(count("\n8 workers   "), 2);
+    cr_expect_eq(count("\ninline "), 2);
+    cr_expect_eq(count("\nasync "), 2);
+}

@@ -1,0 +1,132 @@
+/* From what was seen to figures, with trials made by hand. */
+#include "experiment/result.h"
+#include "lib/fail_malloc.h"
+#include "lib/trial_fixture.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <math.h>
+
+static const struct plan burst = {.jobs = 8, .clients = 8, .route = "/"};
+static struct trial trial;
+static struct result result;
+
+static void expect_near(double value, double wanted, const char *what)
+{
+    cr_expect(fabs(value - wanted) < 1e-6, "%s: %.9g instead of %.9g", what, value, wanted);
+}
+
+static void make(enum executor executor, unsigned workers)
+{
+    trial_burst(&trial, executor, workers, 8, 2, 0.5);
+    cr_assert_eq(result_make(&result, &trial, &burst), 0);
+    trial_free(&trial);
+}
+
+Test(result, of_eight_jobs_on_one_worker)
+{
+    make(EXECUTOR_POOL, 1);
+
+    expect_near(result.makespan_s, 16, "makespan");
+    expect_near(result.predicted_s, 16, "predicted");
+    expect_near(result.wait_mean_s, 7, "wait");
+    expect_near(result.wait_max_s, 14, "longest wait");
+    expect_near(result.run_mean_s, 2, "run");
+    expect_near(result.busy, 1, "busy");
+    expect_near(result.cpu_share, 0.25, "CPU share");
+    expect_near(result.dummy_p99_s, 0.001, "/dummy");
+    cr_expect_eq(result.n_answered, 8);
+}
+
+Test(result, of_eight_jobs_on_eight_workers)
+{
+    make(EXECUTOR_POOL, 8);
+
+    expect_near(result.makespan_s, 2, "makespan");
+    expect_near(result.predicted_s, 2, "predicted");
+    expect_near(result.wait_max_s, 0, "wait");
+    expect_near(result.busy, 1, "busy");
+}
+
+Test(result, of_an_inline_server_has_the_waits_that_only_its_clients_see)
+{
+    make(EXECUTOR_INLINE, 0);
+
+    expect_near(result.wait_mean_s, 7, "wait");
+    expect_near(result.wait_max_s, 14, "longest wait");
+    expect_near(result.predicted_s, 16, "predicted");
+    expect_near(result.dummy_max_s, 16, "/dummy");
+    cr_expect(isnan(result.cpu_share));
+}
+
+Test(result, of_an_async_server_counts_its_waits_as_work_and_holds_no_server)
+{
+    make(EXECUTOR_ASYNC, 1);
+
+    expect_near(result.wait_max_s, 0, "wait");
+    expect_near(result.run_mean_s, 2, "run");
+    expect_near(result.predicted_s, 2, "predicted");
+}
+
+Test(result, littles_law_holds_for_every_executor)
+{
+    static const struct setting settings[] = {
+        {EXECUTOR_POOL, 1}, {EXECUTOR_POOL, 3}, {EXECUTOR_INLINE, 0}, {EXECUTOR_ASYNC, 1}};
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        make(settings[i].executor, settings[i].workers);
+        expect_near(result_little(&result), 1, plan_executor_name(settings[i].executor));
+    }
+}
+
+Test(result, a_refused_request_is_counted_and_not_predicted)
+{
+    trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
+    trial.calls[7].status = 503;
+    trial.calls[7].answered_ns = trial.calls[7].sent_ns;
+    trial.jobs.list[7].is_shed = true;
+    trial.jobs.list[7].started_s = NAN;
+    trial.calls[6].status = 500;
+    cr_assert_eq(result_make(&result, &trial, &burst), 0);
+    trial_free(&trial);
+
+    cr_expect_eq(result.n_shed, 1);
+    cr_expect_eq(result.n_failed, 1);
+    cr_expect_eq(result.failed_status, 500);
+    cr_expect_eq(result.n_answered, 6);
+    expect_near(result.predicted_s, 12, "predicted");
+    expect_near(result.wait_max_s, 12, "longest wait");
+}
+
+Test(result, of_a_stream_has_erlangs_prediction_for_the_measured_variability)
+{
+    const struct plan stream = {.rate = 2, .for_s = 4, .clients = 8, .route = "/"};
+
+    /* A call every half second, each served at once for 0.25 s by one worker: nothing varies, so nobody waits. */
+    trial_burst(&trial, EXECUTOR_POOL, 1, 8, 0.25, 0);
+    for (size_t i = 0; i < 8; i++) {
+        trial.calls[i].intended_ns = trial.zero_ns + i * 500000000;
+        trial.calls[i].answered_ns = trial.calls[i].intended_ns + 250000000;
+        trial.jobs.list[i].received_s = trial.jobs.list[i].started_s = (double)i / 2;
+        trial.jobs.list[i].finished_s = (double)i / 2 + 0.25;
+    }
+    cr_assert_eq(result_make(&result, &trial, &stream), 0);
+    trial_free(&trial);
+
+    expect_near(result.stream.rate, 2, "rate");
+    expect_near(result.wait_predicted_s, 0, "predicted wait");
+    expect_near(result.delayed_predicted, 0.5, "Erlang C");
+    expect_near(result.delayed, 0, "waited");
+    expect_near(result_offered(&stream, &result), 0.5, "offered");
+    expect_near(result.predicted_s, 3.75, "the last one's end");
+    cr_expect(isnan(result.wait_half_s), "eight are too few for an interval");
+}
+
+Test(result, memory_that_runs_out_is_an_error)
+{
+    trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
+    fail_malloc_at(1);
+    cr_expect_eq(result_make(&result, &trial, &burst), -ENOMEM);
+    fail_malloc_at(0);
+    trial_free(&trial);
+}

@@ -1,0 +1,156 @@
+/* What all rows say together: sentences, warnings, target, fit. */
+#include "experiment/summary.h"
+#include "lib/trial_fixture.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+static struct plan plan = {.jobs = 16, .clients = 16, .route = "/"};
+static struct trial trials[4];
+static struct summary summary;
+
+/* Pools of 1, 2, 4 and 8 workers. */
+static void make_pools(size_t n, double run_s, double cpu_s)
+{
+    for (size_t i = 0; i < n; i++)
+        trial_burst(&trials[i], EXECUTOR_POOL, 1U << i, 16, run_s, cpu_s);
+    trial_summary(&summary, &plan, trials, n);
+}
+
+static void tear_down(void)
+{
+    trial_summary_free(&summary);
+}
+
+TestSuite(summary, .fini = tear_down);
+
+static bool warns(const char *words)
+{
+    for (size_t i = 0; i < summary.n_warnings; i++)
+        if (strstr(summary.warnings[i], words) != NULL)
+            return true;
+    return false;
+}
+
+Test(summary, a_burst_that_takes_what_theory_says_holds)
+{
+    make_pools(4, 2, 0.01);
+
+    cr_expect(summary.holds);
+    cr_expect_eq(summary.n_warnings, 0, "%s", summary.warnings[0]);
+}
+
+Test(summary, a_burst_more_than_a_tenth_off_does_not_hold)
+{
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+    trials[0].calls[15].answered_ns += 4000000000;
+    trial_summary(&summary, &plan, trials, 1);
+
+    cr_expect_not(summary.holds);
+    cr_expect(warns("+12 % off"));
+}
+
+Test(summary, says_what_the_handler_does_with_its_time)
+{
+    static const struct {
+        double cpu_s;
+        const char *words;
+    } rows[] = {
+        {0.04, "waits 98.0 % of its time: more workers help"},
+        {2, "burns CPU for 100 % of its time: more workers than 2 cores will not help"},
+        {1, "is on a CPU for 50 % of its time: 2 cores can keep about 4 workers busy"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        make_pools(2, 2, rows[i].cpu_s);
+        cr_expect_not_null(strstr(summary.cpu, rows[i].words), "%s", summary.cpu);
+        cr_expect_not_null(strstr(summary.verdict, rows[i].words), "%s", summary.verdict);
+        if (i + 1 < sizeof(rows) / sizeof(rows[0]))
+            trial_summary_free(&summary);
+    }
+}
+
+Test(summary, the_verdict_compares_the_fewest_workers_with_the_most)
+{
+    make_pools(4, 2, 0.01);
+
+    cr_expect_not_null(strstr(summary.verdict, "8 workers answer 16 requests in 4.000 s where 1 takes 32.00 s, 8.0"),
+                       "%s", summary.verdict);
+}
+
+Test(summary, four_pools_are_fitted_and_three_are_not)
+{
+    make_pools(3, 2, 0.01);
+    cr_expect_not(summary.has_usl);
+    trial_summary_free(&summary);
+    make_pools(4, 2, 0.01);
+    cr_expect(summary.has_usl);
+    cr_expect_float_eq(summary.usl.rate, 0.5, 1e-6);
+    cr_expect_not_null(strstr(summary.law, "no knee"), "%s", summary.law);
+}
+
+Test(summary, the_target_is_met_by_the_fewest_workers_that_suffice)
+{
+    plan.target_p99_s = 9;
+    make_pools(4, 2, 0.01);
+
+    cr_expect_eq(summary.target_workers, 4);
+    cr_expect_float_eq(summary.target_predicted_s, 8, 1e-6);
+    cr_expect_float_eq(summary.target_measured_s, 8, 1e-6);
+}
+
+Test(summary, a_target_below_one_run_is_met_by_no_number_of_workers)
+{
+    plan.target_p99_s = 1;
+    make_pools(1, 2, 0.01);
+
+    cr_expect_eq(summary.target_workers, 0);
+    cr_expect_not_null(strstr(summary.target, "No number of workers"), "%s", summary.target);
+}
+
+Test(summary, warns_of_what_makes_its_figures_doubtful)
+{
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 0.02, 0);
+    trials[0].late_ns = 20000000;
+    trials[0].jobs.n_lost = 3;
+    trials[0].calls[3].status = 404;
+    trials[0].calls[4].status = 503;
+    trial_summary(&summary, &plan, trials, 1);
+
+    cr_expect(warns("up to 20.0 ms late"));
+    cr_expect(warns("no longer had 3"));
+    cr_expect(warns("1 of 16 requests failed, one with status 404"));
+    cr_expect(warns("1 of 16 requests were refused with 503"));
+    cr_expect(warns("the p99 of /dummy is that of 32 requests"));
+}
+
+Test(summary, warns_when_more_is_asked_for_than_the_workers_can_do)
+{
+    static const struct plan stream = {.rate = 1, .for_s = 16, .clients = 16, .route = "/"};
+
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+    for (size_t i = 0; i < 16; i++)
+        trials[0].calls[i].intended_ns += i * 1000000;
+    trial_summary(&summary, &stream, trials, 1);
+
+    cr_expect(warns("2.00 times what it can do"));
+    cr_expect(warns("16 requests are few"));
+    cr_expect_not_null(strstr(summary.verdict, "No setting keeps up"), "%s", summary.verdict);
+}
+
+Test(summary, times_are_written_as_people_write_them)
+{
+    static const struct {
+        double seconds;
+        const char *text;
+    } rows[] = {{16.0034, "16.00 s"}, {2.0006, "2.001 s"}, {0.2, "200 ms"},    {0.0123, "12.3 ms"},
+                {0.00031, "0.31 ms"}, {0, "0.00 ms"},      {120.06, "120.1 s"}};
+    char text[SUMMARY_TIME];
+
+    make_pools(1, 2, 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_str_eq(summary_time(rows[i].seconds, text), rows[i].text);
+    cr_expect_str_eq(summary_time(NAN, text), "-");
+    cr_expect_str_eq(summary_time(INFINITY, text), "no end");
+}
