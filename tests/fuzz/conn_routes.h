@@ -6,8 +6,9 @@
 #ifndef TESTS_FUZZ_CONN_ROUTES_H
 #define TESTS_FUZZ_CONN_ROUTES_H
 
-#include "lib/reader.h"
+#include "conn_wire.h"
 #include "server/exchange.h"
+#include "server/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,17 +23,31 @@ static struct {
 } pending[PENDING_MAX]; /* the oldest first */
 static unsigned n_pending;
 
+/* An answer in pieces. */
+struct talk {
+    struct stream stream;
+    struct talk *next;
+    unsigned n_left; /* pieces */
+};
+
+static struct talk *talks; /* the newest first */
+
 static void go_on(long how);
+
+static void routes_init(void)
+{
+    reader_fill_pattern(large_body, LARGE);
+}
 
 static void routes_reset(void)
 {
-    reader_fill_pattern(large_body, LARGE);
     given = freed = hooked = ended = n_pending = 0;
 }
 
 static void routes_check(void)
 {
     assert(n_pending == 0);
+    assert(talks == NULL);
     assert(given == freed);
     assert(hooked == ended);
 }
@@ -159,6 +174,49 @@ static int wake(hoist_req *req, hoist_res *res)
     return say(req, res);
 }
 
+static ssize_t on_fill(struct stream *stream, char *out, size_t size)
+{
+    struct talk *talk = (struct talk *)stream;
+
+    if (talk->n_left == 0)
+        return STREAM_OVER;
+    assert(size >= STREAM_PIECE);
+    memset(out, 'p', STREAM_PIECE);
+    talk->n_left--;
+    return STREAM_PIECE;
+}
+
+static void on_talk_closed(struct stream *stream)
+{
+    struct talk **at = &talks;
+
+    while (*at != (struct talk *)stream)
+        at = &(*at)->next;
+    *at = (*at)->next;
+    free(stream);
+}
+
+static int talk(hoist_req *req, hoist_res *res)
+{
+    struct talk *new = calloc(1, sizeof(*new));
+
+    if (new == NULL)
+        return -ENOMEM;
+    wire_of(exchange_of_req(req)->conn)->is_cut = true;
+    *new = (struct talk){{.fill = on_fill, .closed = on_talk_closed}, .next = talks, .n_left = 2};
+    talks = new;
+    return response_stream(res, READER_STREAM_TYPE, &new->stream);
+}
+
+/* Each says one more piece, where the last one is written. */
+static void pump(void)
+{
+    for (struct talk *at = talks, *next; at != NULL; at = next) {
+        next = at->next;
+        stream_pump(&at->stream);
+    }
+}
+
 static const hoist_route routes[] = {
     {.path = "/say", .handler = say, .run = HOIST_INLINE},
     {.path = "/echo", .handler = echo, .run = HOIST_INLINE, .method = HOIST_POST, .max_body = ECHO_MAX},
@@ -175,6 +233,7 @@ static const hoist_route routes[] = {
     {.path = "/finish", .handler = finish, .run = HOIST_ASYNC},
     {.path = "/hook", .handler = hook, .run = HOIST_ASYNC},
     {.path = "/wake", .handler = wake, .run = HOIST_INLINE},
+    {.path = "/talk", .handler = talk, .run = HOIST_INLINE},
 };
 
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };

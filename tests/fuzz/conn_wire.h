@@ -17,7 +17,7 @@ struct wire {
     bool is_open, is_reading, is_shut, is_closing;
     bool at_eof;   /* the connection was told */
     bool has_left; /* likewise, or the client has reset: nothing more is told */
-    bool is_cut;   /* by the script or an error, so an answer may end anywhere */
+    bool is_cut;   /* by the script, an error, or because it has a stream: an answer may end anywhere */
     bool fails_at_once, fails_in_time;
     size_t room; /* bytes that are taken at once */
     size_t piece;

@@ -18,6 +18,7 @@
  *     d         what the connection waits for has taken too long
  *     D         its request has
  *     n HOW     the oldest request that is pending goes on; see go_on()
+ *     p         answers in pieces go on by one
  *     u         the loop turns: timers, ends of connections, stages of the stop
  *     m N       the N-th allocation from here on fails
  *     h         a half-close does not mean that the client has left
@@ -53,6 +54,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argv;
     log_start(&quiet);
     log_stop(); /* its level stays */
+    routes_init();
     return 0;
 }
 
@@ -269,6 +271,13 @@ static void step_go_on(const char *text, long n)
     go_on(n);
 }
 
+static void step_pump(const char *text, long n)
+{
+    (void)text;
+    (void)n;
+    pump();
+}
+
 static void step_fail_malloc(const char *text, long n)
 {
     (void)text;
@@ -325,6 +334,7 @@ static void take_step(const char *line)
         {'D', true, step_expire_request},
         {'n', false, step_go_on},
         {'u', false, step_turn},
+        {'p', false, step_pump},
         {'m', false, step_fail_malloc},
         {'h', false, step_half_close},
         {'S', false, step_stop},
@@ -364,7 +374,7 @@ static void check(void)
         assert(wire->has_write == (state == CONN_WRITING));
         assert(wire->is_shut == (state == CONN_LINGERING));
         assert(wire->is_reading || wire->at_eof || wire->conn.ahead.len > 0);
-        assert(state == CONN_HANDLING || deadline_is_armed(&wire->conn.deadline)); /* nobody is forgotten */
+        assert(state == CONN_HANDLING || state == CONN_STREAMING || deadline_is_armed(&wire->conn.deadline));
         assert(state != CONN_HANDLING || wire->conn.exchange->state >= EXCHANGE_ON_LOOP);
     }
     assert(server->n_conns == n_open);

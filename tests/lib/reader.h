@@ -16,6 +16,7 @@
 enum { READER_BYTES = 256 * 1024, READER_LINE_MAX = 10 * 1024, READER_PATTERN = 23 };
 
 #define READER_NUMBER "X-Number"           /* a field whose values only grow */
+#define READER_STREAM_TYPE "text/stream"   /* of a body without a length: in chunks, or up to the connection's end */
 #define READER_PATTERN_TYPE "text/pattern" /* of a body as reader_fill_pattern() makes it */
 
 struct reader {
@@ -33,13 +34,23 @@ struct reader_head {
     unsigned n_dates, n_lengths;
     size_t len, body_len;
     unsigned long long number; /* 0: it has none */
-    bool is_last, is_pattern;
+    bool is_last, is_pattern, is_stream, is_chunked;
 };
 
 static inline void reader_fill_pattern(char *body, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         body[i] = (char)('a' + i % READER_PATTERN);
+}
+
+/* At least one period long: it begins as it should, and each byte is the one a period before it. */
+static inline bool reader_is_pattern(const char *body, size_t len)
+{
+    char begin[READER_PATTERN];
+
+    reader_fill_pattern(begin, sizeof(begin));
+    return len == 0 ||
+           (memcmp(body, begin, sizeof(begin)) == 0 && memcmp(body + sizeof(begin), body, len - sizeof(begin)) == 0);
 }
 
 /* The value in a line "name: value"; NULL: it is another field. */
@@ -64,6 +75,9 @@ static inline void reader_read_field(struct reader_head *head, const char *line)
         head->is_last = strcmp(value, "close") == 0;
     } else if ((value = reader_value(line, "Content-Type")) != NULL) {
         head->is_pattern = strcmp(value, READER_PATTERN_TYPE) == 0;
+        head->is_stream = strcmp(value, READER_STREAM_TYPE) == 0;
+    } else if ((value = reader_value(line, "Transfer-Encoding")) != NULL) {
+        head->is_chunked = strcmp(value, "chunked") == 0;
     } else if ((value = reader_value(line, READER_NUMBER)) != NULL) {
         head->number = strtoull(value, NULL, 10);
     }
@@ -73,7 +87,9 @@ static inline void reader_check_head(const struct reader_head *head)
 {
     assert(head->status >= 100 && head->status <= 599);
     assert(head->n_dates == (head->status >= 200));
-    assert(head->n_lengths == (head->status >= 200 && head->status != 204));
+    assert(head->n_lengths == (head->status >= 200 && head->status != 204 && !head->is_stream));
+    assert(!head->is_chunked || head->is_stream);
+    assert(!head->is_stream || head->is_chunked || head->is_last);
 }
 
 /* Reads the head at the begin of bytes[0 .. len). False: it is not whole. */
@@ -100,6 +116,26 @@ static inline bool reader_read_head(struct reader_head *head, const char *bytes,
     return true;
 }
 
+/* How long the chunks at the begin of bytes[0 .. len) are, the last one included; 0: it is not there yet. */
+static inline size_t reader_chunks(const char *bytes, size_t len)
+{
+    const char *end;
+    size_t at = 0, size = 1, begin;
+
+    while (size > 0) {
+        end = at < len ? memmem(bytes + at, len - at, "\r\n", 2) : NULL;
+        if (end == NULL)
+            return 0;
+        size = strtoul(bytes + at, NULL, 16);
+        begin = (size_t)(end + 2 - bytes);
+        if (len - begin < size + 2)
+            return 0;
+        assert(memcmp(bytes + begin + size, "\r\n", 2) == 0);
+        at = begin + size + 2;
+    }
+    return at;
+}
+
 /* Takes the answer at the begin of bytes[0 .. len): its length, 0 when it is not whole. No body of a test begins with
  * an H, so one that does is the next answer, behind one for HEAD. */
 static inline size_t reader_take(struct reader *reader, const char *bytes, size_t len)
@@ -112,10 +148,11 @@ static inline size_t reader_take(struct reader *reader, const char *bytes, size_
     body = bytes + head.len;
     if (reader->has_asked_head && len > head.len && body[0] == 'H')
         head.body_len = 0;
+    else if (head.is_stream && (head.body_len = head.is_chunked ? reader_chunks(body, len - head.len) : 0) == 0)
+        return 0;
     if (len - head.len < head.body_len)
         return 0;
-    for (size_t i = 0; head.is_pattern && i < head.body_len; i++)
-        assert(body[i] == (char)('a' + i % READER_PATTERN));
+    assert(!head.is_pattern || reader_is_pattern(body, head.body_len));
     assert(!reader->is_over);
     if (head.status >= 200) {
         reader->n_final++;
