@@ -137,6 +137,7 @@ static int start_server(struct admin *admin, uv_loop_t *loop)
     admin->config.max_memory = 0;
     admin->config.server_timing = false;
     admin->has_server = true;
+    admin->server.fd_max = admin->app->server.fd_max;
     admin->server.is_quiet = true;
     admin->server.on_change = on_change;
     admin->server.arg = admin;

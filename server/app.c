@@ -52,7 +52,7 @@ int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *given, size_t s
     if (app == NULL)
         return -ENOMEM;
     app->last_route = &app->routes;
-    app->listener.fd = app->admin.listener.fd = -1;
+    app->listener.fd = app->listener.spare = app->admin.listener.fd = app->admin.listener.spare = -1;
     err = config_resolve(&app->config, &config, app->error, sizeof(app->error));
     if (err < 0)
         log_write(LOG_ERROR, "%s", app->error);
@@ -249,7 +249,9 @@ static int start_server(hoist_app *app)
     uv_timer_init(app->loop, &app->drain);
     app->wake.data = app->drain.data = app;
     app->has_handles = true;
-    if (app->admin.is_bound)
+    if (app->listener.fd >= 0)
+        err = listener_reserve(&app->listener, app->loop, &app->config, &app->server.fd_max);
+    if (err == 0 && app->admin.is_bound)
         err = admin_start(&app->admin, app->loop);
     return err == 0 && app->listener.fd >= 0 ? listener_start(&app->listener, &app->server) : err;
 }

@@ -86,11 +86,27 @@ static int check_ranges(const hoist_config *config, char *error, size_t error_si
     return 0;
 }
 
+static unsigned long descriptors_taken(const hoist_config *config)
+{
+    return DESCRIPTORS_OWN + DESCRIPTORS_A_WORKER * (unsigned long)config->workers_max;
+}
+
+/* A connection has a second one while nobody reads from it (tcp.c). */
+int config_fd_max(const hoist_config *config)
+{
+    unsigned long most = descriptors_taken(config) + 2 * (unsigned long)config->max_connections;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= most)
+        most = (unsigned long)limit.rlim_cur - 1;
+    return (int)most;
+}
+
 /* A connection is a descriptor, and so are things that handlers open: without a share of their own they would fail
  * first. */
 static int limit_connections(hoist_config *config, char *error, size_t error_size)
 {
-    unsigned long taken = DESCRIPTORS_OWN + DESCRIPTORS_A_WORKER * (unsigned long)config->workers_max;
+    unsigned long taken = descriptors_taken(config);
     unsigned long room = CONNECTIONS_DEFAULT;
     struct rlimit limit;
 

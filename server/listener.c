@@ -4,25 +4,47 @@
  * libuv's own listener would accept until the backlog is empty and spins when descriptors run out, so this is a
  * uv_poll_t and accept4(2). Failures: no descriptors or memory: nothing is accepted for BACK_OFF_MS; as many
  * connections as allowed: until one is gone. Close: listener_close(), once the backlog is taken.
+ *
+ * Without descriptors, clients wait in the backlog at first: most shortages are short, and a client that is served
+ * 100 ms late will not know. But unlike a connection, what took the descriptors has no time limit, and nothing says
+ * that they ever come back. So after PATIENCE_MS those that wait are told to come again, by 503: a load balancer asks
+ * somebody else then. Each is accepted in the place of the spare descriptor, one after the other.
  */
 #include "listener.h"
 
+#include "config.h"
 #include "log.h"
 #include "server.h"
 #include "tcp.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, ACCEPTS_MAX = 64, BACK_OFF_MS = 100 };
+enum {
+    BACKLOG = 4096,
+    ACCEPTS_MAX = 64, /* a turn of the loop */
+    BACK_OFF_MS = 100,
+    PATIENCE_MS = 1000, /* of a shortage in which clients are left in the backlog */
+    QUIET_MS = 1000,    /* without another error a shortage is over: at the brink there is one every 100 ms */
+};
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 static bool accept_one(struct listener *listener);
+static int open_conn(struct listener *listener, int fd);
 static void resume(struct listener *listener);
+static void back_off(struct listener *listener, int err);
 static void on_back_off_over(uv_timer_t *timer);
+static void on_quiet(uv_timer_t *timer);
+static void refuse_waiting(struct listener *listener);
+static void refuse(struct listener *listener, int fd);
+static int open_spare(void);
+static void on_reserved(uv_handle_t *handle);
 static void on_handle_closed(uv_handle_t *handle);
 
 int listener_bind(struct listener *listener, const char *host, unsigned port)
@@ -31,7 +53,7 @@ int listener_bind(struct listener *listener, const char *host, unsigned port)
     socklen_t len = sizeof(address.ip4);
     int err = 0, yes = 1;
 
-    listener->fd = -1;
+    listener->fd = listener->spare = -1;
     memset(&address, 0, sizeof(address));
     if (uv_ip4_addr(host, (int)port, &address.ip4) < 0) {
         if (uv_ip6_addr(host, (int)port, &address.ip6) < 0)
@@ -62,11 +84,49 @@ unsigned listener_port(const struct listener *listener)
     return ntohs(address.any.sa_family == AF_INET6 ? address.ip6.sin6_port : address.ip4.sin_port);
 }
 
+/* libuv has an array with a place for each descriptor, grows it when one is polled that has none, and aborts when it
+ * cannot. So it grows here, once, and no descriptor above is polled. */
+int listener_reserve(struct listener *listener, uv_loop_t *loop, const hoist_config *config, int *ret_fd_max)
+{
+    int fd_max = config_fd_max(config);
+    void *array = malloc(2 * sizeof(void *) * (size_t)fd_max); /* libuv rounds up to a power of two */
+    uv_poll_t *poll = malloc(sizeof(*poll));
+    int fd = -1, err = array == NULL || poll == NULL ? -ENOMEM : 0;
+
+    free(array);
+    while (err == 0 && fd < 0) {
+        fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, fd_max);
+        if (fd >= 0)
+            err = uv_poll_init(loop, poll, fd);
+        else if (errno != EMFILE || --fd_max < listener->fd) /* the highest may be in use */
+            err = -errno;
+    }
+    if (err < 0) {
+        free(poll);
+    } else {
+        err = uv_poll_start(poll, UV_READABLE, on_readable);
+        uv_close((uv_handle_t *)poll, on_reserved); /* and stops */
+    }
+    if (fd >= 0)
+        close(fd);
+    if (err == 0)
+        *ret_fd_max = fd_max;
+    return err;
+}
+
+static void on_reserved(uv_handle_t *handle)
+{
+    free(handle);
+}
+
 int listener_start(struct listener *listener, struct server *server)
 {
     int err;
 
     assert(listener->fd >= 0 && !listener->is_started);
+    listener->spare = open_spare();
+    if (listener->spare < 0)
+        return listener->spare;
     err = uv_poll_init(server->loop, &listener->poll, listener->fd);
     if (err < 0)
         return err;
@@ -101,16 +161,22 @@ static bool accept_one(struct listener *listener)
         return false;
     }
     fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    err = fd < 0 ? -errno : tcp_open(server, fd);
+    err = fd < 0 ? -errno : open_conn(listener, fd);
     if (err == -EAGAIN)
         return false;
     if (err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS) {
-        log_write(LOG_WARNING, "cannot accept: %s; again in %d ms", uv_strerror(err), BACK_OFF_MS);
-        uv_poll_stop(&listener->poll);
-        uv_timer_start(&listener->back_off, on_back_off_over, BACK_OFF_MS, 0);
+        back_off(listener, err);
         return false;
     }
     return true; /* else it is that connection's own trouble: gone again, or refused by a filter (accept(2)) */
+}
+
+static int open_conn(struct listener *listener, int fd)
+{
+    if (fd <= listener->server->fd_max)
+        return tcp_open(listener->server, fd);
+    refuse(listener, fd);
+    return -EMFILE;
 }
 
 static void resume(struct listener *listener)
@@ -118,10 +184,93 @@ static void resume(struct listener *listener)
     uv_poll_start(&listener->poll, UV_READABLE, on_readable);
 }
 
+/* ---- when there are no descriptors, or no memory ---- */
+
+static void back_off(struct listener *listener, int err)
+{
+    uint64_t now_ms = uv_now(listener->server->loop);
+
+    if (listener->short_since_ms == 0) {
+        listener->short_since_ms = now_ms;
+        listener->n_refused = 0;
+        log_write(LOG_WARNING, "cannot accept: %s; trying again every %d ms", uv_strerror(err), BACK_OFF_MS);
+    } else if (now_ms - listener->short_since_ms >= PATIENCE_MS && (err == -EMFILE || err == -ENFILE)) {
+        refuse_waiting(listener);
+    }
+    uv_poll_stop(&listener->poll);
+    uv_timer_start(&listener->back_off, on_back_off_over, BACK_OFF_MS, 0);
+}
+
 static void on_back_off_over(uv_timer_t *timer)
 {
-    resume(timer->data);
+    struct listener *listener = timer->data;
+
+    uv_timer_start(timer, on_quiet, QUIET_MS, 0);
+    if (!listener->is_full)
+        resume(listener);
 }
+
+static void on_quiet(uv_timer_t *timer)
+{
+    struct listener *listener = timer->data;
+    uint64_t length_ms = uv_now(timer->loop) - listener->short_since_ms - QUIET_MS;
+
+    listener->short_since_ms = 0;
+    if (listener->spare < 0)
+        listener->spare = open_spare();
+    log_write(LOG_WARNING, "accepting again after %.1f s; %u clients were refused", (double)length_ms / 1000,
+              listener->n_refused);
+}
+
+/* A worker may take the spare's place before a client does, or before the spare is back: then clients go on waiting. */
+static void refuse_waiting(struct listener *listener)
+{
+    int fd;
+
+    if (listener->spare >= 0)
+        close(listener->spare);
+    for (int i = 0; i < ACCEPTS_MAX; i++) {
+        fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            break;
+        refuse(listener, fd);
+    }
+    listener->spare = open_spare();
+}
+
+/* Takes fd. It cannot wait for the answer to arrive, so what the client has sent is read first: closing with unread
+ * bytes would send a reset, which may destroy the answer (RFC 9112, section 9.6). */
+static void refuse(struct listener *listener, int fd)
+{
+    static const struct reply_field field = {.name = "Retry-After", .value = "1"};
+    struct server *server = listener->server;
+    struct reply_framing framing = {.date = server->clock.date, .is_last = true};
+    char body[REPLY_ERROR_MAX];
+    struct reply reply;
+    size_t len;
+
+    assert(server->out_len == 0);
+    reply_clock_tick(&server->clock, uv_now(server->loop));
+    reply_error(&reply, 503, "the server has no descriptors left", body);
+    reply.fields = &field;
+    len = reply_write_head(server->out, &reply, &framing);
+    memcpy(server->out + len, reply.body, reply.body_len);
+    (void)recv(fd, server->read_buffer, READ_BUFFER, MSG_DONTWAIT);
+    (void)send(fd, server->out, len + reply.body_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(fd);
+    listener->n_refused++;
+    figures_answered(server, NULL, 503);
+}
+
+/* -errno. */
+static int open_spare(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 ? -errno : fd;
+}
+
+/* ---- */
 
 void listener_on_room(struct listener *listener)
 {
@@ -137,6 +286,8 @@ void listener_close(struct listener *listener, void (*on_closed)(void *arg), voi
         listener->is_started = false;
         while (accept_one(listener))
             ;
+        if (listener->short_since_ms != 0)
+            refuse_waiting(listener);
         listener->on_closed = on_closed;
         listener->arg = arg;
         uv_close((uv_handle_t *)&listener->poll, on_handle_closed);
@@ -144,7 +295,9 @@ void listener_close(struct listener *listener, void (*on_closed)(void *arg), voi
     }
     if (listener->fd >= 0)
         close(listener->fd);
-    listener->fd = -1;
+    if (listener->spare >= 0)
+        close(listener->spare);
+    listener->fd = listener->spare = -1;
 }
 
 static void on_handle_closed(uv_handle_t *handle)

@@ -1,19 +1,28 @@
 /* The listening socket: accepts at most as many connections as the server may have, and as gently as the machine needs.
- * Loop thread only. */
+ *
+ * Happy path: listener_bind(), listener_reserve() once a loop, listener_start(). Failures: errors at start; later,
+ * descriptors that run out make clients wait, and after a while they get 503. Close: listener_close(). Loop thread
+ * only. */
 #ifndef SERVER_LISTENER_H
 #define SERVER_LISTENER_H
 
+#include "hoist.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct server;
 
 struct listener {
-    int fd; /* -1: none */
+    int fd;    /* -1: none */
+    int spare; /* a descriptor to refuse clients with when there is no other; -1: none */
     struct server *server;
     uv_poll_t poll;
-    uv_timer_t back_off; /* after an error of accept4(2) that only time mends */
+    uv_timer_t back_off;     /* after an error of accept4(2) that only time mends */
+    uint64_t short_since_ms; /* on the loop's clock: since when there are such errors; 0: there are none */
+    unsigned n_refused;      /* clients, since then */
     bool is_started, is_full;
     unsigned n_open; /* handles to close */
     void (*on_closed)(void *arg);
@@ -24,10 +33,14 @@ struct listener {
  * answer; -EINVAL: host is not a numeric address. */
 int listener_bind(struct listener *listener, const char *host, unsigned port);
 
+/* Makes the loop ready to poll each descriptor up to *ret_fd_max, which is enough for config's connections beside what
+ * else the process has open. Bound, before any start. -ENOMEM; -EMFILE. */
+int listener_reserve(struct listener *listener, uv_loop_t *loop, const hoist_config *config, int *ret_fd_max);
+
 /* The port in use. */
 unsigned listener_port(const struct listener *listener);
 
-/* Begins to accept for server. */
+/* Begins to accept for server. -ENOMEM; -EMFILE. */
 int listener_start(struct listener *listener, struct server *server);
 
 /* A connection is gone: accepting goes on if it paused because there were too many. */

@@ -27,6 +27,7 @@ struct server {
     uv_loop_t *loop;
     const hoist_config *config; /* every field is set */
     const struct router *router;
+    int fd_max;        /* no descriptor above it is polled, see listener_reserve() */
     struct pool *pool; /* NULL: the inline executor, every handler runs on the loop */
     struct deadlines deadlines;
     struct reply_clock clock;

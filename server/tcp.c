@@ -124,7 +124,8 @@ static void begin_watch(struct tcp *tcp)
     if (watch == NULL)
         return;
     watch->fd = uv_fileno((uv_handle_t *)&tcp->handle, &fd) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (watch->fd < 0 || uv_poll_init(tcp->handle.loop, &watch->poll, watch->fd) < 0) {
+    if (watch->fd < 0 || watch->fd > tcp->conn.server->fd_max ||
+        uv_poll_init(tcp->handle.loop, &watch->poll, watch->fd) < 0) {
         if (watch->fd >= 0)
             close(watch->fd);
         free(watch);

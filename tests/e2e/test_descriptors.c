@@ -1,0 +1,165 @@
+/* Descriptors that run out while the server runs: who is there is served, who waits is not forgotten, and nothing
+ * spins. */
+#include "lib/client.h"
+#include "lib/process.h"
+#include "lib/wait.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { ROOM = 10, WAITING = 20 };
+
+static struct process server;
+static struct client *there[ROOM];
+
+static void tear_down(void)
+{
+    client_close_all();
+    process_close(&server);
+}
+
+TestSuite(descriptors, .fini = tear_down, .timeout = 110);
+
+/* From now on the server may open room descriptors more. */
+static void leave_room_for(unsigned room)
+{
+    struct rlimit limit;
+    unsigned highest = 0;
+    struct dirent *entry;
+    char path[64];
+    DIR *dir;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)server.pid);
+    dir = opendir(path);
+    cr_assert_not_null(dir);
+    while ((entry = readdir(dir)) != NULL)
+        if ((unsigned)atoi(entry->d_name) > highest)
+            highest = (unsigned)atoi(entry->d_name);
+    closedir(dir);
+    cr_assert_eq(prlimit(server.pid, RLIMIT_NOFILE, NULL, &limit), 0);
+    limit.rlim_cur = highest + 1 + room;
+    cr_assert_eq(prlimit(server.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+static double cpu_seconds(void)
+{
+    char path[64], text[1024];
+    unsigned long user, system;
+    const char *p;
+    FILE *file;
+    size_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)server.pid);
+    file = fopen(path, "re");
+    cr_assert_not_null(file);
+    n = fread(text, 1, sizeof(text) - 1, file);
+    (void)fclose(file);
+    text[n] = '\0';
+    p = strrchr(text, ')'); /* the name before it may have spaces */
+    cr_assert_not_null(p);
+    cr_assert_eq(sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* A request on a connection that is there. */
+static void expect_served(struct client *client)
+{
+    client_get(client, "/dummy");
+    cr_expect_eq(client_receive(client)->status, 200);
+}
+
+/* Starts the server, and connects until it has no descriptor left. */
+static void start_and_fill(void)
+{
+    process_start(&server, "--workers", "2", "--keep-alive-ms", "600000");
+    for (unsigned i = 0; i < ROOM; i++) {
+        there[i] = client_open(&server);
+        expect_served(there[i]);
+        if (i == 0)
+            leave_room_for(ROOM - 1); /* not earlier: libuv opens one of its own with the first */
+    }
+}
+
+static unsigned count(const char *text, const char *part)
+{
+    unsigned n = 0;
+
+    for (; (text = strstr(text, part)) != NULL; text++)
+        n++;
+    return n;
+}
+
+Test(descriptors, that_run_out_harm_nobody_who_is_there_and_all_is_well_afterwards)
+{
+    struct client *waiting[WAITING];
+
+    start_and_fill();
+    client_get(there[0], "/sleep/3600000");
+    client_get(there[1], "/sleep/300"); /* it ends in the shortage */
+    for (unsigned i = 0; i < WAITING; i++)
+        waiting[i] = client_ask(&server, "/dummy");
+    for (unsigned i = 2; i < ROOM; i++)
+        expect_served(there[i]);
+    cr_expect_eq(client_receive(there[1])->status, 200);
+    for (unsigned i = 2; i < ROOM; i++)
+        client_close(there[i]);
+
+    for (unsigned i = 0; i < WAITING; i++) {
+        int status = client_receive(waiting[i])->status;
+
+        cr_expect(status == 200 || status == 503, "client %u: %d", i, status); /* 503: it has waited for a second */
+        client_close(waiting[i]);
+    }
+    client_half_close(there[0]); /* tells the sleeper */
+    cr_expect_eq(client_receive(there[0])->status, 200);
+    for (unsigned i = 0; i < ROOM - 2; i++)
+        expect_served(client_open(&server));
+}
+
+/* The client is refused after a second of waiting: so long is the shortage that is looked at. */
+Test(descriptors, that_run_out_cost_little_time_and_one_line_of_the_log)
+{
+    double begun, used;
+    uint64_t begun_ns;
+
+    start_and_fill();
+    begun = cpu_seconds();
+    begun_ns = wait_clock_ns();
+    for (unsigned i = 0; i < 2; i++)
+        cr_expect_eq(client_receive(client_ask(&server, "/dummy"))->status, 503, "waiting client %u", i);
+    used = (cpu_seconds() - begun) / ((double)(wait_clock_ns() - begun_ns) / 1e9);
+
+    cr_expect_lt(used, 0.1, "%.0f %% of a CPU", 100 * used);
+    expect_served(there[0]);
+    cr_expect_eq(count(process_errors(&server), "cannot accept"), 1, "%s", process_errors(&server));
+    client_close(there[1]);
+    for (unsigned i = 0; i < 100 && count(process_errors(&server), "accepting again") == 0; i++) {
+        client_get(there[0], "/sleep/100"); /* until it is over, and says so */
+        cr_expect_eq(client_receive(there[0])->status, 200);
+    }
+    cr_expect_eq(count(process_errors(&server), "accepting again"), 1, "%s", process_errors(&server));
+    cr_expect_not_null(strstr(process_errors(&server), "2 clients were refused"), "%s", process_errors(&server));
+}
+
+Test(descriptors, more_connections_than_allowed_wait_for_room)
+{
+    struct client *waiting;
+
+    process_start(&server, "--workers", "1", "--max-connections", "2");
+    for (unsigned i = 0; i < 2; i++) {
+        there[i] = client_open(&server);
+        expect_served(there[i]);
+    }
+    waiting = client_ask(&server, "/dummy");
+    expect_served(there[0]);
+    cr_expect_not(client_has_bytes(waiting));
+    client_close(there[1]);
+
+    cr_expect_eq(client_receive(waiting)->status, 200);
+    expect_served(there[0]);
+}

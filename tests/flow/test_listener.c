@@ -1,0 +1,337 @@
+/* Accepting when descriptors run out, and what is done at start so that libuv never has to grow for one. */
+#include "lib/app_fixture.h"
+#include "server/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { FDS_MAX = 1024, PATIENCE_MS = 1000 };
+
+static struct app_fixture f;
+static int taken[FDS_MAX];
+static unsigned n_taken;
+
+static int say(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, "said");
+}
+
+static const hoist_route route = {.path = "/say", .handler = say, .run = HOIST_INLINE};
+
+static void limit_descriptors(unsigned n)
+{
+    struct rlimit limit;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = n;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void open_with(unsigned max_connections)
+{
+    const hoist_config config = {.executor = HOIST_EXECUTOR_INLINE, .workers = 1, .max_connections = max_connections};
+
+    limit_descriptors(FDS_MAX);
+    app_fixture_serve(&f, &config, &route, 1);
+}
+
+static void open_app(void)
+{
+    open_with(0);
+}
+
+static void close_app(void)
+{
+    app_fixture_close(&f);
+}
+
+TestSuite(listener, .init = open_app, .fini = close_app, .timeout = 30);
+TestSuite(listener_start, .timeout = 30);
+
+/* ---- descriptors ---- */
+
+/* All descriptors are in use, but for those above the highest one that is in use now. */
+static void take_descriptors(void)
+{
+    int fd;
+
+    limit_descriptors(200);
+    while ((fd = dup(STDERR_FILENO)) >= 0)
+        taken[n_taken++] = fd;
+    cr_assert_eq(errno, EMFILE);
+}
+
+static void take_descriptors_up_to(int last)
+{
+    int fd;
+
+    while ((fd = dup(STDERR_FILENO)) >= 0 && fd < last)
+        taken[n_taken++] = fd;
+    taken[n_taken++] = fd;
+}
+
+static void give_descriptors_back(unsigned n)
+{
+    for (; n > 0 && n_taken > 0; n--)
+        close(taken[--n_taken]);
+}
+
+/* ---- a client, whose socket is there before the descriptors run out ---- */
+
+static int client_new(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    cr_assert_geq(fd, 0);
+    return fd;
+}
+
+static void client_ask(int fd)
+{
+    static const char request[] = "GET /say HTTP/1.1\r\nHost: t\r\n\r\n";
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((in_port_t)hoist_app_port(f.app)),
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        cr_assert_eq(errno, EISCONN);
+    cr_assert_eq(send(fd, request, sizeof(request) - 1, 0), (ssize_t)sizeof(request) - 1);
+}
+
+/* Turns the loop until the answer is there; its status. */
+static int client_answer(int fd, char text[512])
+{
+    ssize_t n = -1;
+
+    LOOP_SPIN_UNTIL(&f.loop, (n = recv(fd, text, 511, MSG_DONTWAIT)) >= 0);
+    text[n] = '\0';
+    return n > 12 ? atoi(text + 9) : 0;
+}
+
+static bool client_has_answer(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0;
+}
+
+static void run_until_short(void)
+{
+    LOOP_SPIN_UNTIL(&f.loop, f.app->listener.short_since_ms != 0);
+}
+
+static void run_until_over(void)
+{
+    LOOP_SPIN_UNTIL(&f.loop, f.app->listener.short_since_ms == 0);
+}
+
+/* ---- when there are none ---- */
+
+Test(listener, leaves_clients_waiting_in_a_short_shortage_and_serves_them_after_it)
+{
+    int waiting = client_new();
+    char text[512];
+
+    take_descriptors();
+    client_ask(waiting);
+    run_until_short();
+    cr_expect_not(client_has_answer(waiting));
+    give_descriptors_back(1);
+
+    cr_expect_eq(client_answer(waiting, text), 200);
+    run_until_over();
+    cr_expect_eq(f.app->listener.n_refused, 0);
+    give_descriptors_back(FDS_MAX);
+    close(waiting);
+}
+
+Test(listener, serves_the_connections_it_has_while_others_wait)
+{
+    int there = client_new(), waiting = client_new();
+    char text[512];
+
+    client_ask(there);
+    cr_expect_eq(client_answer(there, text), 200);
+    take_descriptors();
+    client_ask(waiting);
+    run_until_short();
+    client_ask(there);
+
+    cr_expect_eq(client_answer(there, text), 200);
+    cr_expect_not(client_has_answer(waiting));
+    give_descriptors_back(FDS_MAX);
+    cr_expect_eq(client_answer(waiting, text), 200);
+    close(there);
+    close(waiting);
+}
+
+Test(listener, refuses_all_that_wait_in_a_long_shortage_with_503)
+{
+    enum { WAITING = 5 };
+    int waiting[WAITING], later = client_new();
+    char text[512];
+
+    for (unsigned i = 0; i < WAITING; i++)
+        waiting[i] = client_new();
+    take_descriptors();
+    for (unsigned i = 0; i < WAITING; i++)
+        client_ask(waiting[i]);
+    run_until_short();
+    f.app->listener.short_since_ms -= PATIENCE_MS;
+
+    for (unsigned i = 0; i < WAITING; i++) {
+        cr_expect_eq(client_answer(waiting[i], text), 503);
+        cr_expect_not_null(strstr(text, "\r\nRetry-After: 1\r\n"));
+        cr_expect_not_null(strstr(text, "\r\nConnection: close\r\n"));
+        cr_expect_not_null(strstr(text, "\r\nDate: "));
+        cr_expect_eq(recv(waiting[i], text, 1, 0), 0, "and then the end, not a reset");
+        close(waiting[i]);
+    }
+    cr_expect_geq(f.app->listener.spare, 0);
+    cr_expect_eq(f.app->listener.n_refused, (unsigned)WAITING);
+    give_descriptors_back(FDS_MAX);
+    client_ask(later);
+    cr_expect_eq(client_answer(later, text), 200);
+    close(later);
+}
+
+/* As when a worker opens a file in the moment in which the spare is closed. */
+Test(listener, goes_on_without_its_spare_descriptor_and_gets_another)
+{
+    int waiting = client_new();
+    char text[512];
+
+    take_descriptors();
+    limit_descriptors((unsigned)f.app->listener.spare);
+    while (n_taken > 0 && taken[n_taken - 1] > f.app->listener.spare)
+        give_descriptors_back(1);
+    client_ask(waiting);
+    run_until_short();
+    f.app->listener.short_since_ms -= PATIENCE_MS;
+    LOOP_SPIN_UNTIL(&f.loop, f.app->listener.spare < 0);
+    cr_expect_not(client_has_answer(waiting));
+    limit_descriptors(FDS_MAX);
+
+    cr_expect_eq(client_answer(waiting, text), 200);
+    run_until_over();
+    cr_expect_geq(f.app->listener.spare, 0);
+    give_descriptors_back(FDS_MAX);
+    close(waiting);
+}
+
+Test(listener, refuses_what_waits_when_it_is_closed_in_a_shortage)
+{
+    int waiting = client_new();
+    char text[512];
+
+    take_descriptors();
+    client_ask(waiting);
+    run_until_short();
+    app_fixture_stop(&f);
+
+    cr_expect_eq(client_answer(waiting, text), 503);
+    give_descriptors_back(FDS_MAX);
+    close(waiting);
+}
+
+/* ---- the array of libuv ---- */
+
+static unsigned n_reallocs;
+
+static void *count_realloc(void *old, size_t size)
+{
+    n_reallocs++;
+    return realloc(old, size);
+}
+
+Test(listener_start, leaves_libuv_nothing_to_grow_for_later_connections)
+{
+    enum { CLIENTS = 8 };
+    int clients[CLIENTS];
+    unsigned at_start;
+    char text[512];
+
+    cr_assert_eq(uv_replace_allocator(malloc, count_realloc, calloc, free), 0);
+    open_app();
+    at_start = n_reallocs;
+    cr_expect_gt(at_start, 0);
+    take_descriptors_up_to(900);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = client_new();
+        client_ask(clients[i]);
+        cr_expect_eq(client_answer(clients[i], text), 200);
+    }
+
+    cr_expect_eq(n_reallocs, at_start);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    give_descriptors_back(FDS_MAX);
+    close_app();
+}
+
+Test(listener_start, is_ready_for_the_highest_descriptor_even_if_that_is_in_use)
+{
+    cr_assert_eq(dup2(STDERR_FILENO, FDS_MAX - 1), FDS_MAX - 1);
+    open_app();
+
+    cr_expect_eq(f.app->server.fd_max, FDS_MAX - 2);
+    close_app();
+    close(FDS_MAX - 1);
+}
+
+Test(listener_start, never_polls_a_descriptor_above_what_it_is_ready_for)
+{
+    int high, low = client_new();
+    char text[512];
+
+    open_with(70);
+    cr_assert_lt(f.app->server.fd_max, 500);
+    take_descriptors_up_to(f.app->server.fd_max);
+    high = client_new();
+    client_ask(high);
+    cr_expect_eq(client_answer(high, text), 503);
+    give_descriptors_back(10);
+
+    client_ask(low);
+    cr_expect_eq(client_answer(low, text), 200);
+    close(high);
+    close(low);
+    give_descriptors_back(FDS_MAX);
+    close_app();
+}
+
+/* ---- as many connections as allowed ---- */
+
+Test(listener_start, serves_clients_over_the_maximum_once_there_is_room)
+{
+    enum { MOST = 3 };
+    int clients[MOST], waiting = client_new();
+    char text[512];
+
+    open_with(MOST);
+    for (unsigned i = 0; i < MOST; i++) {
+        clients[i] = client_new();
+        client_ask(clients[i]);
+        cr_expect_eq(client_answer(clients[i], text), 200);
+    }
+    client_ask(waiting);
+    LOOP_SPIN_UNTIL(&f.loop, f.app->listener.is_full);
+    client_ask(clients[0]);
+    cr_expect_eq(client_answer(clients[0], text), 200);
+    cr_expect_not(client_has_answer(waiting));
+    cr_expect_eq(f.app->server.n_conns, (unsigned)MOST);
+    close(clients[0]);
+
+    cr_expect_eq(client_answer(waiting, text), 200);
+    cr_expect_not(f.app->listener.is_full);
+    close(waiting);
+    for (unsigned i = 1; i < MOST; i++)
+        close(clients[i]);
+    close_app();
+}
