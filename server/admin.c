@@ -57,7 +57,7 @@ int admin_bind(struct admin *admin, hoist_app *app, const char *text, char *erro
     else if (address->path != NULL)
         err = -ENOTSUP;
     else
-        err = listener_bind(&admin->listener, address->host, address->port);
+        err = listener_bind(&admin->listener, address->host, address->port, false);
     if (err < 0 && error[0] == '\0')
         snprintf(error, error_size, "admin: cannot listen on %.60s: %s", text, uv_strerror(err));
     if (err < 0)

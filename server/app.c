@@ -105,7 +105,7 @@ int hoist_app_listen(hoist_app *app)
 
     assert(app->state == APP_NEW);
     assert(app->listener.fd < 0);
-    err = listener_bind(&app->listener, app->config.host, app->config.port);
+    err = listener_bind(&app->listener, app->config.host, app->config.port, app->config.reuseport);
     if (err < 0) {
         snprintf(app->error, sizeof(app->error), "cannot listen on %s port %u: %s", app->config.host, app->config.port,
                  uv_strerror(err));

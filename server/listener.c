@@ -47,7 +47,7 @@ static int open_spare(void);
 static void on_reserved(uv_handle_t *handle);
 static void on_handle_closed(uv_handle_t *handle);
 
-int listener_bind(struct listener *listener, const char *host, unsigned port)
+int listener_bind(struct listener *listener, const char *host, unsigned port, bool reuseport)
 {
     union address address;
     socklen_t len = sizeof(address.ip4);
@@ -65,7 +65,8 @@ int listener_bind(struct listener *listener, const char *host, unsigned port)
         return -errno;
     /* A restart must not wait for the old connections' TIME_WAIT. */
     setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (bind(listener->fd, &address.any, len) < 0 || listen(listener->fd, BACKLOG) < 0) {
+    if ((reuseport && setsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)) < 0) ||
+        bind(listener->fd, &address.any, len) < 0 || listen(listener->fd, BACKLOG) < 0) {
         err = -errno;
         close(listener->fd);
         listener->fd = -1;

@@ -29,9 +29,10 @@ struct listener {
     void *arg;
 };
 
-/* Binds to host, a numeric address, and port, 0 for any free one, and listens. What socket(2), bind(2) and listen(2)
- * answer; -EINVAL: host is not a numeric address. */
-int listener_bind(struct listener *listener, const char *host, unsigned port);
+/* Binds to host, a numeric address, and port, 0 for any free one, and listens; with reuseport the port may be shared
+ * with other processes that say so, too. What socket(2), bind(2) and listen(2) answer; -EINVAL: host is not a numeric
+ * address. */
+int listener_bind(struct listener *listener, const char *host, unsigned port, bool reuseport);
 
 /* Makes the loop ready to poll each descriptor up to *ret_fd_max, which is enough for config's connections beside what
  * else the process has open. Bound, before any start. -ENOMEM; -EMFILE. */
