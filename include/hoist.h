@@ -216,7 +216,7 @@ typedef struct hoist_config {
     unsigned drain_ms;          /* for requests in flight at a stop; 30000 */
     unsigned worker_nice;       /* 1 to 19, added to the workers' nice value; 10; HOIST_NO_LIMIT: left alone */
     bool server_timing;         /* replies say how long they waited and ran (Server-Timing) */
-    size_t max_memory;          /* bytes in buffers, bodies and replies together, then 503; no limit */
+    size_t max_memory;          /* bytes that requests, bodies and replies hold together, then 503; no limit */
     const char *admin;          /* where figures are told: "HOST:PORT", "unix:PATH"; nowhere */
     unsigned ready_full_ms;     /* a lane that is full for so long: not ready; 5000 */
     unsigned stuck_exit_ms;     /* every worker stuck for so long: a stop with -ETIMEDOUT; no limit */

@@ -8,6 +8,8 @@
  */
 #include "arena.h"
 
+#include "budget.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdalign.h>
@@ -19,7 +21,8 @@
 enum { ALIGNMENT = alignof(max_align_t), BLOCK_MIN = 4 * 1024, BLOCK_MAX = 64 * 1024 };
 
 struct arena_block {
-    alignas(max_align_t) struct arena_block *next; /* the memory handed out follows */
+    alignas(max_align_t) struct arena_block *next;
+    size_t size; /* with this; the memory handed out follows */
 };
 
 static char *take(struct arena *arena, size_t size);
@@ -42,6 +45,7 @@ void arena_reset(struct arena *arena)
 
     while ((block = arena->blocks) != NULL) {
         arena->blocks = block->next;
+        budget_sub(arena->budget, block->size);
         free(block);
     }
     arena->at = arena->first;
@@ -146,6 +150,8 @@ static char *block_new(struct arena *arena, size_t size)
     block = malloc(sizeof(*block) + size);
     if (block == NULL)
         return NULL;
+    block->size = sizeof(*block) + size;
+    budget_add(arena->budget, block->size);
     block->next = arena->blocks;
     arena->blocks = block;
     return (char *)(block + 1);

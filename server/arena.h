@@ -16,6 +16,7 @@
 #include <stdarg.h>
 
 struct arena_block;
+struct budget;
 
 struct arena {
     char *at, *end;             /* what is left of the current block */
@@ -24,6 +25,7 @@ struct arena {
     size_t used, max;           /* handed out, with padding, and what that may become: max may be changed */
     char *first;                /* the owner's */
     size_t first_size;
+    struct budget *budget; /* counts the blocks; the owner may set it after arena_init(). NULL: nobody does */
 };
 
 /* first[first_size] is used up before anything is allocated; it must stay in place. */

@@ -5,6 +5,8 @@
  */
 #include "buffer.h"
 
+#include "budget.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +29,7 @@ int buffer_reserve(struct buffer *buffer, size_t extra, size_t max)
     data = realloc(buffer->data, cap);
     if (data == NULL)
         return -ENOMEM;
+    budget_add(buffer->budget, cap - buffer->cap);
     buffer->data = data;
     buffer->cap = cap;
     return 0;
@@ -57,5 +60,6 @@ void buffer_drop(struct buffer *buffer, size_t len)
 void buffer_close(struct buffer *buffer)
 {
     free(buffer->data);
-    *buffer = (struct buffer){0};
+    budget_sub(buffer->budget, buffer->cap);
+    *buffer = (struct buffer){.budget = buffer->budget};
 }

@@ -58,6 +58,7 @@ void conn_open(struct conn *conn, struct server *server, const struct conn_io *i
 {
     conn->io = io;
     conn->server = server;
+    conn->ahead.budget = conn->unsent.budget = &server->budget;
     conn->next = server->conns;
     if (conn->next != NULL)
         conn->next->prev = conn;
@@ -197,7 +198,10 @@ static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used)
     case PARSER_HEAD:
         exchange_route(x);
         conn->keep_alive = x->req.message.keep_alive;
-        return true;
+        if (!server_is_over_memory(conn->server))
+            return true;
+        refuse(conn, 503, "the server has no memory left for this request");
+        return false;
     case PARSER_MORE:
         receive_more(conn);
         return false;
@@ -334,11 +338,14 @@ static void wait_for_bytes(struct conn *conn, bool is_idle)
 /* Answers what the client did wrong, or what the connection cannot do for it, and ends the connection. */
 static void refuse(struct conn *conn, int status, const char *reason)
 {
+    static const struct reply_field again = {.name = "Retry-After", .value = "1"};
     char body[REPLY_ERROR_MAX];
     struct reply reply;
 
     conn->keep_alive = false;
     reply_error(&reply, status, reason, body);
+    if (status == 503)
+        reply.fields = &again;
     conn_set_state(conn, CONN_HANDLING);
     conn_answer(conn, &reply);
 }

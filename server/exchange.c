@@ -44,6 +44,7 @@ struct exchange *exchange_new(struct server *server, struct conn *conn)
     x->status = 0;
     x->was_queued = false;
     arena_init(&x->req.arena, x->first, sizeof(x->first), arena_max(server->config->max_reply));
+    x->req.arena.budget = &server->budget;
     x->is_kept = false;
     x->step = STEP_NONE;
     parser_init(&x->parser, &x->req.message, on_body, x);
@@ -78,7 +79,7 @@ static struct exchange *exchange_alloc(struct server *server)
     x->interrupt.expired = on_interrupt;
     x->server = server;
     x->state = EXCHANGE_ENDED;
-    x->req.body = (struct buffer){0};
+    x->req.body = (struct buffer){.budget = &server->budget};
     x->req.path = NULL;
     x->req.deadline_ns = 0;
     x->req.worker_data = NULL;
@@ -103,8 +104,10 @@ void exchange_free(struct exchange *x)
         hook->call(hook->arg);
     if (x->res.file != NULL)
         fclose(x->res.file);
-    if (x->res.free_body != NULL)
+    if (x->res.free_body != NULL) {
+        budget_sub(&server->budget, x->res.reply.body_len);
         x->res.free_body(x->res.given_body);
+    }
     buffer_close(&x->res.printed);
     buffer_close(&x->req.body);
     arena_reset(&x->req.arena);
@@ -158,6 +161,8 @@ static int on_body(void *arg, const char *bytes, size_t len)
     struct exchange *x = arg;
     int err;
 
+    if (len + 1 > x->req.body.cap - x->req.body.len && server_is_over_memory(x->server))
+        return -ENOMEM; /* a body that comes slowly began when there was room */
     /* The parser holds the route's limit; one more byte is for the NUL behind the body. */
     err = buffer_append(&x->req.body, bytes, len, SIZE_MAX - 1);
     if (err < 0)

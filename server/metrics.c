@@ -197,6 +197,7 @@ static void add_connections(struct text *text, const hoist_app *app)
     add_number(text, "hoist_connections", "gauge", "Open connections.", app->server.n_conns);
     add_number(text, "hoist_connections_max", "gauge", "As many may be open.", app->config.max_connections);
     add_number(text, "hoist_connections_accepted_total", "counter", "Connections accepted.", figures->accepted);
+    add_number(text, "hoist_memory_bytes", "gauge", "Memory that requests hold.", server_memory(&app->server));
     add_number(text, "hoist_received_bytes_total", "counter", "Bytes read from connections.", figures->received);
     add_number(text, "hoist_sent_bytes_total", "counter", "Bytes of answers.", figures->sent);
     add_number(text, "hoist_log_lines_lost_total", "counter", "Lines dropped because a sink was slow.", log_lost());

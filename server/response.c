@@ -6,6 +6,7 @@
  */
 #include "exchange.h"
 #include "log.h"
+#include "server.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -94,6 +95,7 @@ int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, s
     }
     res->given_body = body;
     res->free_body = free_body;
+    budget_add(&exchange_of_res(res)->server->budget, len);
     return 0;
 }
 

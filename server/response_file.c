@@ -5,6 +5,7 @@
  * reply's. Close: with the handler's return, or with an exchange that ends without one.
  */
 #include "exchange.h"
+#include "server.h"
 
 #include <errno.h>
 #include <string.h>
@@ -52,8 +53,10 @@ static FILE *open_stream(hoist_res *res)
 FILE *hoist_res_file(hoist_res *res)
 {
     exchange_check_live(&exchange_of_res(res)->req);
-    if (res->file == NULL && res->reply.status == 0)
+    if (res->file == NULL && res->reply.status == 0) {
+        res->printed.budget = &exchange_of_res(res)->server->budget;
         res->file = open_stream(res);
+    }
     return res->file;
 }
 

@@ -46,6 +46,7 @@ static int prepare_deadlines(struct server *server)
 void server_close(struct server *server, void (*on_closed)(void *arg), void *arg)
 {
     assert(server_is_empty(server));
+    assert(server_memory(server) == 0);
     exchange_close_all(server);
     spans_close(&server->job_spans);
     spans_close(&server->loop_spans);
@@ -79,4 +80,14 @@ void server_abort(struct server *server)
 bool server_is_empty(const struct server *server)
 {
     return server->n_conns == 0 && server->n_exchanges == 0;
+}
+
+size_t server_memory(const struct server *server)
+{
+    return budget_used(&server->budget) + server->n_exchanges * sizeof(struct exchange);
+}
+
+bool server_is_over_memory(const struct server *server)
+{
+    return server->config->max_memory != 0 && server_memory(server) > server->config->max_memory;
 }

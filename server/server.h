@@ -4,6 +4,7 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
+#include "budget.h"
 #include "deadlines.h"
 #include "figures.h"
 #include "hoist.h"
@@ -37,6 +38,7 @@ struct server {
     struct exchange *exchanges, *free_exchanges;
     unsigned n_exchanges, n_free_exchanges; /* in use; kept for reuse */
     unsigned n_abandoned;                   /* in use without a connection */
+    struct budget budget;                   /* buffers, bodies and replies of connections and exchanges */
     uint64_t next_id;
     struct figures figures;
     struct spans job_spans, loop_spans; /* of exchanges that may wait, and of those that the loop answers */
@@ -69,5 +71,13 @@ void server_drain(struct server *server);
 void server_abort(struct server *server);
 
 bool server_is_empty(const struct server *server);
+
+/* Bytes that requests hold: exchanges in use, their buffers, bodies, arenas and given replies, and what connections
+ * have read ahead or not written. 0 when the server is empty. */
+size_t server_memory(const struct server *server);
+
+/* Are they more than max_memory? Then no request may begin, and no body grow. What runs is let be: refusing memory to
+ * it would throw away work that is done, and it gives back more when it ends. */
+bool server_is_over_memory(const struct server *server);
 
 #endif

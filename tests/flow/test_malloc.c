@@ -80,6 +80,7 @@ static void request(const char *text, size_t len, size_t step, size_t room)
     }
     wire_close(&w);
     cr_expect_eq(f.app->server.n_exchanges, 0, "allocation %u", walk_n);
+    cr_expect_eq(server_memory(&f.app->server), 0, "allocation %u", walk_n);
 }
 
 static void walk_request(const char *text, size_t step, size_t room)

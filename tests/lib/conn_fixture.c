@@ -141,6 +141,7 @@ void conn_fixture_close(void)
     cr_expect_eq(f.app->server.n_conns, 0);
     cr_expect_eq(f.app->server.n_exchanges, 0);
     cr_expect_eq(f.app->server.n_abandoned, 0);
+    cr_expect_eq(server_memory(&f.app->server), 0);
     app_fixture_close(&f);
 }
 
