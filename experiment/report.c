@@ -25,7 +25,8 @@ static const char head[] =
     "body{margin:0 auto;padding:2rem 1.25rem 4rem;max-width:62rem;color:var(--ink);background:var(--ground);"
     "font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\n"
     "h1{font-size:1.5rem;line-height:1.25;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2.5rem 0 .5rem}\n"
-    ".lead{font-size:1.15rem;margin:1rem 0 1.5rem;max-width:50rem}.soft{color:var(--soft)}p{margin:.4rem 0}\n"
+    ".law{margin-top:.9rem}.lead{font-size:1.15rem;margin:1rem 0 "
+    "1.5rem;max-width:50rem}.soft{color:var(--soft)}p{margin:.4rem 0}\n"
     "svg{max-width:100%;height:auto;display:block}figure{margin:1.25rem 0}\n"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.84rem;font-variant-numeric:tabular-nums;"
     "white-space:nowrap}\n"
@@ -35,8 +36,9 @@ static const char head[] =
     "var(--edge);padding:.35rem .75rem;margin:.3rem 0;font-size:.9rem}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem "
     "1rem;font-size:.9rem}dt{font-weight:600}dd{margin:0}\n"
-    "@media print{@page{size:A4 landscape;margin:12mm}body{padding:0;max-width:none;font-size:11px}figure,table,li,dl{"
-    "break-inside:avoid}h2{break-after:avoid}table{font-size:9.5px}}\n"
+    "@media print{@page{size:A4;margin:12mm}body{padding:0;max-width:none;font-size:11px}h1{font-size:17px}h2{"
+    "margin-top:1.2rem;break-after:avoid}.lead{font-size:13px;margin:.5rem 0}figure,table,li,dl{break-inside:avoid}"
+    "svg{max-height:215mm}table{font-size:8.5px}th,td{padding:.2rem .3rem}}\n"
     "</style>\n";
 
 static const char explanation[] =
