@@ -31,6 +31,7 @@ struct experiment {
     char requests[2][PLAN_REQUEST_MAX], probe[PLAN_TEXT];
     struct trial trials[PLAN_SETTINGS_MAX];
     struct result results[PLAN_SETTINGS_MAX];
+    struct summary summary;
     const struct setting *setting; /* the one that runs */
     size_t n;                      /* trials done */
     uint64_t begun_ns;
@@ -43,7 +44,7 @@ static void stop_signals(struct experiment *experiment);
 static void on_signal(uv_signal_t *handle, int number);
 static int write_requests(struct experiment *experiment);
 static int run_all(struct experiment *experiment);
-static int tell(const struct experiment *experiment);
+static int tell(struct experiment *experiment);
 static void say_begun(struct experiment *experiment);
 static void on_progress(void *arg, size_t answered, size_t all);
 static void clear_line(struct experiment *experiment);
@@ -213,17 +214,12 @@ static int run_all(struct experiment *experiment)
 
 /* ---- the outcome ---- */
 
-static int tell(const struct experiment *experiment)
+static int tell(struct experiment *experiment)
 {
     const struct plan *plan = experiment->plan;
-    struct summary *summary = calloc(1, sizeof(*summary));
-    bool holds;
+    struct summary *summary = &experiment->summary;
     int err = 0;
 
-    if (summary == NULL) {
-        fprintf(stderr, "%s\n", strerror(ENOMEM));
-        return EXIT_FAILURE;
-    }
     *summary = (struct summary){.plan = plan,
                                 .trials = experiment->trials,
                                 .results = experiment->results,
@@ -242,9 +238,7 @@ static int tell(const struct experiment *experiment)
         printf("The page: %s/index.html; the picture: %s/lanes.svg\n", plan->out, plan->out);
     else if (!plan->is_json)
         puts("With --out DIR there is a page with every request's lane.");
-    holds = summary->holds;
-    free(summary);
-    return err == 0 && holds && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return err == 0 && summary->holds && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* ---- progress: a line that is rewritten on a terminal, one for each server elsewhere ---- */

@@ -18,6 +18,7 @@
 static void count(struct result *result, const struct trial *trial);
 static void measure_calls(struct result *result, const struct trial *trial, double *values);
 static void measure_jobs(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
+static unsigned count_running(const struct trial *trial, double *values);
 static size_t collect_waits(const struct trial *trial, double *values);
 static void measure_probes(struct result *result, const struct trial *trial, double *values);
 static void predict(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
@@ -36,7 +37,7 @@ int result_make(struct result *ret_result, const struct trial *trial, const stru
 
     n = trial->n_probes > n ? trial->n_probes : n;
     n = trial->jobs.n > n ? trial->jobs.n : n;
-    values = calloc(n + 1, sizeof(*values));
+    values = calloc(2 * n + 1, sizeof(*values));
     if (values == NULL)
         return -ENOMEM;
     result.late_s = (double)trial->late_ns / 1e9;
@@ -154,6 +155,7 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
     result->stream.run_variability = sample_variability(values, n);
     sample_sort(values, n);
     result->run_p99_s = sample_percentile(values, n, 0.99);
+    result->most_running = count_running(trial, values);
     result->throughput = (double)n / result->makespan_s;
     result->residence_s = result->wait_mean_s + result->run_mean_s;
     for (size_t i = 0; i < trial->jobs.n; i++) {
@@ -170,6 +172,28 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
     result->busy = held_s / (servers * result->makespan_s);
     result->cpu_share =
         trial->setting.executor == EXECUTOR_POOL && on_workers_s > 0 ? fmin(cpu_s / on_workers_s, 1) : NAN;
+}
+
+/* At the start of each, those that have started and not ended. Moments are microseconds, so one that ends when another
+ * starts is over. */
+static unsigned count_running(const struct trial *trial, double *values)
+{
+    size_t n = 0, ended = 0, most = 0;
+
+    for (size_t i = 0; i < trial->jobs.n; i++)
+        if (!trial->jobs.list[i].is_shed && !isnan(trial->jobs.list[i].finished_s))
+            values[n++] = trial->jobs.list[i].started_s;
+    sample_sort(values, n);
+    for (size_t i = 0, k = 0; i < trial->jobs.n; i++)
+        if (!trial->jobs.list[i].is_shed && !isnan(trial->jobs.list[i].finished_s))
+            values[n + k++] = trial->jobs.list[i].finished_s;
+    sample_sort(values + n, n);
+    for (size_t i = 0; i < n; i++) {
+        while (ended < n && values[n + ended] <= values[i] + 1e-6)
+            ended++;
+        most = i + 1 - ended > most ? i + 1 - ended : most;
+    }
+    return (unsigned)most;
 }
 
 /* In the order of arrival. */

@@ -21,6 +21,7 @@ struct result {
     double latency_p50_s, latency_p99_s; /* as the clients saw them, from when requests were due */
     double dummy_p50_s, dummy_p99_s, dummy_max_s;
     size_t n_dummy;
+    unsigned most_running;                     /* at once */
     double in_flight, throughput, residence_s; /* Little's law: the first, of the clients; the others, of the server */
 
     /* A stream of requests only. */

@@ -204,6 +204,10 @@ static void judge_bursts(struct summary *summary)
         summary->holds = false;
         warn(summary, "%s: the makespan is %+.0f %% off what theory says", plan_setting_name(&result->setting, name),
              100 * (result_ratio(result) - 1));
+        if (result->setting.executor == EXECUTOR_POOL &&
+            result->most_running < plan_servers(summary->plan, &result->setting))
+            warn(summary, "%s: only %u ran at once: does the route have a max_concurrency?", name,
+                 result->most_running);
     }
 }
 

@@ -1,10 +1,13 @@
 /* `hoist experiment` as a command: what it measures, what it says, what it leaves behind. */
+#include "experiment/experiment.h"
 #include "lib/client.h"
+#include "lib/fail_malloc.h"
 #include "lib/process.h"
 #include "lib/wait.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +154,19 @@ Test(experiment, help_is_its_own)
     cr_expect_eq(process_run(&program, "experiment", "--help"), 0);
     cr_expect_not_null(strstr(program.out_text, "--target-p99"));
     cr_expect_null(strstr(program.out_text, "--max-body"));
+}
+
+Test(experiment, without_memory_it_ends_before_it_begins)
+{
+    static const hoist_route *const routes[] = {NULL};
+    static const hoist_program mine = {.name = "mine", .version = "1", .routes = routes};
+    char *argv[] = {(char *)(uintptr_t) "mine", (char *)(uintptr_t) "experiment", (char *)(uintptr_t) "--route=/",
+                    NULL};
+
+    fail_malloc_at(1);
+    cr_expect_eq(experiment_main(3, argv, &mine), EXIT_FAILURE);
+    cr_expect(fail_malloc_failed());
+    fail_malloc_at(0);
 }
 
 /* ---- no server outlives it ---- */

@@ -106,21 +106,21 @@ Test(load, a_stall_counts_for_every_call_that_was_due_in_it)
 
     for (size_t i = 0; i < load.n; i++)
         late += latency_s(i) > 0.1;
-    cr_expect_geq(late, 40, "%zu of the 60 that were due in 300 ms are late by more than 100 ms", late);
-    cr_expect_geq(load.n_held, 40);
+    cr_expect_geq(late, 30, "%zu of the 60 that were due in 300 ms are late by more than 100 ms", late);
+    cr_expect_geq(load.n_held, 30);
     close_load();
 }
 
 Test(load, a_steady_load_ends_with_what_was_due_when_it_was_stopped)
 {
     process_start(&server, "--workers", "1");
-    start(LOAD_STEADY, GET("/dummy"), 1000, 500, 1);
+    start(LOAD_STEADY, GET("/dummy"), 100000, 500, 1);
     while (load.n_answered < 10)
         uv_run(&loop, UV_RUN_ONCE);
     load_stop(&load);
     finish();
 
-    cr_expect_lt(load.n, 1000);
+    cr_expect_lt(load.n, 100000);
     cr_expect_geq(load.n, 10);
     close_load();
 }
@@ -175,6 +175,59 @@ Test(load, a_server_that_is_not_there_is_an_error)
 
     cr_expect_eq(load.err, -ECONNREFUSED);
     close_load();
+}
+
+/* ---- a caller that keeps the answer ---- */
+
+static struct caller caller;
+static struct caller_answer answered;
+static char body[64];
+
+static void ask_dummy(struct caller *opened, int err)
+{
+    cr_assert_eq(err, 0);
+    fail_malloc_at(opened->arg != NULL ? 1 : 0);
+    caller_ask(opened, GET("/dummy"), strlen(GET("/dummy")));
+}
+
+static void take_answer(struct caller *asked, const struct caller_answer *answer)
+{
+    fail_malloc_at(0);
+    answered = *answer;
+    (void)snprintf(body, sizeof(body), "%s", answer->body != NULL ? answer->body : "");
+    caller_close(asked);
+}
+
+static void ask(bool fails)
+{
+    static bool yes = true;
+
+    caller = (struct caller){.loop = &loop,
+                             .port = server.port,
+                             .keeps_body = true,
+                             .on_open = ask_dummy,
+                             .on_answer = take_answer,
+                             .arg = fails ? &yes : NULL};
+    process_start(&server, "--workers", "1");
+    caller.port = server.port;
+    cr_assert_eq(caller_open(&caller), 0);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    cr_expect_eq(caller.state, CALLER_CLOSED);
+    cr_expect_eq(uv_loop_close(&loop), 0);
+}
+
+Test(load, a_caller_may_keep_the_answer)
+{
+    ask(false);
+    cr_expect_eq(answered.err, 0);
+    cr_expect_eq(answered.status, 200);
+    cr_expect_str_eq(body, "{\"message\":\"async power\"}");
+}
+
+Test(load, an_answer_that_finds_no_memory_is_an_error)
+{
+    ask(true);
+    cr_expect_eq(answered.err, -ENOMEM);
 }
 
 Test(load, memory_that_runs_out_is_an_error)

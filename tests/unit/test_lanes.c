@@ -3,6 +3,7 @@
 #include "experiment/lanes.h"
 #include "experiment/plot.h"
 #include "experiment/table.h"
+#include "lib/fail_malloc.h"
 #include "lib/trial_fixture.h"
 
 #include <criterion/criterion.h>
@@ -90,6 +91,24 @@ Test(lanes, stand_alone_and_are_well_formed)
         cr_expect_eq(count("inf"), 0, "picture %zu has what is no end", i);
         cr_expect_eq(count("a<b"), 0, "picture %zu does not escape", i);
         cr_expect_eq(count("http"), 1, "picture %zu needs the network", i);
+    }
+}
+
+Test(lanes, without_memory_leave_something_out_and_are_whole)
+{
+    static void (*const pictures[])(const struct summary *, FILE *) = {lanes_write, plot_write_dummy,
+                                                                       plot_write_latency};
+
+    for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
+        bool failed = true;
+
+        for (unsigned n = 1; failed; n++) {
+            fail_malloc_at(n);
+            write_with(pictures[i]);
+            failed = fail_malloc_failed();
+            fail_malloc_at(0);
+            cr_expect_eq(count("</svg>"), 1, "picture %zu, allocation %u", i, n);
+        }
     }
 }
 

@@ -36,6 +36,7 @@ Test(result, of_eight_jobs_on_one_worker)
     expect_near(result.cpu_share, 0.25, "CPU share");
     expect_near(result.dummy_p99_s, 0.001, "/dummy");
     cr_expect_eq(result.n_answered, 8);
+    cr_expect_eq(result.most_running, 1);
 }
 
 Test(result, of_eight_jobs_on_eight_workers)
@@ -46,6 +47,7 @@ Test(result, of_eight_jobs_on_eight_workers)
     expect_near(result.predicted_s, 2, "predicted");
     expect_near(result.wait_max_s, 0, "wait");
     expect_near(result.busy, 1, "busy");
+    cr_expect_eq(result.most_running, 8);
 }
 
 Test(result, of_an_inline_server_has_the_waits_that_only_its_clients_see)

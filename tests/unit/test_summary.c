@@ -51,6 +51,16 @@ Test(summary, a_burst_more_than_a_tenth_off_does_not_hold)
     cr_expect(warns("+12 % off"));
 }
 
+Test(summary, a_route_that_does_not_let_all_workers_in_is_suspected_of_its_limit)
+{
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+    trials[0].setting.workers = 8;
+    trial_summary(&summary, &plan, trials, 1);
+
+    cr_expect_not(summary.holds);
+    cr_expect(warns("only 1 ran at once: does the route have a max_concurrency?"));
+}
+
 Test(summary, says_what_the_handler_does_with_its_time)
 {
     static const struct {
