@@ -60,7 +60,7 @@ class Bench:
 
     def warm(self, running: Running, cpus: str, *paths: str) -> None:
         for path in paths:
-            self.load(running, path, cpus, ms=self.effort.warm_ms)
+            self.start_load(running, path, cpus, "-s", str(self.effort.warm_ms)).communicate(timeout=PATIENCE_S)
 
 
 def finish_load(process: subprocess.Popen[str]) -> Answers:
