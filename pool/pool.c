@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SWEEP_MS = 500, TURN_NS = 100 * 1000 };
 
@@ -40,7 +41,7 @@ static unsigned needed(const struct pool *pool);
 static unsigned min(unsigned a, unsigned b);
 static void hire(struct pool *pool, unsigned n);
 static void on_left(uv_work_t *work, int status);
-static void on_finished(uv_async_t *async);
+static void on_finished(void *arg);
 static void collect(struct pool *pool);
 static void on_sweep(uv_timer_t *timer);
 static unsigned free_seats(const struct pool *pool, unsigned below);
@@ -69,9 +70,14 @@ int pool_start(struct pool **ret_pool, uv_loop_t *loop, const struct pool_option
     pool = pool_new(options);
     if (pool == NULL)
         goto err_exists;
+    err = bell_init(&pool->finished);
+    if (err < 0) {
+        snprintf(error, error_size, "no descriptor: %s", strerror(-err));
+        goto err_free;
+    }
     err = workers_start(&pool->workers, options, error, error_size);
     if (err < 0)
-        goto err_free;
+        goto err_bell;
     open_handles(pool, loop);
     if (options->interrupts)
         interrupts_start(pool);
@@ -80,6 +86,8 @@ int pool_start(struct pool **ret_pool, uv_loop_t *loop, const struct pool_option
     *ret_pool = pool;
     return 0;
 
+err_bell:
+    bell_close(&pool->finished, NULL);
 err_free:
     pool_free(pool);
 err_exists:
@@ -243,18 +251,14 @@ static void pool_free(struct pool *pool)
 
 static void open_handles(struct pool *pool, uv_loop_t *loop)
 {
-    int err;
-
     uv_idle_init(loop, &pool->idle);
     uv_check_init(loop, &pool->check);
     uv_timer_init(loop, &pool->sweep);
-    err = uv_async_init(loop, &pool->finished, on_finished);
-    assert(err == 0); /* a loop has what it takes since uv_loop_init() */
-    pool->idle.data = pool->check.data = pool->sweep.data = pool->finished.data = pool;
+    bell_hang(&pool->finished, loop, on_finished, pool);
+    pool->idle.data = pool->check.data = pool->sweep.data = pool;
     pool->open_handles = 4;
     /* An idle pool lets the loop end. Jobs do not: first the idle handle keeps it alive, then the workers' requests. */
     uv_unref((uv_handle_t *)&pool->sweep);
-    uv_unref((uv_handle_t *)&pool->finished);
 }
 
 /* In this turn, before it sleeps in poll: a submit from poll is staffed by check, one from a timer by idle, and one
@@ -347,9 +351,9 @@ static void on_left(uv_work_t *work, int status)
         dismiss_threads(pool);
 }
 
-static void on_finished(uv_async_t *async)
+static void on_finished(void *arg)
 {
-    collect(async->data);
+    collect(arg);
 }
 
 static void collect(struct pool *pool)
@@ -413,7 +417,7 @@ static void on_threads_left(void *arg)
     uv_close((uv_handle_t *)&pool->idle, on_closed);
     uv_close((uv_handle_t *)&pool->check, on_closed);
     uv_close((uv_handle_t *)&pool->sweep, on_closed);
-    uv_close((uv_handle_t *)&pool->finished, on_closed);
+    bell_close(&pool->finished, on_closed);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -162,7 +162,7 @@ void worker_drain(uv_work_t *work)
         }
         uv_mutex_unlock(&pool->lock);
         if (has_news)
-            uv_async_send(&pool->finished);
+            bell_ring(&pool->finished);
         if (job != NULL)
             run(job, &cpu_ns);
         uv_mutex_lock(&pool->lock);

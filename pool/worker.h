@@ -2,6 +2,7 @@
 #ifndef POOL_WORKER_H
 #define POOL_WORKER_H
 
+#include "bell.h"
 #include "pool.h"
 
 #include <pthread.h>
@@ -56,7 +57,7 @@ struct pool {
     uv_idle_t idle; /* with check: active while there is something to staff */
     uv_check_t check;
     uv_timer_t sweep; /* active while somebody is employed */
-    uv_async_t finished;
+    struct bell finished;
     struct workers *workers;
     bool interrupts;
     struct sigaction old_action; /* of POOL_SIGNAL */

@@ -1,0 +1,109 @@
+/* Workers ring, the loop hears.
+ *
+ * Happy path: ringing is one write to an eventfd(2), which the loop polls and empties before it calls heard(); so what
+ * was done before a ring is seen after it. Rings that nobody has heard yet are one. Failures: no descriptor at start.
+ * Close: bell_close().
+ */
+#include "bell.h"
+
+#include <assert.h>
+
+#ifdef __linux__
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct bell *bell = (struct bell *)((char *)poll - offsetof(struct bell, poll));
+    uint64_t rings;
+    ssize_t n = read(bell->fd, &rings, sizeof(rings));
+
+    (void)n; /* EAGAIN: there is nothing in it any more, which is just as well */
+    (void)status;
+    (void)events;
+    atomic_exchange(&bell->is_rung, false); /* not later: who rings from here on has something new */
+    bell->heard(bell->arg);
+}
+
+int bell_init(struct bell *bell)
+{
+    bell->heard = NULL;
+    atomic_init(&bell->is_rung, false);
+    bell->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return bell->fd < 0 ? -errno : 0;
+}
+
+void bell_hang(struct bell *bell, uv_loop_t *loop, void (*heard)(void *arg), void *arg)
+{
+    int err = uv_poll_init(loop, &bell->poll, bell->fd);
+
+    assert(err == 0); /* as libuv itself does when it cannot poll a descriptor later */
+    (void)err;
+    bell->heard = heard;
+    bell->arg = arg;
+    bell->poll.data = arg;
+    uv_unref((uv_handle_t *)&bell->poll);
+    uv_poll_start(&bell->poll, UV_READABLE, on_readable);
+}
+
+void bell_ring(struct bell *bell)
+{
+    const uint64_t one = 1;
+    ssize_t n;
+
+    if (atomic_exchange(&bell->is_rung, true))
+        return;
+    n = write(bell->fd, &one, sizeof(one));
+    assert(n == sizeof(one)); /* the counter is far from full: the loop empties it */
+    (void)n;
+}
+
+void bell_close(struct bell *bell, void (*on_closed)(uv_handle_t *handle))
+{
+    if (bell->heard != NULL)
+        uv_close((uv_handle_t *)&bell->poll, on_closed);
+    close(bell->fd);
+}
+
+#else
+
+static void on_async(uv_async_t *async)
+{
+    struct bell *bell = (struct bell *)((char *)async - offsetof(struct bell, async));
+
+    bell->heard(bell->arg);
+}
+
+int bell_init(struct bell *bell)
+{
+    bell->heard = NULL;
+    return 0;
+}
+
+void bell_hang(struct bell *bell, uv_loop_t *loop, void (*heard)(void *arg), void *arg)
+{
+    int err = uv_async_init(loop, &bell->async, on_async);
+
+    assert(err == 0); /* a loop has what it takes since uv_loop_init() */
+    (void)err;
+    bell->heard = heard;
+    bell->arg = arg;
+    bell->async.data = arg;
+    uv_unref((uv_handle_t *)&bell->async);
+}
+
+void bell_ring(struct bell *bell)
+{
+    uv_async_send(&bell->async);
+}
+
+void bell_close(struct bell *bell, void (*on_closed)(uv_handle_t *handle))
+{
+    if (bell->heard != NULL)
+        uv_close((uv_handle_t *)&bell->async, on_closed);
+}
+
+#endif
