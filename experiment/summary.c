@@ -16,6 +16,10 @@ enum { WORKERS_MAX = 1024, FEW_CALLS = 200, FEW_PROBES = 100 };
 #define SHARE_WAITS 0.1
 #define SHARE_BURNS 0.9
 #define LATE_S 0.005
+/* Of such a run neither the CPU share nor the makespan says much. */
+#define SHORT_S 0.0005
+/* Only the clients see the way to the server and back. */
+#define ON_THE_WAY_S 0.001
 
 static void fit_usl(struct summary *summary);
 static void meet_target(struct summary *summary);
@@ -177,10 +181,15 @@ static void judge_cpu(struct summary *summary)
     const struct result *base = find_pool(summary, false);
     double share = base != NULL ? base->cpu_share : NAN;
     const char *cores = summary->cores == 1 ? "core" : "cores";
+    char run[SUMMARY_TIME];
 
-    if (isnan(share))
+    if (base == NULL || isnan(share))
         return;
-    if (share < SHARE_WAITS)
+    if (base->run_mean_s < SHORT_S)
+        (void)snprintf(summary->cpu, SUMMARY_TEXT,
+                       "takes %s, hardly more than the way to a worker and back: more workers help little",
+                       summary_time(base->run_mean_s, run));
+    else if (share < SHARE_WAITS)
         (void)snprintf(summary->cpu, SUMMARY_TEXT, "waits %.1f %% of its time: more workers help", 100 * (1 - share));
     else if (share > SHARE_BURNS)
         (void)snprintf(summary->cpu, SUMMARY_TEXT,
@@ -241,7 +250,8 @@ static void warn_of_result(struct summary *summary, const struct result *result)
              1000 * result->late_s);
     if (result->n_lost > 0)
         warn(summary, "%s: the server no longer had %zu of the requests' times", name, result->n_lost);
-    if (fabs(result_little(result) - 1) > SUMMARY_TOLERANCE)
+    if (fabs(result_little(result) - 1) > SUMMARY_TOLERANCE &&
+        fabs(result->in_flight / result->throughput - result->residence_s) > ON_THE_WAY_S)
         warn(summary, "%s: client and server do not agree: L is %.2f, X x W is %.2f", name, result->in_flight,
              result->throughput * result->residence_s);
     if (summary->plan->rate > 0)

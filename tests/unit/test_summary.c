@@ -64,16 +64,17 @@ Test(summary, a_route_that_does_not_let_all_workers_in_is_suspected_of_its_limit
 Test(summary, says_what_the_handler_does_with_its_time)
 {
     static const struct {
-        double cpu_s;
+        double run_s, cpu_s;
         const char *words;
     } rows[] = {
-        {0.04, "waits 98.0 % of its time: more workers help"},
-        {2, "burns CPU for 100 % of its time: more workers than 2 cores will not help"},
-        {1, "is on a CPU for 50 % of its time: 2 cores can keep about 4 workers busy"},
+        {2, 0.04, "waits 98.0 % of its time: more workers help"},
+        {2, 2, "burns CPU for 100 % of its time: more workers than 2 cores will not help"},
+        {2, 1, "is on a CPU for 50 % of its time: 2 cores can keep about 4 workers busy"},
+        {0.0001, 0.0001, "takes 0.10 ms, hardly more than the way to a worker and back"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        make_pools(2, 2, rows[i].cpu_s);
+        make_pools(2, rows[i].run_s, rows[i].cpu_s);
         cr_expect_not_null(strstr(summary.cpu, rows[i].words), "%s", summary.cpu);
         cr_expect_not_null(strstr(summary.verdict, rows[i].words), "%s", summary.verdict);
         if (i + 1 < sizeof(rows) / sizeof(rows[0]))
@@ -133,6 +134,24 @@ Test(summary, warns_of_what_makes_its_figures_doubtful)
     cr_expect(warns("1 of 16 requests failed, one with status 404"));
     cr_expect(warns("1 of 16 requests were refused with 503"));
     cr_expect(warns("the p99 of /dummy is that of 32 requests"));
+}
+
+Test(summary, warns_when_client_and_server_count_differently_but_not_of_the_way_between_them)
+{
+    static const struct {
+        double more_s;
+        bool warns;
+    } rows[] = {{0.0005, false}, {0.003, true}};
+
+    for (size_t i = 0; i < 2; i++) {
+        trial_burst(&trials[0], EXECUTOR_POOL, 16, 16, 0.001, 0);
+        for (size_t k = 0; k < 16; k++)
+            trials[0].calls[k].answered_ns += (uint64_t)(rows[i].more_s * 1e9);
+        trial_summary(&summary, &plan, trials, 1);
+        cr_expect_eq(warns("client and server do not agree"), rows[i].warns, "%g s", rows[i].more_s);
+        if (i == 0)
+            trial_summary_free(&summary);
+    }
 }
 
 Test(summary, warns_when_more_is_asked_for_than_the_workers_can_do)
