@@ -54,8 +54,10 @@ int admin_bind(struct admin *admin, hoist_app *app, const char *text, char *erro
     err = bind_address_parse(address, text);
     if (err < 0)
         snprintf(error, error_size, "admin: '%.60s' is not HOST:PORT or unix:PATH", text);
+    else if (admin->listener.fd >= 0)
+        err = 0; /* adopted: text is where that one listens */
     else if (address->path != NULL)
-        err = -ENOTSUP;
+        err = listener_bind_unix(&admin->listener, address->path);
     else
         err = listener_bind(&admin->listener, address->host, address->port, false);
     if (err < 0 && error[0] == '\0')
@@ -146,15 +148,7 @@ static int start_server(struct admin *admin, uv_loop_t *loop)
 
 const char *admin_text(const struct admin *admin, char *text, size_t size)
 {
-    const struct bind_address *address = &admin->address;
-    bool is_ip6 = strchr(address->host, ':') != NULL;
-
-    if (address->path != NULL)
-        snprintf(text, size, "unix:%s", address->path);
-    else
-        snprintf(text, size, "%s%s%s:%u", is_ip6 ? "[" : "", address->host, is_ip6 ? "]" : "",
-                 listener_port(&admin->listener));
-    return text;
+    return listener_text(&admin->listener, text, size);
 }
 
 /* ---- close ---- */

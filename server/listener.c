@@ -17,9 +17,11 @@
 #include "server.h"
 #include "tcp.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -34,6 +36,7 @@ enum {
     QUIET_MS = 1000,    /* without another error a shortage is over: at the brink there is one every 100 ms */
 };
 
+static socklen_t own_address(int fd, union address *ret_address);
 static void on_readable(uv_poll_t *poll, int status, int events);
 static bool accept_one(struct listener *listener);
 static int open_conn(struct listener *listener, int fd);
@@ -74,15 +77,87 @@ int listener_bind(struct listener *listener, const char *host, unsigned port, bo
     return err;
 }
 
+int listener_bind_unix(struct listener *listener, const char *path)
+{
+    int fd = unix_socket_listen(&listener->file, path, BACKLOG);
+
+    listener->fd = fd < 0 ? -1 : fd;
+    listener->spare = -1;
+    return fd < 0 ? fd : 0;
+}
+
+int listener_adopt(struct listener *listener, int fd)
+{
+    union address address;
+    socklen_t len = sizeof(int);
+    int flags, type, is_listening;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+        return -errno;
+    if (type != SOCK_STREAM)
+        return -EPROTOTYPE;
+    if (own_address(fd, &address) == 0)
+        return -EAFNOSUPPORT;
+    len = sizeof(int);
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len) < 0)
+        return -errno;
+    if (!is_listening)
+        return -EINVAL;
+    flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return -errno;
+    listener->fd = fd;
+    listener->spare = -1;
+    return 0;
+}
+
+/* Its length; 0: none that this server knows. */
+static socklen_t own_address(int fd, union address *ret_address)
+{
+    socklen_t len = sizeof(*ret_address);
+
+    memset(ret_address, 0, sizeof(*ret_address));
+    if (getsockname(fd, &ret_address->any, &len) < 0)
+        return 0;
+    switch (ret_address->any.sa_family) {
+    case AF_INET:
+    case AF_INET6:
+    case AF_UNIX:
+        return len;
+    default:
+        return 0;
+    }
+}
+
 unsigned listener_port(const struct listener *listener)
 {
     union address address;
-    socklen_t len = sizeof(address);
 
-    memset(&address, 0, sizeof(address));
-    if (getsockname(listener->fd, &address.any, &len) < 0)
+    if (own_address(listener->fd, &address) == 0 || address.any.sa_family == AF_UNIX)
         return 0;
     return ntohs(address.any.sa_family == AF_INET6 ? address.ip6.sin6_port : address.ip4.sin_port);
+}
+
+const char *listener_text(const struct listener *listener, char *text, size_t size)
+{
+    union address address;
+    socklen_t len = own_address(listener->fd, &address);
+    char name[INET6_ADDRSTRLEN] = "?";
+
+    if (len != 0 && address.any.sa_family == AF_UNIX) {
+        size_t path_len = len - offsetof(struct sockaddr_un, sun_path);
+        bool is_abstract = path_len > 0 && address.local.sun_path[0] == '\0'; /* it has no end but its length then */
+
+        snprintf(text, size, "unix:%s%.*s", is_abstract ? "@" : "", (int)path_len - is_abstract,
+                 address.local.sun_path + is_abstract);
+    } else if (len != 0 && address.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &address.ip6.sin6_addr, name, sizeof(name));
+        snprintf(text, size, "[%s]:%u", name, ntohs(address.ip6.sin6_port));
+    } else {
+        inet_ntop(AF_INET, &address.ip4.sin_addr, name, sizeof(name));
+        snprintf(text, size, "%s:%u", name, ntohs(address.ip4.sin_port));
+    }
+    return text;
 }
 
 /* libuv has an array with a place for each descriptor, grows it when one is polled that has none, and aborts when it
@@ -283,6 +358,7 @@ void listener_on_room(struct listener *listener)
 
 void listener_close(struct listener *listener, void (*on_closed)(void *arg), void *arg)
 {
+    unix_socket_remove(&listener->file); /* before the backlog is taken: nobody comes after */
     if (listener->is_started) {
         listener->is_started = false;
         while (accept_one(listener))

@@ -7,6 +7,7 @@
 #define SERVER_LISTENER_H
 
 #include "hoist.h"
+#include "unix_socket.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,9 +16,13 @@
 
 struct server;
 
+/* Room for any address as text. */
+enum { LISTENER_TEXT = sizeof("unix:") + sizeof(((struct unix_socket *)0)->path) };
+
 struct listener {
-    int fd;    /* -1: none */
-    int spare; /* a descriptor to refuse clients with when there is no other; -1: none */
+    int fd;                  /* -1: none */
+    struct unix_socket file; /* its file, if it made one */
+    int spare;               /* a descriptor to refuse clients with when there is no other; -1: none */
     struct server *server;
     uv_poll_t poll;
     uv_timer_t back_off;     /* after an error of accept4(2) that only time mends */
@@ -38,7 +43,17 @@ int listener_bind(struct listener *listener, const char *host, unsigned port, bo
  * else the process has open. Bound, before any start. -ENOMEM; -EMFILE. */
 int listener_reserve(struct listener *listener, uv_loop_t *loop, const hoist_config *config, int *ret_fd_max);
 
-/* The port in use. */
+/* Binds to a socket that is a file, for this user alone, and listens. Errors as of unix_socket_listen(). */
+int listener_bind_unix(struct listener *listener, const char *path);
+
+/* Takes fd, a socket that listens already, whoever made it: IPv4, IPv6 or Unix. On failure fd stays the caller's.
+ * -ENOTSOCK, -EBADF; -EPROTOTYPE: not a stream; -EAFNOSUPPORT: neither kind; -EINVAL: it does not listen. */
+int listener_adopt(struct listener *listener, int fd);
+
+/* "127.0.0.1:8000", "[::1]:8000" or "unix:PATH": where it really listens. */
+const char *listener_text(const struct listener *listener, char *text, size_t size);
+
+/* The port in use; 0: a Unix socket has none. */
 unsigned listener_port(const struct listener *listener);
 
 /* Begins to accept for server. -ENOMEM; -EMFILE. */

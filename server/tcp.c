@@ -1,4 +1,5 @@
-/* Connections over sockets.
+/* Connections over sockets. libuv's TCP handle reads and writes any stream socket; what a Unix one has not, no delays
+ * and an address of its peer, is left out.
  *
  * Happy path: one read buffer for all connections of the loop, so an idle one has none; a write is tried at once and
  * queued only when the socket is full. Failures: any error of a read or write is the connection's end. Close:
@@ -75,7 +76,7 @@ int tcp_open(struct server *server, int fd)
         uv_close((uv_handle_t *)&tcp->handle, on_refused);
         return err;
     }
-    uv_tcp_nodelay(&tcp->handle, 1);
+    uv_tcp_nodelay(&tcp->handle, 1); /* a Unix socket refuses it, and needs it not */
     conn_open(&tcp->conn, server, &tcp_io);
     return 0;
 }
@@ -245,6 +246,8 @@ static const char *tcp_peer(const struct conn *conn, char *text, size_t size)
         name = inet_ntop(AF_INET, &address.ip4.sin_addr, text, (socklen_t)size);
     else if (address.any.sa_family == AF_INET6)
         name = inet_ntop(AF_INET6, &address.ip6.sin6_addr, text, (socklen_t)size);
+    else if (address.any.sa_family == AF_UNIX)
+        name = "unix:";
     return name != NULL ? name : "-";
 }
 
