@@ -22,6 +22,7 @@
 
 enum { DRAIN_TURNS = 2 };
 
+static int adopt(hoist_app *app, struct listener *listener, int fd);
 static int start_pool(hoist_app *app);
 static int init_loop_data(hoist_app *app);
 static void fini_loop_data(struct route *first, const struct route *end);
@@ -99,13 +100,38 @@ const char *hoist_app_error(const hoist_app *app)
     return app->error;
 }
 
-int hoist_app_listen(hoist_app *app)
+int app_adopt(hoist_app *app, int fd, int admin_fd)
 {
     int err;
 
     assert(app->state == APP_NEW);
-    assert(app->listener.fd < 0);
-    err = listener_bind(&app->listener, app->config.host, app->config.port, app->config.reuseport);
+    err = fd < 0 ? 0 : adopt(app, &app->listener, fd);
+    app->is_adopted = fd >= 0 && err == 0;
+    if (err < 0 || admin_fd < 0)
+        return err;
+    err = adopt(app, &app->admin.listener, admin_fd);
+    if (err == 0) /* the configured address from now on: by that it knows its own name */
+        app->config.admin = listener_text(&app->admin.listener, app->adopted_admin, sizeof(app->adopted_admin));
+    return err;
+}
+
+static int adopt(hoist_app *app, struct listener *listener, int fd)
+{
+    int err = listener_adopt(listener, fd);
+
+    if (err < 0)
+        snprintf(app->error, sizeof(app->error), "descriptor %d is no stream listener: %s", fd, uv_strerror(err));
+    return err;
+}
+
+int hoist_app_listen(hoist_app *app)
+{
+    int err = 0;
+
+    assert(app->state == APP_NEW);
+    assert(app->listener.fd < 0 || app->is_adopted);
+    if (!app->is_adopted)
+        err = listener_bind(&app->listener, app->config.host, app->config.port, app->config.reuseport);
     if (err < 0) {
         snprintf(app->error, sizeof(app->error), "cannot listen on %s port %u: %s", app->config.host, app->config.port,
                  uv_strerror(err));

@@ -23,6 +23,7 @@ enum app_state { APP_NEW, APP_SERVING, APP_DRAINING, APP_STUCK, APP_CLOSING, APP
 struct hoist_app {
     hoist_config config; /* every field is set */
     char *host, *admin_text;
+    char adopted_admin[LISTENER_TEXT]; /* where the admin listener is, if it was given its socket */
     struct router router;
     struct route *routes, **last_route; /* in the order they were added */
     struct lane *lanes;                 /* the newest first */
@@ -30,6 +31,7 @@ struct hoist_app {
 
     enum app_state state;
     bool has_loop, has_server, has_handles; /* own_loop, server, wake and drain are to be closed */
+    bool is_adopted;                        /* its listener has the socket that it was given */
     struct listener listener;
     struct server server;
     struct admin admin;
@@ -47,6 +49,11 @@ struct hoist_app {
     int result; /* of hoist_app_run() */
     char error[256];
 };
+
+/* For hoist_app_listen() to come: the listener has the socket fd, and the admin's has admin_fd, which listen already,
+ * instead of an address of the configuration's; -1: none. What listener_adopt() answers, with a line in app->error. What
+ * was adopted is the app's. */
+int app_adopt(hoist_app *app, int fd, int admin_fd);
 
 /* As hoist_app_start(), without a listener unless hoist_app_listen() was called, and telling nobody when it has
  * stopped. */

@@ -1,15 +1,17 @@
 /* The whole program around an app: command line, environment, limits and signals of the process.
  *
- * Happy path: hoist_main() -> options -> serve(): limits, log, app, the line "listening on …", the loop until SIGINT or
- * SIGTERM, drain. Failures: one line on stderr; exit status 2 for a bad command line, 1 for everything else. Close: a
- * clean stop frees all of it; when handlers are stuck, they are listed and _exit() ends the process, because exit()
- * would wait for libuv's threads.
+ * Happy path: hoist_main() -> options -> serve(): what a supervisor passes, limits, log, app, the line "listening on
+ * …", the loop until SIGINT or SIGTERM, drain. Failures: one line on stderr; exit status 2 for a bad command line, 1
+ * for everything else. Close: a clean stop frees all of it; when handlers are stuck, they are listed and _exit() ends
+ * the process, because exit() would wait for libuv's threads.
  */
 #include "abi.h"
+#include "activation.h"
 #include "app.h"
 #include "experiment/experiment.h"
 #include "hoist_uv.h"
 #include "log.h"
+#include "notify.h"
 #include "options.h"
 #include "pool/pool.h"
 
@@ -35,6 +37,8 @@ struct run {
     hoist_app *app;
     uv_loop_t loop;
     uv_signal_t interrupt, terminate, hang_up;
+    struct activation sockets; /* that were passed */
+    struct notify notify;
     bool is_stopping;
     int result;
 };
@@ -43,8 +47,10 @@ static int import_program(struct imported *own, const hoist_program *given, size
                           char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
 static int prepare_process(const struct options *options);
-static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options);
+static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options,
+                           const struct activation *sockets);
 static int run_app(struct run *run, const struct options *options);
+static void tell_ready(struct run *run, const hoist_config *config);
 static int start_signals(struct run *run);
 static void on_signal(uv_signal_t *handle, int number);
 static void on_hang_up(uv_signal_t *handle, int number);
@@ -125,8 +131,14 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     const char *access_log = options->access_log;
     struct log_options log_options = {.level = options->log_level, .access_format = options->access_log_format};
     struct run run = {0};
+    char error[128];
     int err;
 
+    if (activation_take(&run.sockets, ACTIVATION_FIRST_FD, error, sizeof(error)) < 0) {
+        log_write(LOG_ERROR, "%s", error);
+        return EXIT_FAILURE;
+    }
+    notify_open(&run.notify);
     if (access_log == NULL)
         access_log = isatty(STDOUT_FILENO) ? "-" : "off";
     log_options.access_log = strcmp(access_log, "off") == 0 ? NULL : access_log;
@@ -140,7 +152,7 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
         log_write(LOG_ERROR, "cannot log to %s: %s", access_log, uv_strerror(err));
         return EXIT_FAILURE;
     }
-    run.app = make_app(program, route_size, options);
+    run.app = make_app(program, route_size, options, &run.sockets);
     err = run.app == NULL ? -EINVAL : run_app(&run, options);
     log_stop();
     return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -163,7 +175,8 @@ static int prepare_process(const struct options *options)
 }
 
 /* NULL after a line in the log. */
-static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options)
+static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options,
+                           const struct activation *sockets)
 {
     hoist_app *app;
     int err;
@@ -176,19 +189,18 @@ static hoist_app *make_app(const hoist_program *program, size_t route_size, cons
     for (size_t i = 0; program->routes[i] != NULL && err == 0; i++)
         err = hoist_app_route_sized(app, program->routes[i], route_size);
     if (err == 0)
+        err = app_adopt(app, sockets->data, sockets->admin);
+    if (err == 0)
         err = hoist_app_listen(app);
     if (err == 0)
         return app;
-    log_write(LOG_ERROR, "%s", hoist_app_error(app));
+    log_write(LOG_ERROR, "%s", hoist_app_error(app)[0] != '\0' ? hoist_app_error(app) : uv_strerror(err));
     hoist_app_free(app);
     return NULL;
 }
 
 static int run_app(struct run *run, const struct options *options)
 {
-    const hoist_config *config = &options->config;
-    bool is_ip6 = strchr(config->host, ':') != NULL;
-    char text[256];
     int err;
 
     err = uv_loop_init(&run->loop);
@@ -200,20 +212,31 @@ static int run_app(struct run *run, const struct options *options)
         log_write(LOG_ERROR, "%s", hoist_app_error(run->app)[0] != '\0' ? hoist_app_error(run->app) : uv_strerror(err));
         return err;
     }
-    printf("listening on %s%s%s:%u, ", is_ip6 ? "[" : "", config->host, is_ip6 ? "]" : "", hoist_app_port(run->app));
-    if (config->executor == HOIST_EXECUTOR_INLINE)
-        puts("no workers: every handler runs on the loop");
-    else
-        printf("%u worker%s\n", config->workers, config->workers == 1 ? "" : "s");
-    if (config->admin != NULL)
-        printf("admin on %s\n", admin_text(&run->app->admin, text, sizeof(text)));
-    fflush(stdout);
+    tell_ready(run, &options->config);
 
     uv_run(&run->loop, UV_RUN_DEFAULT);
     if (run->result < 0)
         leave_stuck(run->app);
     hoist_app_free(run->app);
     return uv_loop_close(&run->loop);
+}
+
+/* On stdout, for people and scripts, and to a supervisor. */
+static void tell_ready(struct run *run, const hoist_config *config)
+{
+    char address[LISTENER_TEXT], line[LISTENER_TEXT + 64];
+
+    listener_text(&run->app->listener, address, sizeof(address));
+    if (config->executor == HOIST_EXECUTOR_INLINE)
+        snprintf(line, sizeof(line), "listening on %s, no workers: every handler runs on the loop", address);
+    else
+        snprintf(line, sizeof(line), "listening on %s, %u worker%s", address, config->workers,
+                 config->workers == 1 ? "" : "s");
+    puts(line);
+    if (run->app->config.admin != NULL)
+        printf("admin on %s\n", admin_text(&run->app->admin, address, sizeof(address)));
+    fflush(stdout);
+    notify_ready(&run->notify, &run->loop, line);
 }
 
 static int start_signals(struct run *run)
@@ -246,6 +269,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     run->is_stopping = true;
     log_write(LOG_INFO, "%s: draining", strsignal(number));
+    notify_stopping(&run->notify, "draining");
     hoist_app_stop(run->app);
 }
 
@@ -267,6 +291,7 @@ static void on_stopped(hoist_app *app, int err, void *arg)
     uv_close((uv_handle_t *)&run->interrupt, NULL);
     uv_close((uv_handle_t *)&run->terminate, NULL);
     uv_close((uv_handle_t *)&run->hang_up, NULL);
+    notify_close(&run->notify);
 }
 
 static void leave_stuck(hoist_app *app)

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { CLIENTS_MAX = 1200, HEAD_MAX = 16 * 1024, READ_STEP = 16 * 1024 };
@@ -69,6 +70,16 @@ struct client *client_open_admin(const struct process *server)
     int fd = connect_to(server->admin_port, false);
 
     cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
+    return client_new(fd);
+}
+
+struct client *client_open_unix(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0, "%s: %s", path, strerror(errno));
     return client_new(fd);
 }
 

@@ -32,6 +32,9 @@ struct client *client_open(const struct process *server);
 /* To the admin listener. */
 struct client *client_open_admin(const struct process *server);
 
+/* To a socket that is a file. */
+struct client *client_open_unix(const char *path);
+
 /* Its receive buffer is as small as the system allows. */
 struct client *client_open_small(const struct process *server);
 

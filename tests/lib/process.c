@@ -10,6 +10,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,10 +21,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 32, CLOSE_BOUND_MS = 5 * 1000 };
+enum { ARGS_MAX = 32, CLOSE_BOUND_MS = 5 * 1000, PASSED_FIRST = 3, PASSED_MAX = 8 };
+
+/* For the next process. */
+static struct {
+    int fds[PASSED_MAX];
+    size_t n;
+    const char *names;
+} passed;
 
 static void launch(struct process *process, const char *const *args);
 static void become_program(int out, int err, const char *const *args);
+static unsigned pass_sockets(void);
 static bool read_out(struct process *process, int bound_ms);
 static void reap(struct process *process);
 static bool has_report(struct process *process);
@@ -43,7 +52,9 @@ void process_start_list(struct process *process, const char *const *args)
     launch(process, all);
     line = process_line(process);
     cr_assert_not_null(line, "the program did not start: %s", process_errors(process));
-    cr_assert_eq(sscanf(line, "listening on 127.0.0.1:%u", &process->port), 1, "its first line is '%s'", line);
+    cr_assert(sscanf(line, "listening on 127.0.0.1:%u", &process->port) == 1 ||
+                  strncmp(line, "listening on unix:", 18) == 0,
+              "its first line is '%s'", line);
     (void)snprintf(process->greeting, sizeof(process->greeting), "%s", line);
     process->admin_port = 0;
     if (has_admin) {
@@ -75,6 +86,15 @@ static void launch(struct process *process, const char *const *args)
     if (process->pid == 0)
         become_program(ends[1], process->err, args);
     close(ends[1]);
+    passed.n = 0;
+}
+
+void process_pass(const int *fds, size_t n, const char *names)
+{
+    cr_assert_leq(n, (size_t)PASSED_MAX);
+    memcpy(passed.fds, fds, n * sizeof(fds[0]));
+    passed.n = n;
+    passed.names = names;
 }
 
 /* In the child. What else the test has open stays there, and the child does not outlive it. */
@@ -86,10 +106,31 @@ static void become_program(int out, int err, const char *const *args)
     for (size_t i = 0; i < ARGS_MAX - 1 && args[i] != NULL; i++)
         argv[i + 1] = args[i];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (dup2(out, STDOUT_FILENO) >= 0 && dup2(err, STDERR_FILENO) >= 0 && close_range(3, UINT_MAX, 0) == 0)
+    if (dup2(out, STDOUT_FILENO) >= 0 && dup2(err, STDERR_FILENO) >= 0 && close_range(pass_sockets(), UINT_MAX, 0) == 0)
         execv(argv[0], (char *const *)(uintptr_t)argv);
     dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);
+}
+
+/* In the child: puts them where they are looked for. The first descriptor that is not one of them. */
+static unsigned pass_sockets(void)
+{
+    char number[16];
+    int moved[PASSED_MAX];
+
+    for (size_t i = 0; i < passed.n; i++)
+        moved[i] = fcntl(passed.fds[i], F_DUPFD, PASSED_FIRST + PASSED_MAX); /* not where another one comes to */
+    for (size_t i = 0; i < passed.n; i++)
+        dup2(moved[i], PASSED_FIRST + (int)i);
+    if (passed.n > 0) {
+        (void)snprintf(number, sizeof(number), "%d", getpid());
+        setenv("LISTEN_PID", number, 1);
+        (void)snprintf(number, sizeof(number), "%zu", passed.n);
+        setenv("LISTEN_FDS", number, 1);
+        if (passed.names != NULL)
+            setenv("LISTEN_FDNAMES", passed.names, 1);
+    }
+    return PASSED_FIRST + (unsigned)passed.n;
 }
 
 /* ---- what it says ---- */

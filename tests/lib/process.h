@@ -15,7 +15,7 @@ enum { PROCESS_TEXT = 64 * 1024 };
 
 struct process {
     pid_t pid;           /* 0: none runs */
-    unsigned port;       /* where it listens */
+    unsigned port;       /* where it listens; 0: on no port */
     unsigned admin_port; /* where it tells figures; 0: nowhere, or not on a port */
     int status;          /* after its end: of its exit, or 128 and the signal that ended it */
     int out, err;
@@ -34,6 +34,10 @@ void process_start_list(struct process *process, const char *const *args);
 /* Runs the program with exactly these arguments to its end; its status. Its stdout is in out_text then. */
 #define process_run(process, ...) process_run_list(process, (const char *const[]){__VA_ARGS__, NULL})
 int process_run_list(struct process *process, const char *const *args);
+
+/* The next process that is started finds these sockets as a supervisor passes them (sd_listen_fds(3)), with names in
+ * LISTEN_FDNAMES unless NULL. They stay the test's, too. */
+void process_pass(const int *fds, size_t n, const char *names);
 
 /* The next line of stdout, without its end; NULL: the process has ended. */
 const char *process_line(struct process *process);
