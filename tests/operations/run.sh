@@ -1,7 +1,8 @@
 #!/bin/sh
 # The files of docs/operations at work: units before systemd's own checks, proxies in front of the built program. Only ports and
-# paths are replaced. Exit status 77: the program that this takes is not installed.
-# usage: run.sh units|activation|haproxy|nginx <build directory>
+# paths are replaced. Exit status 77: the program that this takes is not installed. And docs/OPERATIONS.md: does what it
+# names exist, and does it name every option?
+# usage: run.sh names|units|activation|haproxy|nginx <build directory>
 set -eu
 
 here=$(cd "$(dirname "$0")/../../docs/operations" && pwd)
@@ -37,6 +38,45 @@ await()
     done
 }
 
+# ---- names ----
+
+# named <pattern>: what the text names so.
+named()
+{
+    grep -o "$1" "$text" | tr -d '`(' | sort -u
+}
+
+# shellcheck disable=SC2016 # the back quotes are the text's
+names()
+{
+    root=$here/../..
+    text=$here/../OPERATIONS.md
+    # The last group of the help is the program's own.
+    "$hoist" --help | sed -n '/^Listening/,/^hoist$/s/^  \(--[a-z-]*\).*/\1/p' >"$scratch/options"
+    test -s "$scratch/options" || die "no options in the help"
+    while read -r option; do
+        grep -q -e "$option" "$text" || die "$option is not in the text"
+    done <"$scratch/options"
+    for option in $(named '`--[a-z-]*'); do
+        grep -qx -e "$option" "$scratch/options" || die "there is no $option"
+    done
+    for constant in $(named '`[A-Z]*_[A-Z_]*`'); do
+        case $constant in
+        HOIST_*) continue ;;
+        esac
+        grep -qrw "$constant" "$root/server" || die "there is no $constant"
+    done
+    for file in $(named '(operations/[a-z@.]*') $(named '([a-z-]*\.json'); do
+        test -e "$here/../$file" || die "there is no $file"
+    done
+    for file in $(named '`[a-z0-9]*/[a-z_]*\.c'); do
+        test -e "$root/tests/$file" || die "there is no $file"
+    done
+    for metric in $(named 'hoist_[a-z]*_[a-z_]*'); do
+        grep -qrw "$metric" "$root/server" "$root/include" || die "there is no $metric"
+    done
+}
+
 # ---- units ----
 
 # Everything below "what it may do" but what names the instance.
@@ -53,7 +93,7 @@ units()
     done
     cp "$scratch/hoist@.service" "$scratch/hoist@1.service"
     for unit in hoist.service hoist.socket hoist@1.service; do
-        systemd-analyze verify --man=no "$scratch/$unit" >"$scratch/verify.errors" 2>&1 || die "$unit"
+        systemd-analyze verify --man=no --recursive-errors=no "$scratch/$unit" >"$scratch/verify.errors" 2>&1 || die "$unit"
         # What it does not know it ignores, and says so.
         ! grep -F "$scratch" "$scratch/verify.errors" || die "$unit"
     done
@@ -245,7 +285,7 @@ END
 }
 
 case $1 in
-units | activation) "$1" ;;
+names | units | activation) "$1" ;;
 haproxy | nginx)
     is_there "$1" >/dev/null || exit 77
     start_hoist a
