@@ -30,7 +30,7 @@ static const struct {
     {HOIST_GET, "/stats", admin_stats},        {HOIST_GET, "/metrics", admin_metrics},
     {HOIST_GET, "/trace", admin_trace},        {HOIST_GET, "/spans", admin_spans},
     {HOIST_GET, "/events", admin_events},      {HOIST_PUT, "/workers", admin_workers},
-    {HOIST_POST, "/requests", admin_requests},
+    {HOIST_POST, "/requests", admin_requests}, {HOIST_GET, "/", admin_page},
 };
 
 #define TABLE_SIZE (sizeof(table) / sizeof(table[0]))

@@ -83,8 +83,8 @@ struct admin *admin_of(const hoist_req *req);
 
 /* The handlers. admin_health.c: */
 hoist_handler admin_live, admin_ready, admin_stats, admin_workers;
-/* metrics.c, ask.c, rows.c, events.c: */
-hoist_handler admin_metrics, admin_requests, admin_trace, admin_spans, admin_events;
+/* metrics.c, ask.c, rows.c, events.c, page.c: */
+hoist_handler admin_metrics, admin_requests, admin_trace, admin_spans, admin_events, admin_page;
 
 /* Closes the requests to ourselves; each that is gone is told. */
 void ask_close_all(struct admin *admin);

@@ -3,8 +3,8 @@
 #
 #   include/  the C library; hoist_uv.h also libuv
 #   pool/     pool/, libuv, the C library; no HTTP in it, only here uv_queue_work()
-#   server/   server/, include/, pool/ as "pool/...", libuv, the C library; server/parser.* also llhttp; main.c also the
-#             door of the experiment, "experiment/experiment.h"
+#   server/   server/, include/, pool/ as "pool/...", libuv, the C library; server/parser.* also llhttp; page.c also the
+#             made "dashboard.h"; main.c also the door of the experiment, "experiment/experiment.h"
 #   experiment/ experiment/, include/, "server/options.h", "server/number.h", libuv; experiment/caller.* also llhttp
 #   routes/   "hoist.h", "heavy.h", whatever library a route wraps; program.c also "route_table.h"
 #   examples/ "hoist.h" and whatever library an example wraps; embed.c "hoist_uv.h"; its tests also what tests share
@@ -53,6 +53,7 @@ verdict()
     routes/*) echo "a route sees hoist.h, heavy.h and what it wraps as <...>" ;;
     include/*) test -e "include/$name" || echo "the public headers see only each other and the C library" ;;
     pool/*) test -e "pool/$name" || echo "the pool sees only itself, libuv and the C library" ;;
+    'server/page.c "dashboard.h"') ;;
     server/*' "pool/'*) test -e "$name" || echo "there is no such header" ;;
     'server/main.c "experiment/experiment.h"') ;;
     server/*) test -e "server/$name" || test -e "include/$name" || echo "the server sees itself, include/ and pool/" ;;

@@ -60,6 +60,19 @@ Test(admin, tells_its_health)
     cr_expect_str_eq(get("/ready")->body, "{\"ready\":true}");
 }
 
+Test(admin, serves_the_dashboard_and_forbids_it_all_that_is_not_its_own)
+{
+    const struct response *page;
+
+    process_start(&server, "--workers", "1");
+    page = get("/");
+
+    cr_expect_eq(page->status, 200);
+    cr_expect(says(page, "<!DOCTYPE html>"));
+    cr_expect(says(page, "</html>"));
+    cr_expect_not_null(strstr(page->head, "\r\nContent-Security-Policy: default-src 'none'; style-src 'sha256-"));
+}
+
 Test(admin, is_not_to_be_found_on_the_data_listener)
 {
     static const char *const paths[] = {"/live", "/ready", "/stats", "/metrics", "/trace", "/spans", "/events"};

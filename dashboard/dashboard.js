@@ -1,0 +1,415 @@
+/* The dashboard: what the server says four times a second, as words, figures and lanes of bars.
+ *
+ * Happy path: listen() -> take(event) learns spans, has them drawn (lanes.js) and shows figures. Failures: a stream that
+ * breaks is opened again; a server whose clock goes back is another one, and what was learnt of the old one is forgotten.
+ * What the server says becomes text, never markup.
+ */
+"use strict";
+
+const KEEP = 125;        // seconds that are remembered, a little more than the widest zoom
+const SPANS_MAX = 20000; // remembered
+const LIVE_MAX = 300;    // told in one event
+
+/* ---- what is known ---- */
+
+const model = {
+  event: null,      // the last one
+  reopened: false,  // the stream was, so the next event may be another server's
+  heard: 0,         // when it came, on this page's clock
+  offset: null,     // the server's clock minus this page's
+  spans: new Map(), // by id: {id, route, seat, received, started, ended, status, outcome, abandoned, bars}
+  live: new Set(),  // those that had not ended
+  history: [],      // {t, finished, shed, busy, rate, lag}
+};
+
+function clock() {
+  return performance.now() / 1000;
+}
+
+function forget() {
+  model.event = model.offset = null;
+  model.spans.clear();
+  model.live.clear();
+  model.history = [];
+  choose(null);
+  view.now = 0;
+  view.deep = 8;
+  pause(false);
+}
+
+function learn(id, fields) {
+  let span = model.spans.get(id);
+
+  if (span && span.ended != null) return;
+  if (!span) model.spans.set(id, span = { id, bars: {} });
+  Object.assign(span, fields);
+  if (fields.ended == null) model.live.add(span);
+  else model.live.delete(span);
+  draw(span);
+}
+
+function take(event) {
+  const heard = clock();
+  const offset = event.t - heard;
+  const other = model.event && (event.t < model.event.t || (model.reopened && offset < model.offset - 2));
+
+  if (other) forget();
+  model.reopened = false;
+  if (model.offset == null || offset > model.offset || model.offset - offset > 2) model.offset = offset;
+  else model.offset += (offset - model.offset) * 0.05; // an event that comes late says nothing about the clock
+  const first = model.event == null;
+  model.event = event;
+  model.heard = heard;
+  model.history.push({ t: event.t, finished: event.finished, shed: event.shed, busy: event.busy, rate: event.rate,
+    lag: event.lag_s });
+  while (model.history[0].t < event.t - KEEP) model.history.shift();
+
+  lay(first || other);
+  takeSpans(event);
+  if (!view.paused) slide(); // a page that is not seen gets no frames
+  prune();
+  if (view.stale && !view.paused) rebuild();
+  else drawLag(model.history.length - 1);
+  showFigures(event);
+  showRoutes(event.routes);
+  showControls(event);
+}
+
+function takeSpans(event) {
+  const now = new Set();
+
+  for (const [id, route, seat, received, started, ended, status, outcome] of event.spans)
+    learn(id, { route, seat, received, started, ended, status, outcome, abandoned: outcome === 4 });
+  for (const [id, route, seat, received, started, abandoned] of event.live) {
+    learn(id, { route, seat, received, started, ended: null, abandoned: abandoned === 1 });
+    now.add(id);
+  }
+  for (const span of model.live) // left out of the event's spans: it ended about now
+    if (!now.has(span.id) && event.live.length < LIVE_MAX) learn(span.id, { ended: event.t });
+}
+
+function prune() {
+  const old = model.event.t - KEEP;
+
+  for (const [id, span] of model.spans) {
+    if (span.ended == null) continue;
+    if (span.ended > old && model.spans.size <= SPANS_MAX) break;
+    model.spans.delete(id);
+  }
+  if (!view.paused) dropOffScreen();
+}
+
+/* ---- figures ---- */
+
+function showFigures(event) {
+  const recent = model.history.filter(h => h.t > event.t - 2);
+  const old = model.history.find(h => h.t > event.t - 5);
+  const rate = recent.reduce((sum, h) => sum + h.rate, 0) / recent.length;
+  const lag = Math.max(...recent.map(h => h.lag));
+
+  say(sentence({ ...event, rate: drainRate(model.history), refused: event.shed - old.shed }), event.stuck > 0);
+  set($("busy"), event.executor === "inline" ? "–" : `${event.busy} of ${event.workers}`);
+  figure("waiting", event.waiting);
+  figure("shed", event.shed, event.shed > old.shed ? "bad" : "");
+  figure("abandoned", event.abandoned, event.abandoned ? "warn" : "");
+  set($("lag"), seconds(lag));
+  $("lag").className = lagLevel(lag);
+  set($("rate"), rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1));
+  set($("lane-lag"), plan.gutter < 80 ? seconds(lag) : `lag ${seconds(lag)}`);
+  set($("lane-waiting"), count(event.waiting));
+  document.querySelectorAll(".seat").forEach((seat, i) => seat.classList.toggle("off", i >= event.workers));
+  showSpark(event.t);
+  if (view.chosen) showDetail();
+  showLink();
+}
+
+function figure(id, n, level = "") {
+  set($(id), count(n));
+  $(id).className = level;
+}
+
+function showSpark(now) {
+  const points = model.history.filter(h => h.t > now - 30);
+  const top = Math.max(1, ...points.map(h => h.rate));
+
+  $("spark").firstElementChild.setAttribute("points",
+    points.map(h => `${(120 - (now - h.t) * 4).toFixed(1)},${(23 - h.rate / top * 22).toFixed(1)}`).join(" "));
+}
+
+let spoken = { text: "", at: -Infinity };
+
+/* A screen reader hears it every ten seconds at most, and bad news at once. */
+function say(text, bad) {
+  set($("sentence"), text);
+  $("sentence").classList.toggle("bad", Boolean(bad));
+  if (text === spoken.text || clock() < spoken.at + (bad ? 2 : 10)) return;
+  spoken = { text, at: clock() };
+  set($("spoken"), text);
+}
+
+function showRoutes(routes) {
+  const body = $("rows");
+  const names = routes.map(route => `${route.method} ${route.path}`).join("\n");
+
+  if (body.names !== names) {
+    body.names = names;
+    body.replaceChildren();
+    routes.forEach((route, i) => {
+      const row = make(body, "tr", { class: `r${i % COLOURS}` });
+      make(row, "th", { scope: "row" }).textContent = routeName(i);
+      for (let column = 0; column < 11; column++) make(row, "td");
+    });
+    offerRoutes(routes);
+  }
+  routes.forEach((route, i) => {
+    const cells = body.rows[i].cells;
+    const times = [route.wait_s, route.run_s].flatMap(s => [s.p50, s.p90, s.p99]);
+    const counts = [route.waiting, route.running, route.finished, route.shed];
+    set(cells[1], route.run);
+    counts.forEach((n, j) => set(cells[j + 2], count(n)));
+    times.forEach((s, j) => set(cells[j + 6], route.finished ? seconds(s) : "–"));
+    for (let j = 2; j < cells.length; j++) cells[j].classList.toggle("zero", /^[0–]$/.test(cells[j].textContent));
+  });
+}
+
+/* ---- controls ---- */
+
+async function ask(method, url) {
+  const answer = await fetch(url, { method });
+
+  if (!answer.ok) throw new Error(`${answer.status}: ${(await answer.text()).trim().slice(0, 200)}`);
+}
+
+function note(text, bad) {
+  set($("note"), text);
+  $("note").classList.toggle("bad", Boolean(bad));
+}
+
+const wish = { n: null, sent: null, until: 0 }; // how many workers the slider asks for
+
+function showControls(event) {
+  const slider = $("workers");
+  const fixed = event.executor === "inline" || event.workers_max < 2;
+
+  $("resize").hidden = event.executor === "inline";
+  $("resize").title = fixed ? "start the server with --workers-max to change it" : "";
+  slider.disabled = fixed;
+  slider.max = event.workers_max;
+  if (wish.n == null && clock() > wish.until) slider.value = event.workers;
+  set($("workers-now"), `${slider.value} of ${event.workers_max}`);
+  $("send").disabled = false;
+}
+
+/* One request at a time; the last wish wins. */
+async function resize() {
+  set($("workers-now"), `${$("workers").value} of ${$("workers").max}`);
+  wish.n = $("workers").value;
+  if (wish.sent != null) return;
+  while (wish.n != null && wish.n !== wish.sent) {
+    wish.sent = wish.n;
+    try {
+      await ask("PUT", `/workers?n=${wish.sent}`);
+      note("");
+    } catch (error) {
+      note(`The number of workers stays: ${error.message}`, true);
+      break;
+    }
+  }
+  wish.n = wish.sent = null;
+  wish.until = clock() + 0.5; // an event from before may be on its way
+}
+
+function offerRoutes(routes) {
+  const gets = routes.filter(route => route.method === "GET");
+  const select = $("route");
+  const call = gets.find(route => route.path === "/dummy") ||
+    gets.find(route => route.run === "inline" && !/[:*]/.test(route.path));
+
+  select.replaceChildren();
+  for (const route of gets) make(select, "option").textContent = route.path;
+  const offloaded = gets.findIndex(route => route.run === "offload");
+  select.selectedIndex = Math.max(0, offloaded);
+  select.hidden = gets.length < 2;
+  $("burst").hidden = gets.length === 0;
+  $("call").disabled = !call;
+  $("call").hidden = !call;
+  if (call) {
+    $("call").path = call.path;
+    set($("call"), `Call ${call.path} now`);
+  }
+  routeChosen();
+}
+
+/* A route with parameters needs a path of the user's. */
+function routeChosen() {
+  const path = $("route").value;
+  const open = /[:*]/.test(path);
+
+  $("path").hidden = !open;
+  $("path").value = path.replace(/:ms\b/, "500").replace(/:\w+|\*/g, "1");
+  showSend();
+}
+
+function showSend() {
+  set($("send"), `${$("count").value || 1} × ${$("path").value}`);
+}
+
+async function send() {
+  const n = $("count").value || 1;
+  const path = $("path").value;
+
+  try {
+    await ask("POST", `/requests?path=${encodeURIComponent(path)}&n=${n}`);
+    note(`Sent ${n} × ${path}`);
+  } catch (error) {
+    note(`Not sent: ${error.message}`, true);
+  }
+}
+
+/* How long a call takes to come through, which is how long the loop makes everybody wait. */
+async function call() {
+  const path = $("call").path;
+  const began = clock();
+
+  $("call").disabled = true;
+  try {
+    await ask("POST", `/requests?path=${encodeURIComponent(path)}&n=1`);
+    const trip = seconds(clock() - began);
+    note(`${path} called: round trip ${trip}`);
+    const span = await answerOf(path, began + model.offset - 0.05);
+    if (span) {
+      note(`${path} called: round trip ${trip}, ${seconds(span.ended - span.received)} of it in the server`);
+      choose(span);
+    }
+  } catch (error) {
+    note(`${path} was not called: ${error.message}`, true);
+  }
+  $("call").disabled = false;
+}
+
+/* The span of a call made at a moment; null if it is not told within some events. */
+async function answerOf(path, since) {
+  for (let i = 0; i < 40; i++) {
+    for (const span of model.spans.values())
+      if (span.received >= since && span.ended != null && routeName(span.route) === path) return span;
+    await new Promise(done => setTimeout(done, 50));
+  }
+  return null;
+}
+
+/* ---- the stream ---- */
+
+let link = "connecting";
+
+function showLink() {
+  const state = link === "live" && view.paused ? "paused" : link;
+
+  $("link").dataset.state = state;
+  set($("link"), { live: "live", paused: "paused", silent: "silent", lost: "no connection", connecting: "connecting" }[state]);
+}
+
+function listen() {
+  const source = new EventSource("/events");
+
+  source.onmessage = message => {
+    link = "live";
+    take(JSON.parse(message.data));
+  };
+  source.onerror = () => { // browsers differ in what they try again, so none of them is left to
+    source.close();
+    link = "lost";
+    model.reopened = true;
+    say("The server does not answer; trying again", true);
+    showLink();
+    setTimeout(listen, 1000);
+  };
+}
+
+/* A connection that stays open and says nothing: a handler holds the loop. */
+function watchSilence() {
+  const silence = clock() - model.heard;
+
+  if (!model.event || silence < 2 || (link !== "live" && link !== "silent")) return;
+  link = "silent";
+  say(`Nothing heard for ${Math.floor(silence)} s: the loop is held`, true);
+  showLink();
+}
+
+/* ---- the user ---- */
+
+/* The bar at a point of the window, or one beside it: most are thin, and all move. */
+function barNear(x, y) {
+  const box = $("clip").getBoundingClientRect();
+  const time = view.now - (box.right - x) / view.scale;
+  const near = 8 / view.scale;
+  let best = null, least = Infinity;
+
+  for (const bar of view.bars) {
+    if (bar.kind === "lag" || x < box.left) continue;
+    const away = Math.max(bar.from - time, time - (bar.to ?? Infinity), 0);
+    if (y - box.top < bar.y - 2 || y - box.top > bar.y + bar.height + 2 || away > near || away > least) continue;
+    best = bar;
+    least = away;
+  }
+  return best;
+}
+
+function onKey(event) {
+  const target = event.target;
+  const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+  if (event.ctrlKey || event.metaKey || event.altKey || !model.event) return;
+  if (event.key === "Escape") return choose(null);
+  if (target.closest("input, select")) return;
+  if (event.key === " " && !target.closest("button, a")) pause(!view.paused);
+  else if (event.key === "+" || event.key === "=") zoom(-1);
+  else if (event.key === "-") zoom(1);
+  else if (moves[event.key] && target === $("chart")) step(...moves[event.key]);
+  else return;
+  event.preventDefault();
+}
+
+function begin() {
+  const chart = $("chart");
+  let down = null; // where the pointer went down, and whether it has moved the picture since
+
+  set($("address"), location.host);
+  showDetail();
+  chart.addEventListener("pointerdown", event => { down = { x: event.clientX, moved: false }; });
+  chart.addEventListener("pointermove", event => {
+    const by = down ? event.clientX - down.x : 0;
+    if (!view.paused || event.buttons !== 1 || (!down.moved && Math.abs(by) < 4)) return;
+    down = { x: event.clientX, moved: true };
+    pan(by);
+  });
+  chart.addEventListener("click", event => {
+    if (down && down.moved) return;
+    const bar = model.event && barNear(event.clientX, event.clientY);
+    choose(bar ? bar.span : null);
+  });
+  chart.addEventListener("wheel", event => {
+    if (!view.paused || Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return;
+    event.preventDefault();
+    pan(-event.deltaX);
+  }, { passive: false });
+  chart.addEventListener("pointerover", event => {
+    const bar = event.target.bar;
+    if (bar) set(bar.rect.querySelector("title") || make(bar.rect, "title"), title(bar));
+  });
+  document.addEventListener("keydown", onKey);
+  $("pause").addEventListener("click", () => model.event && pause(!view.paused));
+  $("in").addEventListener("click", () => zoom(-1));
+  $("out").addEventListener("click", () => zoom(1));
+  $("workers").addEventListener("input", resize);
+  $("route").addEventListener("change", routeChosen);
+  $("path").addEventListener("input", showSend);
+  $("count").addEventListener("input", showSend);
+  $("send").addEventListener("click", send);
+  $("call").addEventListener("click", call);
+  new ResizeObserver(() => lay(false)).observe(chart);
+  setInterval(watchSilence, 500);
+  requestAnimationFrame(frame);
+  listen();
+}
+
+begin();
