@@ -1,0 +1,348 @@
+// The dashboard of a real server in a real browser.
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { after, before, test } from "node:test";
+import { newPage, openDashboard, startBrowser, startServer } from "./lib.mjs";
+
+let browser;
+
+before(async () => { browser = await startBrowser(); });
+after(() => browser.close());
+
+async function send(page, n, path = "/") {
+  await page.selectOption("#route", path);
+  await page.fill("#count", String(n));
+  await page.click("#send");
+}
+
+// Waits until n jobs have ended and are in the picture, which is a little behind.
+function untilFinished(page, n) {
+  return page.waitForFunction(n => model.event.finished === n && model.spans.size === n &&
+    [...model.spans.values()].every(span => span.ended < view.now), n);
+}
+
+// The bars on seats, as they are drawn: seat, left and right edge.
+function runBars(page) {
+  return page.$$eval(".bar.run", bars => bars.map(bar => {
+    const x = Number(bar.getAttribute("x"));
+    return { seat: Number(bar.dataset.seat), left: x, right: x + Number(bar.getAttribute("width")),
+      name: bar.getAttribute("aria-label") };
+  }).sort((a, b) => a.left - b.left));
+}
+
+// An event as the server tells it, for what a real one does not do on demand.
+function event(fields) {
+  const times = { p50: 0, p90: 0, p99: 0, max: 0 };
+  return { t: 10, executor: "pool", workers: 8, workers_max: 8, busy: 0, waiting: 0, abandoned: 0, stuck: 0, ready: true,
+    draining: false, admitted: 0, finished: 0, cancelled: 0, shed: 0, connections: 0, lag_s: 0, loop: 0, rate: 0,
+    routes: [{ method: "GET", path: "/", run: "offload", waiting: 0, running: 0, abandoned: 0, shed: 0, finished: 0,
+      wait_s: times, run_s: times }],
+    spans: [], skipped: 0, live: [], ...fields };
+}
+
+// A dashboard that hears the events given, and then no more.
+async function openWith(t, events, options) {
+  const server = await startServer(t);
+  const page = await newPage(t, browser, options);
+  const body = events.map(e => `data: ${JSON.stringify(e)}\n\n`).join("");
+  await page.route("**/events", route => route.fulfill({ contentType: "text/event-stream", body }), { times: 1 });
+  await page.goto(server.admin);
+  await page.waitForFunction(t => model.event && model.event.t === t, events.at(-1).t);
+  return page;
+}
+
+test("the page loads without an error, and asks nobody but its own server", async t => {
+  const server = await startServer(t);
+  const page = await newPage(t, browser);
+  const answer = await page.goto(server.admin);
+  await page.waitForSelector("#link[data-state=live]");
+
+  assert.deepEqual(page.complaints, []);
+  assert.deepEqual([...page.hosts], [new URL(server.admin).host]);
+  assert.match(answer.headers()["content-security-policy"], /^default-src 'none'; style-src 'sha256-/);
+});
+
+test("with one worker, eight / are eight bars one after another on one seat", async t => {
+  const server = await startServer(t, "--workers", "1", "--workers-max", "8", "--heavy-ms", "200");
+  const page = await openDashboard(t, browser, server);
+
+  await send(page, 8);
+  await untilFinished(page, 8);
+  const bars = await runBars(page);
+
+  assert.deepEqual(bars.map(bar => bar.seat), Array(8).fill(0));
+  for (let i = 1; i < 8; i++) assert.ok(bars[i].left >= bars[i - 1].right, `bar ${i} begins before the one before it ends`);
+  for (const bar of bars) assert.match(bar.name, /^\/, id \d+, 200 answered, waited .+, ran .+/);
+});
+
+test("with one worker, seven of eight / show their wait", async t => {
+  const server = await startServer(t, "--workers", "1", "--heavy-ms", "200");
+  const page = await openDashboard(t, browser, server);
+
+  await send(page, 8);
+  await untilFinished(page, 8);
+
+  const waits = await page.$$eval(".bar.wait", bars => bars.map(bar => Number(bar.getAttribute("width"))));
+  assert.equal(waits.filter(width => width > 3).length, 7);
+});
+
+test("with eight workers, eight / are eight bars side by side on eight seats", async t => {
+  const server = await startServer(t, "--workers", "8", "--heavy-ms", "1000");
+  const page = await openDashboard(t, browser, server);
+
+  await send(page, 8);
+  await untilFinished(page, 8);
+  const bars = await runBars(page);
+
+  assert.deepEqual(bars.map(bar => bar.seat).sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
+  assert.ok(bars.at(-1).left < Math.min(...bars.map(bar => bar.right)), "all eight ran at the same time");
+});
+
+test("the slider changes the server, by pointer and by key", async t => {
+  const server = await startServer(t, "--workers", "1", "--workers-max", "8");
+  const page = await openDashboard(t, browser, server);
+
+  assert.equal(await page.locator(".seat.off").count(), 7);
+  await page.fill("#workers", "8");
+  await page.waitForFunction(() => model.event.workers === 8);
+  assert.equal((await server.stats()).workers, 8);
+  assert.equal(await page.locator(".seat.off").count(), 0);
+
+  await page.press("#workers", "ArrowLeft");
+  await page.press("#workers", "ArrowLeft");
+  await page.waitForFunction(() => model.event.workers === 6);
+  assert.equal((await server.stats()).workers, 6);
+  assert.equal(await page.textContent("#workers-now"), "6 of 8");
+});
+
+test("the sentence says the state in words", async t => {
+  const page = await openDashboard(t, browser, await startServer(t));
+  const rows = [
+    ["8 of 8 busy, 11 waiting, drains in 2.8 s", { busy: 8, waiting: 11, rate: 3.93 }],
+    ["0 of 8 busy, nothing waiting", {}],
+    ["3 of 8 busy, nothing waiting", { busy: 3, rate: 5 }],
+    ["8 of 8 busy, 12 waiting, none finished yet", { busy: 8, waiting: 12 }],
+    ["8 of 8 busy, 256 waiting, drains in 1 min 4 s, 1,900 refused in 5 s", { busy: 8, waiting: 256, rate: 4, refused: 1900 }],
+    ["8 busy on the way to 2, 4 waiting, drains in 500 ms", { workers: 2, busy: 8, waiting: 4, rate: 8 }],
+    ["5 of 8 busy, 2 abandoned, nothing waiting", { busy: 5, abandoned: 2 }],
+    ["8 of 8 busy, 3 stuck, 1 waiting, drains in 1.0 s", { busy: 8, stuck: 3, abandoned: 3, waiting: 1, rate: 1 }],
+    ["8 of 8 busy, all stuck, 9 waiting, nothing drains", { busy: 8, stuck: 8, abandoned: 8, waiting: 9, rate: 1 }],
+    ["Draining: 3 of 8 busy, nothing waiting", { busy: 3, draining: true }],
+    ["Drained, nothing runs or waits", { draining: true }],
+    ["No workers: every handler runs on the loop", { executor: "inline", workers: 0 }],
+  ];
+  const defaults = { executor: "pool", workers: 8, busy: 0, waiting: 0, abandoned: 0, stuck: 0, draining: false, rate: 0,
+    refused: 0 };
+  const said = await page.evaluate(([rows, defaults]) => rows.map(([, s]) => sentence({ ...defaults, ...s })), [rows, defaults]);
+
+  assert.deepEqual(said, rows.map(([words]) => words));
+});
+
+test("the rate at which it drains counts neither idle time nor long ago", async t => {
+  const page = await openDashboard(t, browser, await startServer(t));
+  const rows = [
+    ["nothing is known", 0, [[1, 0, 0]]],
+    ["none has finished", 0, [[1, 0, 8], [3, 0, 8]]],
+    ["since the workers were idle", 4, [[0, 90, 8], [50, 100, 0], [52, 108, 8]]],
+    ["the last five seconds", 2, [[0, 0, 8], [90, 1000, 8], [95, 1010, 8]]],
+    ["longer, if they are slow", 0.4, [[0, 0, 8], [20, 8, 8], [35, 8, 8], [40, 16, 8]]],
+    ["between two volleys", 0.4, [[0, 0, 8], [20, 8, 8], [35, 8, 8]]],
+    ["after too long a silence", 1, [[0, 0, 8], [1, 8, 8], [8, 8, 8]]],
+  ];
+  const rates = await page.evaluate(rows => rows.map(([, , history]) =>
+    drainRate(history.map(([t, finished, busy]) => ({ t, finished, busy })))), rows);
+
+  assert.deepEqual(rates, rows.map(([, rate]) => rate));
+});
+
+test("a click on a bar tells its id, route, wait and run", async t => {
+  const server = await startServer(t, "--workers", "1", "--heavy-ms", "300");
+  const page = await openDashboard(t, browser, server);
+
+  await send(page, 2);
+  await untilFinished(page, 2);
+  await page.click("#pause");
+  const bar = page.locator(".bar.run").nth(1);
+  await bar.click();
+
+  const detail = await page.$$eval("#detail div", facts => Object.fromEntries(facts.map(fact =>
+    [...fact.children].map(child => child.textContent))));
+  assert.equal(detail.id, await bar.getAttribute("data-id"));
+  assert.equal(detail.route, "/");
+  assert.equal(detail.seat, "0");
+  assert.equal(detail.outcome, "200 answered");
+  assert.match(detail.wait, /^\d+ ms$|^\d\.\d s$/);
+  assert.match(detail.run, /^\d+ ms$|^\d\.\d s$/);
+});
+
+test("keys pause, zoom and go from bar to bar", async t => {
+  const server = await startServer(t, "--workers", "2", "--heavy-ms", "300");
+  const page = await openDashboard(t, browser, server);
+  const chosen = () => page.locator(".bar.chosen:not(.wait)").evaluate(bar => [bar.dataset.id, bar.dataset.seat]);
+
+  await send(page, 4);
+  await untilFinished(page, 4);
+  await page.focus("#chart");
+  await page.keyboard.press("Space");
+  assert.equal(await page.getAttribute("#pause", "aria-pressed"), "true");
+  const still = await page.evaluate(() => [view.now, model.event.t]);
+  await page.waitForFunction(t => model.event.t > t, still[1]);
+  assert.equal(await page.evaluate(() => view.now), still[0]);
+
+  await page.keyboard.press("ArrowLeft");
+  const [newest, seat] = await chosen();
+  await page.keyboard.press("ArrowLeft");
+  const [older, sameSeat] = await chosen();
+  assert.ok(Number(older) < Number(newest));
+  assert.equal(sameSeat, seat);
+  await page.keyboard.press(seat === "0" ? "ArrowDown" : "ArrowUp");
+  assert.notEqual((await chosen())[1], seat);
+
+  await page.keyboard.press("+");
+  assert.equal(await page.textContent("#window"), "10 s");
+  await page.keyboard.press("-");
+  await page.keyboard.press("-");
+  assert.equal(await page.textContent("#window"), "60 s");
+  assert.equal((await runBars(page)).length, 4);
+
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator(".bar.chosen").count(), 0);
+  await page.keyboard.press("Space");
+  await page.waitForFunction(t => view.now > t, still[1]);
+});
+
+test("/dummy is answered on the loop while every worker is busy", async t => {
+  const server = await startServer(t, "--workers", "1");
+  const page = await openDashboard(t, browser, server);
+
+  await send(page, 1);
+  await page.waitForSelector(".bar.run.live");
+  await page.click("#call");
+  await page.waitForSelector(".bar.loop");
+
+  await page.waitForFunction(() => /round trip .+ of it in the server/.test(document.getElementById("note").textContent));
+  assert.equal(await page.locator(".bar.run.live").count(), 1);
+});
+
+test("a request whose client has left is outlined", async t => {
+  const server = await startServer(t, "--workers", "1");
+  const page = await openDashboard(t, browser, server);
+  const client = connect(new URL(server.data).port, "127.0.0.1");
+
+  client.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await page.waitForSelector(".bar.run.live");
+  client.resetAndDestroy();
+
+  await page.waitForSelector(".bar.run.live.abandoned");
+  assert.equal(await page.textContent("#sentence"), "1 of 1 busy, all stuck, nothing waiting");
+});
+
+test("the trace can be saved", async t => {
+  const server = await startServer(t, "--heavy-ms", "10");
+  const page = await openDashboard(t, browser, server);
+
+  await send(page, 3);
+  await untilFinished(page, 3);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  const trace = JSON.parse(Buffer.concat(chunks).toString());
+
+  assert.equal(download.suggestedFilename(), "hoist-trace.json");
+  assert.equal(trace.traceEvents.filter(e => e.ph === "X" && e.name === "/").length, 3);
+});
+
+test("a server that comes back is another one", async t => {
+  const first = await startServer(t, "--heavy-ms", "10");
+  const page = await openDashboard(t, browser, first);
+
+  await send(page, 3);
+  await untilFinished(page, 3);
+  await first.stop();
+  await page.waitForSelector("#link[data-state=lost]");
+  assert.match(await page.textContent("#sentence"), /does not answer/);
+
+  await startServer(t, "--admin", new URL(first.admin).host);
+  await page.waitForSelector("#link[data-state=live]");
+  assert.equal(await page.evaluate(() => model.event.finished + model.spans.size), 0);
+  assert.equal(await page.locator(".bar").count(), 0);
+});
+
+test("a route's name is text", async t => {
+  const path = "/<img src=x onerror=\"document.title='run'\">";
+  const routes = event().routes.map(route => ({ ...route, path }));
+  const page = await openWith(t, [event({ routes, spans: [[1, 0, 0, 9, 9.1, 9.5, 200, 0]] })]);
+
+  await page.locator(".bar.run").dispatchEvent("pointerover");
+  assert.equal(await page.locator("img").count(), 0);
+  assert.equal(await page.title(), "hoist");
+  assert.equal(await page.textContent("#rows th"), path);
+});
+
+test("what is too short to be told apart is drawn as one, and zoom takes it apart", async t => {
+  const spans = Array.from({ length: 100 }, (_, i) => [i + 1, 0, 0, 9 + i / 200, 9 + i / 200, 9.003 + i / 200, 200, 0]);
+  const page = await openWith(t, [event({ spans })]);
+
+  assert.ok(await page.locator(".bar.run").count() < 20);
+  for (let i = 0; i < 4; i++) await page.click("#in");
+  assert.equal(await page.textContent("#window"), "1 s");
+  assert.equal(await page.locator(".bar.run").count(), 100);
+});
+
+test("what has left the picture is dropped", async t => {
+  const span = (id, t) => [id, 0, id % 8, t, t, t + 0.4, 200, 0];
+  const old = Array.from({ length: 50 }, (_, i) => span(i + 1, 9));
+  const page = await openWith(t, [event({ spans: old }), event({ t: 60, spans: [span(99, 59)] }), event({ t: 61 })]);
+
+  assert.equal(await page.locator(".bar").count(), 1);
+});
+
+test("64 seats fit, and more of them scroll", async t => {
+  const fits = () => page.$eval("#scroll", scroll => scroll.scrollHeight <= scroll.clientHeight);
+  let page = await openWith(t, [event({ workers: 64, workers_max: 64 })]);
+  assert.equal(await page.locator(".seat").count(), 64);
+  assert.ok(await fits());
+
+  page = await openWith(t, [event({ workers: 200, workers_max: 200 })]);
+  assert.equal(await page.locator(".seat").count(), 200);
+  assert.ok(!await fits());
+});
+
+test("a screen of 360 pixels needs no scrolling sideways", async t => {
+  const server = await startServer(t, "--workers", "8");
+  const page = await openDashboard(t, browser, server, { viewport: { width: 360, height: 780 } });
+
+  await page.selectOption("#route", "/sleep/:ms");
+  await page.click("#call");
+  await page.waitForFunction(() => document.getElementById("note").textContent !== "");
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+});
+
+// WCAG 2.2, 1.4.3 and 1.4.11: text has 4.5 to 1, bars and borders that matter have 3 to 1.
+test("text and bars stand out, in light and dark", async t => {
+  const server = await startServer(t);
+  const routes = ["r0", "r1", "r2", "r3", "r4", "r5"];
+  const pairs = [
+    ...["ink", "quiet", "accent", "bad", "warn"].flatMap(text => [[text, "page", 4.5], [text, "panel", 4.5]]),
+    ...routes.map(route => ["on-bar", route, 4.5]),
+    ...[...routes, "wait", "bad", "warn"].map(bar => [bar, "lane", 3]),
+    ["wait", "panel", 3],
+  ];
+  for (const colorScheme of ["light", "dark"]) {
+    const page = await openDashboard(t, browser, server, { colorScheme });
+    const weak = await page.evaluate(pairs => {
+      const style = getComputedStyle(document.documentElement);
+      const luminance = name => {
+        const hex = style.getPropertyValue(`--${name}`).trim().replace(/^#(.)(.)(.)$/, "#$1$1$2$2$3$3");
+        const [r, g, b] = [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16) / 255)
+          .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      return pairs.map(([a, b, least]) => {
+        const [dark, light] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+        return [a, b, (light + 0.05) / (dark + 0.05), least];
+      }).filter(([, , contrast, least]) => !(contrast >= least)).map(([a, b, contrast]) => `${a} on ${b}: ${contrast.toFixed(2)}`);
+    }, pairs);
+    assert.deepEqual(weak, [], colorScheme);
+  }
+});

@@ -1,0 +1,65 @@
+// What the browser tests share: servers, which end with their test, and pages, which tell what went wrong on them.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+export const program = process.env.HOIST_PROGRAM;
+
+// A server on free ports, ended after the test t. Its stderr is the test's, so that a sanitizer's report is seen.
+export async function startServer(t, ...options) {
+  const child = spawn(program, ["--port", "0", "--log-level", "error", ...options], { stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const address = async pattern => {
+    const { value } = await lines.next();
+    const match = pattern.exec(value ?? "");
+    if (!match) throw new Error(`the server says: ${value}`);
+    return match[1];
+  };
+  const server = {
+    data: `http://${await address(/^listening on ([^,]+), /)}`,
+    admin: `http://${await address(/^admin on (.+)$/)}`,
+    // The second signal ends what still runs.
+    async stop() {
+      if (child.exitCode != null || child.signalCode != null) return;
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      child.kill("SIGINT");
+      await ended;
+    },
+    async stats() {
+      return (await fetch(`${server.admin}/stats`)).json();
+    },
+  };
+  t.after(server.stop);
+  return server;
+}
+
+export function startBrowser() {
+  const root = process.getuid() === 0; // whom Chromium gives no sandbox
+  return chromium.launch({ executablePath: process.env.CHROMIUM, args: root ? ["--no-sandbox"] : [] });
+}
+
+// A page, closed after the test; page.complaints collects what a console would show in red, page.hosts who was asked.
+export async function newPage(t, browser, options = {}) {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
+  page.complaints = [];
+  page.hosts = new Set();
+  page.on("console", message => {
+    if (["error", "warning"].includes(message.type())) page.complaints.push(message.text());
+  });
+  page.on("pageerror", error => page.complaints.push(error.stack));
+  page.on("request", request => {
+    if (!request.url().startsWith("data:")) page.hosts.add(new URL(request.url()).host);
+  });
+  t.after(() => page.close());
+  return page;
+}
+
+// The dashboard of a server, once it has heard of it.
+export async function openDashboard(t, browser, server, options) {
+  const page = await newPage(t, browser, options);
+  await page.goto(server.admin);
+  await page.waitForSelector("#link[data-state=live]");
+  return page;
+}

@@ -1,0 +1,47 @@
+// The report of `hoist experiment --out DIR` in a real browser.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { newPage, program, startBrowser } from "./lib.mjs";
+
+const run = promisify(execFile);
+const hasExperiment = await run(program, ["experiment", "--help"]).then(help => help.stdout.includes("--out "), () => false);
+const skip = hasExperiment ? false : "the program has no experiment";
+const JOBS = 8;
+let browser, folder;
+
+before(async () => {
+  browser = await startBrowser();
+  folder = await mkdtemp(join(tmpdir(), "hoist-report-"));
+  if (hasExperiment)
+    await run(program, ["experiment", "--workers", "1,8", "--jobs", String(JOBS), "--route", "/sleep/200", "--out", folder]);
+});
+
+after(async () => {
+  await browser.close();
+  await rm(folder, { recursive: true });
+});
+
+// The rows of the bars, from top to bottom, and how many bars each has. A bar of a request has a title, one of the key has not.
+async function bars(page) {
+  const tops = await page.$$eval("rect.bar", rects => rects.filter(rect => rect.querySelector("title"))
+    .map(rect => rect.getAttribute("y")));
+  return tops.reduce((rows, y) => rows.set(y, (rows.get(y) ?? 0) + 1), new Map());
+}
+
+// One worker: all on one row. Eight: a row each.
+const EXPECTED = [JOBS, ...Array(JOBS).fill(1)];
+
+for (const file of ["lanes.svg", "index.html"])
+  test(`${file} has a bar for each request, on one row for 1 worker and on eight for 8`, { skip }, async t => {
+    const page = await newPage(t, browser);
+    await page.goto(pathToFileURL(join(folder, file)).href);
+
+    assert.deepEqual([...(await bars(page)).values()], EXPECTED);
+    assert.deepEqual(page.complaints, []);
+  });
