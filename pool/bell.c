@@ -24,14 +24,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)n; /* EAGAIN: there is nothing in it any more, which is just as well */
     (void)status;
     (void)events;
-    atomic_exchange(&bell->is_rung, false); /* not later: who rings from here on has something new */
+    atomic_flag_clear(&bell->is_rung); /* not later: who rings from here on has something new */
     bell->heard(bell->arg);
 }
 
 int bell_init(struct bell *bell)
 {
     bell->heard = NULL;
-    atomic_init(&bell->is_rung, false);
+    atomic_flag_clear(&bell->is_rung);
     bell->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return bell->fd < 0 ? -errno : 0;
 }
@@ -54,7 +54,7 @@ void bell_ring(struct bell *bell)
     const uint64_t one = 1;
     ssize_t n;
 
-    if (atomic_exchange(&bell->is_rung, true))
+    if (atomic_flag_test_and_set(&bell->is_rung))
         return;
     n = write(bell->fd, &one, sizeof(one));
     assert(n == sizeof(one)); /* the counter is far from full: the loop empties it */

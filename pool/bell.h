@@ -7,14 +7,13 @@
 #define POOL_BELL_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <uv.h>
 
 struct bell {
 #ifdef __linux__
     uv_poll_t poll;
     int fd;              /* eventfd(2) */
-    atomic_bool is_rung; /* and not heard yet: more rings are the same one */
+    atomic_flag is_rung; /* and not heard yet: more rings are the same one */
 #else
     uv_async_t async;
 #endif
