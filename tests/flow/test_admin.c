@@ -145,6 +145,7 @@ Test(admin, tells_of_what_waits_and_runs_now)
     cr_expect(says("\"cat\":\"async\""));
     cr_expect(says("\"name\":\"/a,b\""));
     wire_close(&w);
+    server_abort(&f.app->server); /* nobody waits a thousand seconds */
 }
 
 Test(admin, lets_its_requests_to_itself_go_when_it_closes)
