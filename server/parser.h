@@ -59,7 +59,7 @@ void parser_init(struct parser *parser, struct message *message, int (*on_body)(
 
 /* Parses bytes[0 .. len). Until PARSER_HEAD a head that is not complete is not taken: *ret_used counts only empty lines
  * before it, and the caller gives the same bytes again, with more behind them (they may have moved; nothing is scanned
- * twice). Writes NULs into the bytes of a complete head. At PARSER_HEAD *ret_used is the head's end.
+ * again and again). Writes NULs into the bytes of a complete head. At PARSER_HEAD *ret_used is the head's end.
  *
  * The call after PARSER_HEAD may have no bytes: it answers PARSER_DONE when there is no body, PARSER_FAILED when the
  * body is announced to be longer than body_max, else PARSER_MORE. Not to be called again after PARSER_DONE or

@@ -4,6 +4,7 @@
  * nothing is sent here. Failures: -EALREADY, -EMSGSIZE, -EINVAL, -ENOMEM; the reply is then as it was before. Close:
  * exchange_free() hands a given body back.
  */
+#include "bytes.h"
 #include "exchange.h"
 #include "log.h"
 #include "server.h"
@@ -198,24 +199,18 @@ static int reply_with(hoist_res *res, int status, const char *type, const void *
     return 0;
 }
 
-/* RFC 9110, section 5.6.2. */
 static bool is_token(const char *text)
 {
-    static const char others[] = "!#$%&'*+-.^_`|~";
+    const char *end = text + strlen(text);
 
-    for (const char *c = text; *c != '\0'; c++)
-        if (!((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr(others, *c)))
-            return false;
-    return *text != '\0';
+    return text < end && bytes_skip(text, end, BYTE_TOKEN) == end;
 }
 
-/* RFC 9110, section 5.5. */
 static bool is_field_value(const char *text)
 {
-    for (const char *c = text; *c != '\0'; c++)
-        if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
-            return false;
-    return true;
+    const char *end = text + strlen(text);
+
+    return bytes_skip(text, end, BYTE_TEXT) == end;
 }
 
 /* Fields by which the server frames its messages: a second one would let a client read another message than we sent. */

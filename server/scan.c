@@ -6,9 +6,11 @@
  */
 #include "scan.h"
 
+#include "bytes.h"
 #include "message.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum state {
     BAD,
@@ -42,37 +44,6 @@ enum state {
 
 /* Where a target must have ended, so that the version still fits into the request line. */
 enum { TARGET_END_MAX = REQUEST_LINE_MAX - (sizeof(" HTTP/1.1") - 1) };
-
-/* Byte classes. */
-enum {
-    TCHAR = 1,   /* of tokens: RFC 9110, section 5.6.2 */
-    TEXT = 2,    /* of field values: HTAB, SP, VCHAR, obs-text: RFC 9110, section 5.5 */
-    VISIBLE = 4, /* of targets: 0x21 to 0x7e, but never '#' (a fragment stays at the client) */
-    HEX = 8,
-};
-
-enum { _ = 0, V = TEXT, N = TEXT | TCHAR, G = TEXT | VISIBLE, T = G | TCHAR, X = T | HEX };
-
-/* clang-format off */
-static const unsigned char class_of[256] = {
-    _, _, _, _, _, _, _, _, _, V, _, _, _, _, _, _, /* NUL, HTAB */
-    _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _,
-    V, T, G, N, T, T, T, T, G, G, T, T, G, T, T, G, /* SP ! " # $ % & ' ( ) * + , - . / */
-    X, X, X, X, X, X, X, X, X, X, G, G, G, G, G, G, /* 0-9 : ; < = > ? */
-    G, X, X, X, X, X, X, T, T, T, T, T, T, T, T, T, /* @ A-O */
-    T, T, T, T, T, T, T, T, T, T, T, G, G, G, T, T,
-    T, X, X, X, X, X, X, T, T, T, T, T, T, T, T, T,
-    T, T, T, T, T, T, T, T, T, T, T, G, T, G, T, _, /* p-z { | } ~ DEL */
-    V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
-    V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
-    V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
-    V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
-    V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
-    V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
-    V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
-    V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
-};
-/* clang-format on */
 
 /* What a byte is to a chunk line. */
 enum chunk_kind { OTHER, DIGIT, TOKEN, BLANK, SEMICOLON, EQUALS, QUOTE, BACKSLASH, PLAIN, CR, LF, CHUNK_KINDS };
@@ -111,11 +82,11 @@ static const char *scan_word(struct scan *scan, const char *bytes, const char *p
 static const char *scan_version(struct scan *scan, const char *bytes, const char *p, const char *end);
 static enum scan_result bad_version(struct scan *scan, size_t at, const char *p, const char *end);
 static const char *scan_fields(struct scan *scan, const char *p, const char *end);
+static const char *skip_whole_fields(struct scan *scan, const char *p, const char *end);
 static void begin_field(struct scan *scan, char c);
 static void end_name(struct scan *scan, char c);
 static void end_value(struct scan *scan, char c);
 static void end_line(struct scan *scan, char c);
-static const char *skip(const char *p, const char *end, unsigned classes);
 static size_t scan_chunk_line(struct scan *scan, const char *bytes, size_t len, bool *ret_extension);
 static void move_in_chunk_line(struct scan *scan, unsigned char next);
 static enum chunk_kind chunk_kind(char c);
@@ -184,7 +155,7 @@ static const char *scan_word(struct scan *scan, const char *bytes, const char *p
     bool is_method = scan->state == METHOD;
     const char *word = is_method ? bytes : bytes + scan->method_len + 1;
 
-    p = skip(p, end, is_method ? TCHAR : VISIBLE);
+    p = bytes_skip(p, end, is_method ? BYTE_TOKEN : BYTE_TARGET);
     if (p - bytes > TARGET_END_MAX) {
         if (is_method)
             bad(scan, 501, "the method is too long");
@@ -206,6 +177,11 @@ static const char *scan_version(struct scan *scan, const char *bytes, const char
     static const char version[] = "HTTP/1.1\r\n"; /* or 1.0 */
     size_t at = (size_t)(p - bytes) - scan->method_len - scan->target_len - 2;
 
+    /* As nearly every request has it. */
+    if (at == 0 && (size_t)(end - p) >= sizeof(version) - 1 && memcmp(p, version, sizeof(version) - 1) == 0) {
+        scan->state = LINE;
+        return p + sizeof(version) - 1;
+    }
     for (; p < end && version[at] != '\0'; p++, at++) {
         if (*p == version[at] || (at == 7 && *p == '0'))
             continue;
@@ -239,15 +215,17 @@ static const char *scan_fields(struct scan *scan, const char *p, const char *end
     while (p < end && scan->state != BAD && scan->state != OVER) {
         switch (scan->state) {
         case LINE:
-            begin_field(scan, *p++);
+            p = skip_whole_fields(scan, p, end);
+            if (p < end)
+                begin_field(scan, *p++);
             break;
         case NAME:
-            p = skip(p, end, TCHAR);
+            p = bytes_skip(p, end, BYTE_TOKEN);
             if (p < end)
                 end_name(scan, *p++);
             break;
         case VALUE:
-            p = skip(p, end, TEXT);
+            p = bytes_skip(p, end, BYTE_TEXT);
             if (p < end)
                 end_value(scan, *p++);
             break;
@@ -257,6 +235,24 @@ static const char *scan_fields(struct scan *scan, const char *p, const char *end
         }
     }
     return scan->state == BAD ? p - 1 : p;
+}
+
+/* Field lines that are whole and right, as nearly all are. The first other one is left to the states. */
+static const char *skip_whole_fields(struct scan *scan, const char *p, const char *end)
+{
+    while (scan->n_fields < FIELDS_MAX) {
+        const char *colon = bytes_skip(p, end, BYTE_TOKEN);
+        const char *cr;
+
+        if (colon == p || colon == end || *colon != ':')
+            break;
+        cr = bytes_skip(colon + 1, end, BYTE_TEXT);
+        if (end - cr < 2 || cr[0] != '\r' || cr[1] != '\n')
+            break;
+        scan->n_fields++;
+        p = cr + 2;
+    }
+    return p;
 }
 
 /* c is the first byte of a line. */
@@ -269,7 +265,7 @@ static void begin_field(struct scan *scan, char c)
         bad(scan, 400, "obs-fold: a header line begins with white space");
     } else if (c == ':') {
         bad(scan, 400, "a field without a name");
-    } else if (!(class_of[(unsigned char)c] & TCHAR)) {
+    } else if (!byte_is(c, BYTE_TOKEN)) {
         bad_byte(scan, c, "a byte that is not allowed in a field name");
     } else if (++scan->n_fields > FIELDS_MAX) {
         bad(scan, 431, "too many header fields");
@@ -302,13 +298,6 @@ static void end_line(struct scan *scan, char c)
         scan->state = scan->state == VALUE_LF ? LINE : OVER;
     else
         bad(scan, 400, "bare CR");
-}
-
-static const char *skip(const char *p, const char *end, unsigned classes)
-{
-    while (p < end && class_of[(unsigned char)*p] & classes)
-        p++;
-    return p;
 }
 
 void scan_chunks(struct scan *scan)
@@ -374,8 +363,6 @@ static void move_in_chunk_line(struct scan *scan, unsigned char next)
 
 static enum chunk_kind chunk_kind(char c)
 {
-    unsigned classes = class_of[(unsigned char)c];
-
     switch (c) {
     case '\r':
         return CR;
@@ -393,7 +380,7 @@ static enum chunk_kind chunk_kind(char c)
     case '\\':
         return BACKSLASH;
     default:
-        return classes & HEX ? DIGIT : classes & TCHAR ? TOKEN : classes & TEXT ? PLAIN : OTHER;
+        return byte_is(c, BYTE_HEX) ? DIGIT : byte_is(c, BYTE_TOKEN) ? TOKEN : byte_is(c, BYTE_TEXT) ? PLAIN : OTHER;
     }
 }
 

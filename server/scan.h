@@ -1,7 +1,7 @@
 /* The strict scan in front of llhttp: line ends, field lines, chunk lines, limits (RFC 9112, sections 2 to 5 and 7.1).
  *
- * Happy path: scan_head() with the same bytes and more behind them, until SCAN_END; no byte is looked at twice. For a
- * chunked body then scan_chunks(), scan_overhead() for all that is not data, and scan_data() for each size.
+ * Happy path: scan_head() with the same bytes and more behind them, until SCAN_END; each byte is looked at twice at
+ * most. For a chunked body then scan_chunks(), scan_overhead() for all that is not data, and scan_data() for each size.
  * Failures: SCAN_BAD at the first byte that is wrong, with a status and a reason; the verdict never depends on how the
  * bytes were cut.
  * Close: there is nothing to close.

@@ -6,6 +6,8 @@
  */
 #include "target.h"
 
+#include "bytes.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -25,6 +27,8 @@ int target_check(const char *raw, size_t len, enum target_part part)
     size_t segment_len = 0;
     bool only_dots = true; /* in the segment at hand */
 
+    if (memchr(raw, '%', len) == NULL && (part != TARGET_PATH || memchr(raw, '.', len) == NULL))
+        return 0; /* as it nearly always is */
     for (size_t at = 0; at < len;) {
         int c = target_next(raw, len, &at, part);
 
@@ -161,18 +165,15 @@ static bool host_is_valid(const char *host, size_t len)
 /* reg-name = *( unreserved / pct-encoded / sub-delims ); an IPv4 address is one too. */
 static bool reg_name_is_valid(const char *name, size_t len)
 {
-    static const char marks[] = "-._~!$&'()*+,;=";
+    const char *end = name + len;
+    const char *p;
 
-    for (size_t at = 0; at < len;) {
-        bool escaped = name[at] == '%';
-        int c = target_next(name, len, &at, TARGET_PATH);
+    for (p = name; (p = bytes_skip(p, end, BYTE_HOST)) < end;) {
+        size_t at = 0;
 
-        if (c == TARGET_BAD_ESCAPE)
+        if (*p != '%' || target_next(p, (size_t)(end - p), &at, TARGET_PATH) == TARGET_BAD_ESCAPE)
             return false;
-        if (escaped || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
-            continue;
-        if (c == '\0' || strchr(marks, c) == NULL)
-            return false;
+        p += at;
     }
     return true;
 }

@@ -1,0 +1,31 @@
+/* What a byte may be part of: one table for everything that is made of some bytes and not of others. */
+#ifndef SERVER_BYTES_H
+#define SERVER_BYTES_H
+
+#include <stdbool.h>
+
+/* Or'ed together they mean any of them. */
+enum byte_class {
+    BYTE_TOKEN = 1,  /* of tokens: RFC 9110, section 5.6.2 */
+    BYTE_TEXT = 2,   /* of field values: HTAB, SP, VCHAR, obs-text: RFC 9110, section 5.5 */
+    BYTE_TARGET = 4, /* of targets: 0x21 to 0x7e, but never '#' (a fragment stays at the client) */
+    BYTE_HEX = 8,
+    BYTE_HOST = 16, /* of a reg-name, not escaped: unreserved and sub-delims: RFC 3986, section 3.2.2 */
+};
+
+extern const unsigned char byte_classes[256];
+
+static inline bool byte_is(char c, unsigned classes)
+{
+    return (byte_classes[(unsigned char)c] & classes) != 0;
+}
+
+/* The first byte from p on that is not of these classes, or end. */
+static inline const char *bytes_skip(const char *p, const char *end, unsigned classes)
+{
+    while (p < end && byte_is(*p, classes))
+        p++;
+    return p;
+}
+
+#endif
