@@ -48,23 +48,22 @@
     X(505, "HTTP Version Not Supported")
 
 static char *put(char *at, const char *text, size_t len);
+static char *put_status(char *at, int status);
 static char *put_field(char *at, const char *name, const char *value);
 static char *put_length(char *at, size_t len);
 static char *put_number(char *at, size_t number);
 static char *put_milliseconds(char *at, uint64_t ns);
 
-#define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
+/* A copy whose length the compiler knows. */
+#define PUT(at, literal) ((char *)memcpy(at, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
 
 size_t reply_write_head(char *out, const struct reply *reply, const struct reply_framing *framing)
 {
-    char *at = PUT(out, "HTTP/1.1 ");
+    char *at = put_status(out, reply->status);
 
-    assert(reply->status >= 200 && reply->status <= 599);
-    at = put_number(at, (size_t)reply->status);
-    at = PUT(at, " ");
-    at = put(at, reply_phrase(reply->status), strlen(reply_phrase(reply->status)));
+    at = PUT(at, "Date: ");
+    at = put(at, framing->date, REPLY_DATE_LEN);
     at = PUT(at, "\r\n");
-    at = put_field(at, "Date", framing->date);
     if (reply_may_have_body(reply->status)) {
         if (reply->type != NULL)
             at = put_field(at, "Content-Type", reply->type);
@@ -89,6 +88,22 @@ size_t reply_write_head(char *out, const struct reply *reply, const struct reply
     at = PUT(at, "\r\n");
     assert(at - out <= REPLY_HEAD_MAX);
     return (size_t)(at - out);
+}
+
+static char *put_status(char *at, int status)
+{
+    assert(status >= 200 && status <= 599);
+    switch (status) {
+#define CASE(code, phrase)                                                                                             \
+    case code:                                                                                                         \
+        return PUT(at, "HTTP/1.1 " #code " " phrase "\r\n");
+        STATUSES(CASE)
+#undef CASE
+    default:
+        at = PUT(at, "HTTP/1.1 ");
+        at = put_number(at, (size_t)status);
+        return PUT(at, " \r\n");
+    }
 }
 
 static char *put_length(char *at, size_t len)

@@ -13,6 +13,8 @@ enum {
     REPLY_ERROR_MAX = 512,                    /* bytes of an error's JSON body, NUL included */
 };
 
+enum { REPLY_DATE_LEN = sizeof("Sun, 06 Nov 1994 08:49:37 GMT") - 1 }; /* RFC 9110, section 5.6.7 */
+
 struct reply_field {
     const struct reply_field *next;
     const char *name, *value;
@@ -29,7 +31,7 @@ struct reply {
 
 /* What the connection adds to a head. */
 struct reply_framing {
-    const char *date; /* RFC 9110, section 5.6.7 */
+    const char *date; /* REPLY_DATE_LEN bytes */
     bool is_last;     /* Connection: close */
     bool is_http10;   /* the client must be told that the connection stays (RFC 9112, section 9.3) */
     bool is_stream;   /* its end is not known; with or without chunks */
@@ -61,7 +63,7 @@ size_t reply_json_escape(char *out, size_t size, const char *text, size_t len);
 /* The time of day as text, made at most once a second. */
 struct reply_clock {
     uint64_t until_ms; /* on the loop's clock */
-    char date[64];     /* for Date */
+    char date[64];     /* for Date: REPLY_DATE_LEN bytes */
     char log[64];      /* for the access log: 22/Nov/2026:22:17:10 +0000 */
 };
 

@@ -17,6 +17,7 @@
 
 static int reply_with(hoist_res *res, int status, const char *type, const void *body, size_t len);
 static int check_reply(hoist_res *res, int status, const char *type, size_t len);
+static const char *known_type(const char *type);
 static bool is_token(const char *text);
 static bool is_field_value(const char *text);
 static bool is_ours(const char *name);
@@ -165,7 +166,8 @@ static int check_reply(hoist_res *res, int status, const char *type, size_t len)
 
 int response_check(hoist_res *res, int status, const char *type)
 {
-    if (status >= 200 && status <= 599 && type != NULL && strlen(type) < REPLY_TYPE_MAX && is_field_value(type))
+    if (status >= 200 && status <= 599 && type != NULL &&
+        (known_type(type) != NULL || (strlen(type) < REPLY_TYPE_MAX && is_field_value(type))))
         return 0;
     log_write(LOG_ERROR, "%s: its handler replied with status %d and content type '%s'; one of them cannot be sent",
               exchange_of_res(res)->req.route->given.path, status, type != NULL ? type : "(NULL)");
@@ -181,14 +183,9 @@ int response_fail(hoist_res *res, int err, const char *reason)
 
 static int reply_with(hoist_res *res, int status, const char *type, const void *body, size_t len)
 {
-    const char *copy = type;
+    const char *copy = known_type(type);
 
-    /* The two types that nearly every reply has are literals here; another may live on the handler's stack. */
-    if (strcmp(type, REPLY_TYPE_JSON) == 0)
-        copy = REPLY_TYPE_JSON;
-    else if (strcmp(type, REPLY_TYPE_TEXT) == 0)
-        copy = REPLY_TYPE_TEXT;
-    else
+    if (copy == NULL) /* it may live on the handler's stack */
         copy = arena_strndup(arena_of(res), type, strlen(type));
     if (copy == NULL)
         return -ENOMEM;
@@ -197,6 +194,14 @@ static int reply_with(hoist_res *res, int status, const char *type, const void *
     res->reply.body = body;
     res->reply.body_len = len;
     return 0;
+}
+
+/* The two types that nearly every reply has, as literals; NULL for another. */
+static const char *known_type(const char *type)
+{
+    if (strcmp(type, REPLY_TYPE_JSON) == 0)
+        return REPLY_TYPE_JSON;
+    return strcmp(type, REPLY_TYPE_TEXT) == 0 ? REPLY_TYPE_TEXT : NULL;
 }
 
 static bool is_token(const char *text)
