@@ -14,6 +14,16 @@ foreach(type RELEASE RELWITHDEBINFO MINSIZEREL)
     string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${type} "${CMAKE_C_FLAGS_${type}}")
 endforeach()
 
+if(HOIST_LTO)
+    include(CheckCCompilerFlag)
+    # Fat: the installed archive holds ordinary code as well, for who links it without this.
+    check_c_compiler_flag("-flto=auto -ffat-lto-objects" has_fat_lto)
+    if(has_fat_lto)
+        add_compile_options(-flto=auto -ffat-lto-objects)
+        add_link_options(-flto=auto)
+    endif()
+endif()
+
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(
     -Wall
