@@ -59,6 +59,8 @@ void buffer_drop(struct buffer *buffer, size_t len)
 
 void buffer_close(struct buffer *buffer)
 {
+    if (buffer->data == NULL)
+        return;
     free(buffer->data);
     budget_sub(buffer->budget, buffer->cap);
     *buffer = (struct buffer){.budget = buffer->budget};

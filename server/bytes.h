@@ -10,7 +10,8 @@ enum byte_class {
     BYTE_TEXT = 2,   /* of field values: HTAB, SP, VCHAR, obs-text: RFC 9110, section 5.5 */
     BYTE_TARGET = 4, /* of targets: 0x21 to 0x7e, but never '#' (a fragment stays at the client) */
     BYTE_HEX = 8,
-    BYTE_HOST = 16, /* of a reg-name, not escaped: unreserved and sub-delims: RFC 3986, section 3.2.2 */
+    BYTE_HOST = 16,  /* of a reg-name, not escaped: unreserved and sub-delims: RFC 3986, section 3.2.2 */
+    BYTE_PLAIN = 32, /* of targets, and means nothing there but itself: not '?', '%' or '.' */
 };
 
 extern const unsigned char byte_classes[256];

@@ -60,8 +60,10 @@ static void answer(struct conn *conn, const struct reply *reply)
     conn->is_answered = !conn->keep_alive;
     gather(conn, reply);
     figures_answered(conn->server, conn->exchange, reply->status);
-    if (log_access_wanted() && !conn->server->is_quiet)
+    if (log_access_wanted() && !conn->server->is_quiet) {
         access_log(conn, reply);
+        conn->server->left_ns = 0;
+    }
     conn_set_state(conn, CONN_READING);
     if (stream != NULL && conn->exchange->req.message.method == HOIST_HEAD) {
         stream->closed(stream);
@@ -138,6 +140,7 @@ void conn_flush(struct conn *conn)
     ssize_t taken;
 
     server->out_len = 0;
+    server->left_ns = 0;
     if ((conn->state != CONN_READING && conn->state != CONN_STREAMING) || out_len + conn->body.len == 0)
         return;
     server->figures.sent += out_len + conn->body.len;

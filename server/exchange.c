@@ -100,8 +100,10 @@ void exchange_free(struct exchange *x)
     deadline_disarm(&x->queue_deadline);
     deadline_disarm(&x->interrupt);
     uv_timer_stop(&x->timer);
-    for (struct end_hook *hook = x->req.end_hooks; hook != NULL; hook = hook->next)
+    for (struct end_hook *hook = x->req.end_hooks; hook != NULL; hook = hook->next) {
         hook->call(hook->arg);
+        server->left_ns = 0;
+    }
     if (x->res.file != NULL)
         fclose(x->res.file);
     if (x->res.free_body != NULL) {

@@ -6,6 +6,7 @@
  */
 #include "head.h"
 
+#include "bytes.h"
 #include "target.h"
 
 #include <string.h>
@@ -98,11 +99,17 @@ static bool read_target(struct reading *reading)
     struct message *message = reading->message;
     char *target = reading->target;
     char *end = target + reading->target_len;
-    char *query = memchr(target, '?', reading->target_len);
     size_t path_at = 0;
+    char *query;
 
     *end = '\0';
     message->target = target;
+    if (target[0] == '/' && bytes_skip(target, end, BYTE_PLAIN) == end && !reading->is_connect) {
+        message->path = target;
+        message->query = end;
+        return true;
+    }
+    query = memchr(target, '?', reading->target_len);
     message->query = query != NULL ? query + 1 : end;
     if (reading->is_connect)
         return read_authority_form(reading);

@@ -379,7 +379,8 @@ static struct router_node *text_child(const struct router_node *node, const char
 static int compare(const char *raw, size_t len, const char *text)
 {
     for (size_t at = 0; at < len; text++) {
-        int have = target_next(raw, len, &at, TARGET_PATH), want = (unsigned char)*text;
+        int have = raw[at] != '%' ? (unsigned char)raw[at++] : target_next(raw, len, &at, TARGET_PATH);
+        int want = (unsigned char)*text;
 
         if (have != want || want == '\0')
             return have < want ? -1 : 1;

@@ -46,6 +46,7 @@ struct server {
     char *read_buffer; /* READ_BUFFER bytes, one read's at a time */
     char *out;         /* OUT_BUFFER bytes, empty between two turns of a connection */
     size_t out_len;
+    uint64_t left_ns; /* when the loop left the last inline handler, if it is to call the next one at once; else 0 */
 
     bool is_quiet; /* its requests are not for the access log */
     bool is_draining;
