@@ -381,6 +381,8 @@ static bool take_back(struct exchange *x, enum span_outcome outcome)
 /* It ends without its handler, or without more of it. */
 static void give_up(struct exchange *x, enum span_outcome outcome)
 {
+    if (x->state == EXCHANGE_TIMED)
+        uv_timer_stop(&x->timer);
     x->state = EXCHANGE_ENDED;
     x->outcome = outcome;
     x->ended_ns = uv_hrtime();
@@ -478,6 +480,5 @@ static void answer(struct exchange *x, const struct reply *reply)
 {
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);
-    uv_timer_stop(&x->timer);
     conn_answer(x->conn, reply);
 }

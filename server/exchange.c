@@ -43,8 +43,7 @@ struct exchange *exchange_new(struct server *server, struct conn *conn)
     x->outcome = SPAN_ANSWERED;
     x->status = 0;
     x->was_queued = false;
-    arena_init(&x->req.arena, x->first, sizeof(x->first), arena_max(server->config->max_reply));
-    x->req.arena.budget = &server->budget;
+    x->req.arena.max = arena_max(server->config->max_reply);
     x->is_kept = false;
     x->step = STEP_NONE;
     parser_init(&x->parser, &x->req.message, on_body, x);
@@ -79,6 +78,8 @@ static struct exchange *exchange_alloc(struct server *server)
     x->interrupt.expired = on_interrupt;
     x->server = server;
     x->state = EXCHANGE_ENDED;
+    arena_init(&x->req.arena, x->first, sizeof(x->first), arena_max(server->config->max_reply));
+    x->req.arena.budget = &server->budget;
     x->req.body = (struct buffer){.budget = &server->budget};
     x->req.path = NULL;
     x->req.deadline_ns = 0;
@@ -95,25 +96,25 @@ void exchange_free(struct exchange *x)
     struct server *server = x->server;
 
     assert(x->state != EXCHANGE_QUEUED);
+    assert(x->state != EXCHANGE_TIMED);
     figures_ended(x);
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);
     deadline_disarm(&x->interrupt);
-    uv_timer_stop(&x->timer);
     for (struct end_hook *hook = x->req.end_hooks; hook != NULL; hook = hook->next) {
         hook->call(hook->arg);
         server->left_ns = 0;
     }
-    if (x->res.file != NULL)
-        fclose(x->res.file);
+    if (x->res.print.file != NULL)
+        fclose(x->res.print.file);
     if (x->res.free_body != NULL) {
         budget_sub(&server->budget, x->res.reply.body_len);
         x->res.free_body(x->res.given_body);
     }
-    buffer_close(&x->res.printed);
+    buffer_close(&x->res.print.bytes);
     buffer_close(&x->req.body);
     arena_reset(&x->req.arena);
-    memset(&x->res, 0, sizeof(x->res));
+    x->res = (hoist_res){0};
     x->req.path = NULL;
     x->req.deadline_ns = 0;
     x->req.worker_data = NULL;

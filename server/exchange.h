@@ -70,20 +70,25 @@ struct hoist_req {
     bool is_live;          /* a handler may use it: it runs, or goes on later */
 };
 
+/* A reply that is printed. */
+struct printing {
+    FILE *file;          /* hoist_res_file() */
+    struct buffer bytes; /* what came through it */
+    int err;             /* the first error of that */
+    int status;          /* hoist_res_type(); 0: 200 */
+    const char *type;    /* likewise; NULL: text */
+};
+
 struct hoist_res {
     struct reply reply;
     const struct reply_field **last_field; /* where the next one is linked */
     size_t fields_len;
     void (*free_body)(void *body);
     void *given_body;
-    bool is_repeated;      /* the handler replied more than once, which is logged then */
-    int reason_err;        /* what was last answered to the handler with a reason for people ... */
-    const char *reason;    /* ... in case the handler returns it; NULL: the errno's own text */
-    FILE *file;            /* hoist_res_file() */
-    struct buffer printed; /* what came through it */
-    int print_err;         /* the first error of that */
-    int file_status;       /* hoist_res_type(); 0: 200 */
-    const char *file_type; /* likewise; NULL: text */
+    bool is_repeated;   /* the handler replied more than once, which is logged then */
+    int reason_err;     /* what was last answered to the handler with a reason for people ... */
+    const char *reason; /* ... in case the handler returns it; NULL: the errno's own text */
+    struct printing print;
 };
 
 struct exchange {

@@ -28,9 +28,10 @@ static void blank_line_ends(char *head, size_t len);
 static bool run_llhttp(struct parser *parser, const char *head);
 
 static int on_field(llhttp_t *llhttp, const char *at, size_t len);
-static int on_field_complete(llhttp_t *llhttp);
 static int on_value(llhttp_t *llhttp, const char *at, size_t len);
 static int on_head(llhttp_t *llhttp);
+static int on_trailer(llhttp_t *llhttp, const char *at, size_t len);
+static int on_trailer_complete(llhttp_t *llhttp);
 static int on_chunk(llhttp_t *llhttp);
 static int on_data(llhttp_t *llhttp, const char *at, size_t len);
 static int on_end(llhttp_t *llhttp);
@@ -160,12 +161,8 @@ static bool run_llhttp(struct parser *parser, const char *head)
 {
     static const llhttp_settings_t settings = {
         .on_header_field = on_field,
-        .on_header_field_complete = on_field_complete,
         .on_header_value = on_value,
         .on_headers_complete = on_head,
-        .on_chunk_header = on_chunk,
-        .on_body = on_data,
-        .on_message_complete = on_end,
     };
     struct message *message = parser->message;
     llhttp_t *llhttp = &parser->llhttp;
@@ -187,6 +184,14 @@ static bool run_llhttp(struct parser *parser, const char *head)
 
 static enum parser_result begin_body(struct parser *parser)
 {
+    /* llhttp does not write to it, but says so in llhttp_init() alone. */
+    static llhttp_settings_t settings = {
+        .on_header_field = on_trailer,
+        .on_header_field_complete = on_trailer_complete,
+        .on_chunk_header = on_chunk,
+        .on_body = on_data,
+        .on_message_complete = on_end,
+    };
     const struct message *message = parser->message;
 
     if (message->content_length > parser->body_max) {
@@ -198,6 +203,7 @@ static enum parser_result begin_body(struct parser *parser)
         parser->body_total = 0;
         parser->trailer_len = 0;
         scan_chunks(&parser->scan);
+        parser->llhttp.settings = &settings;
         llhttp_resume(&parser->llhttp);
         parser->stage = PARSER_IN_CHUNKS;
         return PARSER_MORE;
@@ -287,41 +293,18 @@ static bool decode(struct parser *parser, const char *bytes, size_t len)
     return false;
 }
 
-/* ---- llhttp's callbacks ---- */
+/* ---- llhttp's callbacks for a head, which comes in one piece ---- */
 
-/* A name of the head, which comes in one piece, or a piece of a trailer's. */
 static int on_field(llhttp_t *llhttp, const char *at, size_t len)
 {
     struct parser *parser = llhttp->data;
     struct message *message = parser->message;
 
-    if (parser->stage == PARSER_IN_CHUNKS) {
-        size_t room = sizeof(parser->trailer) - parser->trailer_len;
-        size_t n = len < room ? len : room;
-
-        memcpy(parser->trailer + parser->trailer_len, at, n);
-        parser->trailer_len += n;
-        return 0;
-    }
     if (message->n_fields == FIELDS_MAX)
         return -1;
     /* Until there is a value it is the empty string at the name's end. */
     message->fields[message->n_fields++] =
         (struct field){.name = at, .name_len = (unsigned)len, .value = at + len, .value_len = 0};
-    return 0;
-}
-
-static int on_field_complete(llhttp_t *llhttp)
-{
-    struct parser *parser = llhttp->data;
-
-    if (parser->stage != PARSER_IN_CHUNKS)
-        return 0;
-    if (head_owns_field(parser->trailer, parser->trailer_len)) {
-        refuse(parser, 400, "a field that is not allowed in trailers");
-        return -1;
-    }
-    parser->trailer_len = 0;
     return 0;
 }
 
@@ -331,8 +314,6 @@ static int on_value(llhttp_t *llhttp, const char *at, size_t len)
     struct message *message = parser->message;
     struct field *field;
 
-    if (parser->stage == PARSER_IN_CHUNKS)
-        return 0;
     assert(message->n_fields > 0);
     while (len > 0 && (at[len - 1] == ' ' || at[len - 1] == '\t'))
         len--;
@@ -351,6 +332,32 @@ static int on_head(llhttp_t *llhttp)
 {
     llhttp->upgrade = 0;
     return HPE_PAUSED;
+}
+
+/* ---- for a chunked body ---- */
+
+/* A piece of a trailer's name. */
+static int on_trailer(llhttp_t *llhttp, const char *at, size_t len)
+{
+    struct parser *parser = llhttp->data;
+    size_t room = sizeof(parser->trailer) - parser->trailer_len;
+    size_t n = len < room ? len : room;
+
+    memcpy(parser->trailer + parser->trailer_len, at, n);
+    parser->trailer_len += n;
+    return 0;
+}
+
+static int on_trailer_complete(llhttp_t *llhttp)
+{
+    struct parser *parser = llhttp->data;
+
+    if (head_owns_field(parser->trailer, parser->trailer_len)) {
+        refuse(parser, 400, "a field that is not allowed in trailers");
+        return -1;
+    }
+    parser->trailer_len = 0;
+    return 0;
 }
 
 static int on_chunk(llhttp_t *llhttp)

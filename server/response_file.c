@@ -15,12 +15,12 @@ static int append(hoist_res *res, const char *bytes, size_t len)
     size_t max = exchange_of_res(res)->req.route->given.max_reply;
     int err;
 
-    err = res->print_err < 0 ? res->print_err : buffer_append(&res->printed, bytes, len, max);
+    err = res->print.err < 0 ? res->print.err : buffer_append(&res->print.bytes, bytes, len, max);
     if (err == -EFBIG) /* as of any reply, and not 413 when the handler returns it */
         err = -EMSGSIZE;
     if (err < 0)
         errno = -err;
-    res->print_err = err;
+    res->print.err = err;
     return err;
 }
 
@@ -53,11 +53,11 @@ static FILE *open_stream(hoist_res *res)
 FILE *hoist_res_file(hoist_res *res)
 {
     exchange_check_live(&exchange_of_res(res)->req);
-    if (res->file == NULL && res->reply.status == 0) {
-        res->printed.budget = &exchange_of_res(res)->server->budget;
-        res->file = open_stream(res);
+    if (res->print.file == NULL && res->reply.status == 0) {
+        res->print.bytes.budget = &exchange_of_res(res)->server->budget;
+        res->print.file = open_stream(res);
     }
-    return res->file;
+    return res->print.file;
 }
 
 int hoist_res_type(hoist_res *res, int status, const char *type)
@@ -69,10 +69,10 @@ int hoist_res_type(hoist_res *res, int status, const char *type)
     err = response_check(res, status, type);
     if (err < 0)
         return err;
-    res->file_type = arena_strndup(arena, type, strlen(type));
-    if (res->file_type == NULL)
+    res->print.type = arena_strndup(arena, type, strlen(type));
+    if (res->print.type == NULL)
         return -ENOMEM;
-    res->file_status = status;
+    res->print.status = status;
     return 0;
 }
 
@@ -80,19 +80,19 @@ int response_end_file(hoist_res *res, int result)
 {
     struct exchange *x = exchange_of_res(res);
     size_t max = x->req.route->given.max_reply;
-    const char *type = res->file_type != NULL ? res->file_type : REPLY_TYPE_TEXT;
-    int status = res->file_status != 0 ? res->file_status : 200;
+    const char *type = res->print.type != NULL ? res->print.type : REPLY_TYPE_TEXT;
+    int status = res->print.status != 0 ? res->print.status : 200;
 
-    if (res->file == NULL)
+    if (res->print.file == NULL)
         return result;
-    fclose(res->file); /* writes what stdio has gathered */
-    res->file = NULL;
-    if ((result != 0 && result != res->print_err) || res->reply.status != 0)
+    fclose(res->print.file); /* writes what stdio has gathered */
+    res->print.file = NULL;
+    if ((result != 0 && result != res->print.err) || res->reply.status != 0)
         return result;
-    if (res->print_err == -EMSGSIZE)
+    if (res->print.err == -EMSGSIZE)
         return response_fail(res, -EMSGSIZE,
                              arena_printf(&x->req.arena, "what the handler printed is over max_reply, %zu bytes", max));
-    if (res->print_err < 0)
-        return res->print_err;
-    return hoist_reply_static(res, status, type, res->printed.data, res->printed.len);
+    if (res->print.err < 0)
+        return res->print.err;
+    return hoist_reply_static(res, status, type, res->print.bytes.data, res->print.bytes.len);
 }
