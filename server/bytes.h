@@ -3,6 +3,7 @@
 #define SERVER_BYTES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Or'ed together they mean any of them. */
 enum byte_class {
@@ -27,6 +28,23 @@ static inline const char *bytes_skip(const char *p, const char *end, unsigned cl
     while (p < end && byte_is(*p, classes))
         p++;
     return p;
+}
+
+/* Is text[0 .. len) this word, in any case? The word is in lower case. Not strncasecmp(): that one asks the locale, and
+ * in a Turkish one 'I' is not 'i'. */
+static inline bool bytes_are_word(const char *text, size_t len, const char *word)
+{
+    size_t i;
+
+    for (i = 0; i < len && word[i] != '\0'; i++) {
+        char c = text[i];
+
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c + 'a' - 'A');
+        if (c != word[i])
+            return false;
+    }
+    return i == len && word[i] == '\0';
 }
 
 #endif

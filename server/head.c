@@ -10,7 +10,6 @@
 #include "target.h"
 
 #include <string.h>
-#include <strings.h>
 
 struct reading {
     struct message *message;
@@ -36,7 +35,6 @@ static bool read_framing(struct reading *reading);
 static bool read_content_length(struct reading *reading);
 static bool read_coding(struct reading *reading);
 static bool next_element(const char **list, const char **ret_element, size_t *ret_len);
-static bool is_word(const char *text, size_t len, const char *word);
 static bool refuse(struct reading *reading, int status, const char *reason);
 
 /* TRACE and CONNECT are known to the server only as what it refuses (405); any other token is 501 (RFC 9110,
@@ -88,7 +86,7 @@ bool head_owns_field(const char *name, size_t len)
     static const char *const owned[] = {"content-length", "transfer-encoding", "host", "connection"};
 
     for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
-        if (is_word(name, len, owned[i]))
+        if (bytes_are_word(name, len, owned[i]))
             return true;
     return false;
 }
@@ -176,7 +174,7 @@ static bool read_fields(struct reading *reading)
         head[field->name - head + field->name_len] = '\0';
         head[field->value - head + field->value_len] = '\0';
         for (size_t r = 0; r < sizeof(rules) / sizeof(rules[0]); r++)
-            if (rules[r].name_len == field->name_len && strcasecmp(rules[r].name, field->name) == 0 &&
+            if (rules[r].name_len == field->name_len && bytes_are_word(field->name, field->name_len, rules[r].name) &&
                 !rules[r].check(reading, field))
                 return false;
     }
@@ -217,9 +215,9 @@ static bool on_connection(struct reading *reading, const struct field *field)
     size_t len;
 
     while (next_element(&list, &option, &len)) {
-        if (is_word(option, len, "close"))
+        if (bytes_are_word(option, len, "close"))
             reading->has_close = true;
-        else if (is_word(option, len, "keep-alive"))
+        else if (bytes_are_word(option, len, "keep-alive"))
             reading->has_keep_alive = true;
     }
     return true;
@@ -232,7 +230,7 @@ static bool on_expect(struct reading *reading, const struct field *field)
     size_t len;
 
     while (next_element(&list, &expectation, &len)) {
-        if (!is_word(expectation, len, "100-continue"))
+        if (!bytes_are_word(expectation, len, "100-continue"))
             return refuse(reading, 417, "an unknown Expect");
         reading->has_continue = true;
     }
@@ -299,10 +297,10 @@ static bool read_coding(struct reading *reading)
     unsigned n = 0, n_chunked = 0;
 
     for (; next_element(&list, &name, &len); n++)
-        n_chunked += is_word(name, len, "chunked");
-    if (n > 1 && n_chunked == 1 && is_word(name, len, "chunked"))
+        n_chunked += bytes_are_word(name, len, "chunked");
+    if (n > 1 && n_chunked == 1 && bytes_are_word(name, len, "chunked"))
         return refuse(reading, 501, "a Transfer-Encoding other than chunked");
-    if (!is_word(coding->value, coding->value_len, "chunked"))
+    if (!bytes_are_word(coding->value, coding->value_len, "chunked"))
         return refuse(reading, 400, "Transfer-Encoding is not chunked");
     reading->message->chunked = true;
     return true;
@@ -322,11 +320,6 @@ static bool next_element(const char **list, const char **ret_element, size_t *re
     *ret_element = element;
     *ret_len = len;
     return true;
-}
-
-static bool is_word(const char *text, size_t len, const char *word)
-{
-    return strncasecmp(text, word, len) == 0 && word[len] == '\0';
 }
 
 /* Always false, for the caller to return. */

@@ -315,11 +315,12 @@ static bool find_below(const struct router_node *node, enum hoist_method method,
 {
     const struct router_node *child;
     const char *next;
-    size_t len;
+    size_t len = 0;
 
     if (path == NULL)
         return take(&node->here, method, n_args, match);
-    len = strcspn(path, "/");
+    while (path[len] != '/' && path[len] != '\0')
+        len++;
     next = path[len] == '/' ? path + len + 1 : NULL;
     child = text_child(node, path, len, NULL);
     if (child != NULL && find_below(child, method, next, n_args, match))
