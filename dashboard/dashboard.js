@@ -51,7 +51,7 @@ function learn(id, fields) {
 function take(event) {
   const heard = clock();
   const offset = event.t - heard;
-  const other = model.event && (event.t < model.event.t || (model.reopened && offset < model.offset - 2));
+  const other = model.event && (event.t < model.event.t || (model.reopened && offset < model.offset - 0.5));
 
   if (other) forget();
   model.reopened = false;
@@ -60,11 +60,11 @@ function take(event) {
   const first = model.event == null;
   model.event = event;
   model.heard = heard;
+
+  lay(first || other);
   model.history.push({ t: event.t, finished: event.finished, shed: event.shed, busy: event.busy, rate: event.rate,
     lag: event.lag_s });
   while (model.history[0].t < event.t - KEEP) model.history.shift();
-
-  lay(first || other);
   takeSpans(event);
   if (!view.paused) slide(); // a page that is not seen gets no frames
   prune();

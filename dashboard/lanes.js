@@ -255,7 +255,7 @@ function drawLag(i) {
   const from = i > 0 ? Math.max(model.history[i - 1].t, t - 1) : t - 0.25;
   const height = Math.max(0, Math.min(1, (Math.log10(lag) + 4) / 4)) * 22;
 
-  if (!(height > 0) || view.paused) return;
+  if (!(height > 0) || (view.paused && from > view.now)) return;
   const rect = make($("bars"), "rect", {
     class: `lag ${lagLevel(lag)}`, x: ((from - view.origin) * view.scale).toFixed(2), y: LOOP.y + LOOP.height - height,
     width: Math.max(1, (t - from) * view.scale - 1).toFixed(2), height: height.toFixed(1),

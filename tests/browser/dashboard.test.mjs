@@ -21,12 +21,12 @@ function untilFinished(page, n) {
     [...model.spans.values()].every(span => span.ended < view.now), n);
 }
 
-// The bars on seats, as they are drawn: seat, left and right edge.
+// The bars on seats, as they are drawn: seat, top, left and right edge.
 function runBars(page) {
   return page.$$eval(".bar.run", bars => bars.map(bar => {
     const x = Number(bar.getAttribute("x"));
-    return { seat: Number(bar.dataset.seat), left: x, right: x + Number(bar.getAttribute("width")),
-      name: bar.getAttribute("aria-label") };
+    return { seat: Number(bar.dataset.seat), top: Number(bar.getAttribute("y")), left: x,
+      right: x + Number(bar.getAttribute("width")), name: bar.getAttribute("aria-label") };
   }).sort((a, b) => a.left - b.left));
 }
 
@@ -40,12 +40,13 @@ function event(fields) {
     spans: [], skipped: 0, live: [], ...fields };
 }
 
-// A dashboard that hears the events given, and then no more.
+// A dashboard that hears the events given, and then waits for more.
 async function openWith(t, events, options) {
   const server = await startServer(t);
   const page = await newPage(t, browser, options);
   const body = events.map(e => `data: ${JSON.stringify(e)}\n\n`).join("");
-  await page.route("**/events", route => route.fulfill({ contentType: "text/event-stream", body }), { times: 1 });
+  let asked = 0;
+  await page.route("**/events", route => asked++ === 0 && route.fulfill({ contentType: "text/event-stream", body }));
   await page.goto(server.admin);
   await page.waitForFunction(t => model.event && model.event.t === t, events.at(-1).t);
   return page;
@@ -71,6 +72,7 @@ test("with one worker, eight / are eight bars one after another on one seat", as
   const bars = await runBars(page);
 
   assert.deepEqual(bars.map(bar => bar.seat), Array(8).fill(0));
+  assert.equal(new Set(bars.map(bar => bar.top)).size, 1);
   for (let i = 1; i < 8; i++) assert.ok(bars[i].left >= bars[i - 1].right, `bar ${i} begins before the one before it ends`);
   for (const bar of bars) assert.match(bar.name, /^\/, id \d+, 200 answered, waited .+, ran .+/);
 });
@@ -95,6 +97,7 @@ test("with eight workers, eight / are eight bars side by side on eight seats", a
   const bars = await runBars(page);
 
   assert.deepEqual(bars.map(bar => bar.seat).sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
+  assert.equal(new Set(bars.map(bar => bar.top)).size, 8);
   assert.ok(bars.at(-1).left < Math.min(...bars.map(bar => bar.right)), "all eight ran at the same time");
 });
 
@@ -295,6 +298,14 @@ test("what has left the picture is dropped", async t => {
   const page = await openWith(t, [event({ spans: old }), event({ t: 60, spans: [span(99, 59)] }), event({ t: 61 })]);
 
   assert.equal(await page.locator(".bar").count(), 1);
+});
+
+test("the lag of the loop stays in the picture when that is paused", async t => {
+  const page = await openWith(t, [event({ t: 10, lag_s: 0.05 }), event({ t: 10.25 }), event({ t: 10.5, lag_s: 0.2 })]);
+
+  assert.deepEqual(await page.$$eval(".lag", lags => lags.map(lag => lag.getAttribute("class"))), ["lag warn", "lag bad"]);
+  await page.click("#pause");
+  assert.equal(await page.locator(".lag").count(), 2);
 });
 
 test("64 seats fit, and more of them scroll", async t => {

@@ -37,7 +37,8 @@ export async function startServer(t, ...options) {
 
 export function startBrowser() {
   const root = process.getuid() === 0; // whom Chromium gives no sandbox
-  return chromium.launch({ executablePath: process.env.CHROMIUM, args: root ? ["--no-sandbox"] : [] });
+  const args = ["--disable-dev-shm-usage", ...(root ? ["--no-sandbox"] : [])]; // a container has little of that
+  return chromium.launch({ executablePath: process.env.CHROMIUM, args });
 }
 
 // A page, closed after the test; page.complaints collects what a console would show in red, page.hosts who was asked.

@@ -18,14 +18,20 @@ let browser, folder;
 before(async () => {
   browser = await startBrowser();
   folder = await mkdtemp(join(tmpdir(), "hoist-report-"));
-  if (hasExperiment)
-    await run(program, ["experiment", "--workers", "1,8", "--jobs", String(JOBS), "--route", "/sleep/200", "--out", folder]);
+  if (hasExperiment) await experiment("--workers", "1,8", "--jobs", String(JOBS), "--route", "/sleep/200", "--out", folder);
 });
 
 after(async () => {
   await browser.close();
   await rm(folder, { recursive: true });
 });
+
+// On a busy machine it finds that it does not agree with theory, and says so by its status too; the report is there.
+async function experiment(...options) {
+  await run(program, ["experiment", ...options]).catch(error => {
+    if (!error.stdout?.includes("The page: ")) throw error;
+  });
+}
 
 // The rows of the bars, from top to bottom, and how many bars each has. A bar of a request has a title, one of the key has not.
 async function bars(page) {
