@@ -63,7 +63,7 @@ function take(event) {
 
   lay(first || other);
   model.history.push({ t: event.t, finished: event.finished, shed: event.shed, busy: event.busy, rate: event.rate,
-    lag: event.lag_s });
+    lag: first || other ? 0 : event.lag_s }); // the first one's is that of a time nobody knows
   while (model.history[0].t < event.t - KEEP) model.history.shift();
   takeSpans(event);
   if (!view.paused) slide(); // a page that is not seen gets no frames

@@ -301,7 +301,7 @@ test("what has left the picture is dropped", async t => {
 });
 
 test("the lag of the loop stays in the picture when that is paused", async t => {
-  const page = await openWith(t, [event({ t: 10, lag_s: 0.05 }), event({ t: 10.25 }), event({ t: 10.5, lag_s: 0.2 })]);
+  const page = await openWith(t, [event({ t: 10 }), event({ t: 10.25, lag_s: 0.05 }), event({ t: 10.5, lag_s: 0.2 })]);
 
   assert.deepEqual(await page.$$eval(".lag", lags => lags.map(lag => lag.getAttribute("class"))), ["lag warn", "lag bad"]);
   await page.click("#pause");
