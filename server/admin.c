@@ -113,9 +113,9 @@ int admin_start(struct admin *admin, uv_loop_t *loop)
     admin->watch.sample_arg = admin;
     loop_watch_start(&admin->watch, loop);
     on_sample(0, admin);
-    uv_timer_init(loop, &admin->events_tick);
-    uv_timer_init(loop, &admin->rows_tick);
-    admin->events_tick.data = admin->rows_tick.data = admin;
+    ticker_init(&admin->events, loop, ADMIN_EVENTS_MS);
+    ticker_init(&admin->rows, loop, ADMIN_ROWS_MS);
+    admin->events.timer.data = admin->rows.timer.data = admin;
     return err < 0 ? err : listener_start(&admin->listener, &admin->server);
 }
 
@@ -173,8 +173,8 @@ bool admin_close(struct admin *admin, void (*on_closed)(void *arg), void *arg)
     ask_close_all(admin);
     listener_close(&admin->listener, on_part_closed, admin);
     loop_watch_close(&admin->watch, on_part_closed, admin);
-    uv_close((uv_handle_t *)&admin->events_tick, on_handle_closed);
-    uv_close((uv_handle_t *)&admin->rows_tick, on_handle_closed);
+    uv_close((uv_handle_t *)&admin->events.timer, on_handle_closed);
+    uv_close((uv_handle_t *)&admin->rows.timer, on_handle_closed);
     admin->n_open++; /* the server */
     for (struct conn *conn = admin->server.conns; conn != NULL; conn = next) {
         next = conn->next;

@@ -18,12 +18,11 @@
 #include "route.h"
 #include "router.h"
 #include "server.h"
+#include "ticker.h"
 
 struct ask;
-struct event_stream;
-struct row_stream;
 
-enum { ADMIN_ROUTES_MAX = 16, ADMIN_SAMPLES = 8192 };
+enum { ADMIN_ROUTES_MAX = 16, ADMIN_SAMPLES = 8192, ADMIN_EVENTS_MS = 250, ADMIN_ROWS_MS = 1 };
 
 /* The figures of a moment, ten times a second. */
 struct sample {
@@ -48,12 +47,9 @@ struct admin {
     struct admin_route table[ADMIN_ROUTES_MAX];
 
     struct loop_watch watch;
-    uint64_t begun_ns;           /* times are told from here on */
-    uv_timer_t events_tick;      /* active while there are event streams */
-    uv_timer_t rows_tick;        /* likewise, traces and spans */
-    struct event_stream *events; /* events.c's */
-    struct row_stream *rows;     /* rows.c's */
-    struct ask *asks;            /* ask.c's: requests to ourselves on their way */
+    uint64_t begun_ns;          /* times are told from here on */
+    struct ticker events, rows; /* of events.c and rows.c */
+    struct ask *asks;           /* ask.c's: requests to ourselves on their way */
     unsigned n_asks;
     struct sample *samples; /* a ring of ADMIN_SAMPLES */
     uint64_t n_samples;     /* taken so far */

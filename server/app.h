@@ -51,8 +51,8 @@ struct hoist_app {
 };
 
 /* For hoist_app_listen() to come: the listener has the socket fd, and the admin's has admin_fd, which listen already,
- * instead of an address of the configuration's; -1: none. What listener_adopt() answers, with a line in app->error. What
- * was adopted is the app's. */
+ * instead of an address of the configuration's; -1: none. What listener_adopt() answers, with a line in app->error.
+ * What was adopted is the app's. */
 int app_adopt(hoist_app *app, int fd, int admin_fd);
 
 /* As hoist_app_start(), without a listener unless hoist_app_listen() was called, and telling nobody when it has

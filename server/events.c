@@ -19,7 +19,6 @@
 #include <string.h>
 
 enum {
-    TICK_MS = 250,
     SPANS_MAX = 500,
     LIVE_MAX = 300,
     ROUTES_MAX = 64, /* more have no row on the page */
@@ -27,17 +26,17 @@ enum {
 };
 
 struct event_stream {
-    struct stream stream;
+    struct ticking ticking;
     struct admin *admin;
-    struct event_stream *prev, *next;
+    uint64_t sample;           /* the next one to tell */
     uint64_t job, of_loop;     /* the next spans to tell */
     uint64_t answers, busy_ns; /* the server's figures at the last event */
     uint64_t told_ns;          /* its time */
-    unsigned missed;           /* ticks that found the last event unsent */
 };
 
 static ssize_t fill(struct stream *stream, char *out, size_t size);
 static void add_state(struct text *text, struct event_stream *events, uint64_t now_ns);
+static uint64_t lag_max_ns(struct event_stream *events);
 static void add_routes(struct text *text, const hoist_app *app);
 static void add_times(struct text *text, const char *name, const struct histogram *times);
 static void add_spans(struct text *text, struct event_stream *events, size_t size);
@@ -45,8 +44,6 @@ static unsigned add_ring(struct text *text, const struct admin *admin, const str
                          unsigned room, const char **comma);
 static void add_live(struct text *text, const struct admin *admin, size_t size);
 static void add_time(struct text *text, const struct admin *admin, uint64_t ns);
-static void on_closed(struct stream *stream);
-static void on_tick(uv_timer_t *timer);
 
 int admin_events(hoist_req *req, hoist_res *res)
 {
@@ -56,21 +53,16 @@ int admin_events(hoist_req *req, hoist_res *res)
 
     if (events == NULL)
         return -ENOMEM;
-    events->stream.fill = fill;
-    events->stream.closed = on_closed;
+    events->ticking.stream.fill = fill;
     events->admin = admin;
+    events->sample = admin->n_samples;
     events->job = spans_since(&server->job_spans, uv_hrtime() - UINT64_C(30000000000));
     events->of_loop = server->loop_spans.next;
     events->answers = server->figures.answers;
     events->busy_ns = admin->watch.busy_ns;
     events->told_ns = uv_hrtime();
-    events->next = admin->events;
-    if (events->next != NULL)
-        events->next->prev = events;
-    admin->events = events;
-    if (!uv_is_active((uv_handle_t *)&admin->events_tick))
-        uv_timer_start(&admin->events_tick, on_tick, 1, TICK_MS);
-    return response_stream(res, "text/event-stream", &events->stream);
+    ticker_add(&admin->events, &events->ticking);
+    return response_stream(res, "text/event-stream", &events->ticking.stream);
 }
 
 static ssize_t fill(struct stream *stream, char *out, size_t size)
@@ -91,7 +83,7 @@ static ssize_t fill(struct stream *stream, char *out, size_t size)
         memcpy(out, text.bytes.data, len);
     }
     text_close(&text);
-    events->missed = 0;
+    events->ticking.missed = 0;
     return (ssize_t)len;
 }
 
@@ -116,14 +108,30 @@ static void add_state(struct text *text, struct event_stream *events, uint64_t n
              app->state != APP_SERVING ? "true" : "false");
     text_add(text, ",\"admitted\":%" PRIu64 ",\"finished\":%" PRIu64 ",\"cancelled\":%" PRIu64 ",\"shed\":%" PRIu64,
              totals.all.jobs.admitted, totals.all.jobs.finished, totals.all.jobs.cancelled, totals.all.shed);
-    text_add(text, ",\"connections\":%u,\"missed\":%u,\"lag_s\":", app->server.n_conns, events->missed);
-    text_add_seconds(text, admin->watch.lag_max_ns);
+    text_add(text, ",\"connections\":%u,\"missed\":%u,\"lag_s\":", app->server.n_conns, events->ticking.missed);
+    text_add_seconds(text, lag_max_ns(events));
     text_add(text, ",\"loop\":");
     text_add_share(text, busy_ns > events->busy_ns ? (double)(busy_ns - events->busy_ns) / (double)passed_ns : 0);
     text_add(text, ",\"rate\":%" PRIu64, (answers - events->answers) * 1000000000 / passed_ns);
     events->busy_ns = busy_ns;
     events->answers = answers;
     events->told_ns = now_ns;
+}
+
+/* Of the samples since the last event. */
+static uint64_t lag_max_ns(struct event_stream *events)
+{
+    const struct admin *admin = events->admin;
+    uint64_t max_ns = 0;
+
+    if (admin->n_samples - events->sample > ADMIN_SAMPLES)
+        events->sample = admin->n_samples - ADMIN_SAMPLES;
+    for (; events->sample < admin->n_samples; events->sample++) {
+        uint64_t lag_ns = admin->samples[events->sample % ADMIN_SAMPLES].lag_ns;
+
+        max_ns = lag_ns > max_ns ? lag_ns : max_ns;
+    }
+    return max_ns;
 }
 
 static void add_routes(struct text *text, const hoist_app *app)
@@ -225,30 +233,4 @@ static void add_time(struct text *text, const struct admin *admin, uint64_t ns)
         text_add(text, "null");
     else
         text_add_seconds(text, ns > admin->begun_ns ? ns - admin->begun_ns : 0);
-}
-
-static void on_closed(struct stream *stream)
-{
-    struct event_stream *events = (struct event_stream *)stream;
-    struct admin *admin = events->admin;
-
-    *(events->prev != NULL ? &events->prev->next : &admin->events) = events->next;
-    if (events->next != NULL)
-        events->next->prev = events->prev;
-    if (admin->events == NULL)
-        uv_timer_stop(&admin->events_tick);
-    free(events);
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    struct admin *admin = timer->data;
-    struct event_stream *next;
-
-    for (struct event_stream *events = admin->events; events != NULL; events = next) {
-        next = events->next;
-        if (!stream_pump(&events->stream))
-            events->missed++;
-    }
-    admin->watch.lag_max_ns = 0;
 }

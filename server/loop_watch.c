@@ -56,8 +56,6 @@ static void on_sample(uv_timer_t *timer)
     uint64_t lag_ns = now_ns > watch->due_ns + TIMER_NS ? now_ns - watch->due_ns - TIMER_NS : 0;
 
     histogram_add(&watch->lag, lag_ns);
-    if (lag_ns > watch->lag_max_ns)
-        watch->lag_max_ns = lag_ns;
     watch->on_sample(lag_ns, watch->sample_arg);
     watch->due_ns = (uv_now(timer->loop) + SAMPLE_MS) * UINT64_C(1000000);
     uv_timer_start(timer, on_sample, SAMPLE_MS, 0);

@@ -8,7 +8,6 @@
 
 struct loop_watch {
     struct histogram lag; /* of a timer: late by so much */
-    uint64_t lag_max_ns;  /* since somebody last set it to 0 */
     uint64_t busy_ns;     /* outside of poll, since begun_ns */
     uint64_t begun_ns;
 

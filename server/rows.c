@@ -22,7 +22,6 @@ enum {
     ROW_MAX = 2048, /* bytes, with three escaped names of PATH_MAX_SHOWN */
     PATH_MAX_SHOWN = 120,
     LIVE_MAX = 4096,
-    TICK_MS = 1,
     SECONDS_DEFAULT = 10,
     SECONDS_MAX = 3600,
 };
@@ -38,10 +37,9 @@ struct format {
 };
 
 struct row_stream {
-    struct stream stream;
+    struct ticking ticking;
     struct admin *admin;
     const struct format *format;
-    struct row_stream *prev, *next;
     enum { ROWS_FIRST, ROWS_SEATS, ROWS_JOBS, ROWS_LOOP, ROWS_LIVE, ROWS_SAMPLES, ROWS_LAST, ROWS_OVER } stage;
     unsigned seat, n_seats;
     uint64_t sample, samples_end;
@@ -54,8 +52,6 @@ static int begin(hoist_req *req, hoist_res *res, const struct format *format);
 static ssize_t fill(struct stream *stream, char *out, size_t size);
 static size_t next_row(struct row_stream *rows, char *out);
 static const struct span *next_span(struct row_stream *rows, const struct spans *spans, uint64_t *n, uint64_t end);
-static void on_closed(struct stream *stream);
-static void on_tick(uv_timer_t *timer);
 static const struct route *route_of(const struct admin *admin, const struct span *span);
 
 /* ---- CSV ---- */
@@ -247,8 +243,7 @@ static int begin(hoist_req *req, hoist_res *res, const struct format *format)
     if (rows == NULL)
         return -ENOMEM;
     since_ns = now_ns - admin->begun_ns > (uint64_t)seconds * 1000000000 ? now_ns - (uint64_t)seconds * 1000000000 : 0;
-    rows->stream.fill = fill;
-    rows->stream.closed = on_closed;
+    rows->ticking.stream.fill = fill;
     rows->admin = admin;
     rows->format = format;
     rows->n_seats = admin->app->pool != NULL ? admin->app->config.workers_max : 0;
@@ -267,12 +262,8 @@ static int begin(hoist_req *req, hoist_res *res, const struct format *format)
     live_read(admin->app, rows->lives, n_kept);
     rows->n_live = n_kept;
     rows->dropped += n_live - n_kept;
-    rows->next = admin->rows;
-    if (rows->next != NULL)
-        rows->next->prev = rows;
-    admin->rows = rows;
-    uv_timer_start(&admin->rows_tick, on_tick, TICK_MS, TICK_MS);
-    return response_stream(res, format->type, &rows->stream);
+    ticker_add(&admin->rows, &rows->ticking);
+    return response_stream(res, format->type, &rows->ticking.stream);
 }
 
 static ssize_t fill(struct stream *stream, char *out, size_t size)
@@ -336,30 +327,6 @@ static const struct span *next_span(struct row_stream *rows, const struct spans 
         *n = first;
     }
     return *n < end ? spans_at(spans, (*n)++) : NULL;
-}
-
-static void on_closed(struct stream *stream)
-{
-    struct row_stream *rows = (struct row_stream *)stream;
-    struct admin *admin = rows->admin;
-
-    *(rows->prev != NULL ? &rows->prev->next : &admin->rows) = rows->next;
-    if (rows->next != NULL)
-        rows->next->prev = rows->prev;
-    if (admin->rows == NULL)
-        uv_timer_stop(&admin->rows_tick);
-    free(rows);
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    struct admin *admin = timer->data;
-    struct row_stream *next;
-
-    for (struct row_stream *rows = admin->rows; rows != NULL; rows = next) {
-        next = rows->next;
-        stream_pump(&rows->stream);
-    }
 }
 
 static const struct route *route_of(const struct admin *admin, const struct span *span)

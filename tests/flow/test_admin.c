@@ -100,12 +100,12 @@ Test(admin, survives_an_allocation_that_fails_anywhere)
                 wire_close(&w);
         }
     }
-    cr_expect_null(f.app->admin.rows);
+    cr_expect_null(f.app->admin.rows.first);
 }
 
 Test(admin, tells_its_page_that_events_were_missed)
 {
-    uv_timer_t *tick = &f.app->admin.events_tick;
+    uv_timer_t *tick = &f.app->admin.events.timer;
     uint64_t begun_ms;
 
     open_admin();
@@ -124,8 +124,8 @@ Test(admin, tells_its_page_that_events_were_missed)
     LOOP_SPIN_UNTIL(&f.loop, says("\"missed\":"));
     cr_expect_not(says("\"missed\":0"));
     wire_close(&w);
-    cr_expect_null(f.app->admin.events);
-    cr_expect_not(uv_is_active((uv_handle_t *)&f.app->admin.events_tick), "nobody listens: nothing ticks");
+    cr_expect_null(f.app->admin.events.first);
+    cr_expect_not(uv_is_active((uv_handle_t *)&f.app->admin.events.timer), "nobody listens: nothing ticks");
 }
 
 Test(admin, tells_of_what_waits_and_runs_now)
