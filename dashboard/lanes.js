@@ -200,7 +200,7 @@ function shape(bar) {
     rect.setAttribute("class", look);
     rect.setAttribute("aria-label", title(bar));
   }
-  if (kind === "run" && bar.height >= 13) write(bar, width);
+  if ((kind === "run" || kind === "loop") && bar.height >= 13) write(bar, width);
 }
 
 function placeOf({ kind, span, row }) {
@@ -252,7 +252,7 @@ function dropOffScreen() {
 /* A column for the longest that the loop kept somebody waiting between two events; each tenfold adds as much. */
 function drawLag(i) {
   const { t, lag } = model.history[i];
-  const from = i > 0 ? Math.max(model.history[i - 1].t, t - 1) : t - 0.25;
+  const from = i > 0 ? model.history[i - 1].t : t;
   const height = Math.max(0, Math.min(1, (Math.log10(lag) + 4) / 4)) * 22;
 
   if (!(height > 0) || (view.paused && from > view.now)) return;

@@ -227,6 +227,22 @@ test("/dummy is answered on the loop while every worker is busy", async t => {
   assert.equal(await page.locator(".bar.run.live").count(), 1);
 });
 
+test("with --executor inline, the loop says nothing while a handler holds it, and /dummy waits", async t => {
+  const server = await startServer(t, "--executor", "inline", "--heavy-ms", "3000");
+  const page = await openDashboard(t, browser, server);
+
+  await send(page, 1);
+  await page.waitForSelector("#link[data-state=silent]");
+  assert.match(await page.textContent("#sentence"), /^Nothing heard for \d s: the loop is held$/);
+  await page.click("#call");
+  await page.waitForFunction(() => model.spans.size === 2);
+
+  const [heavy, dummy] = await page.evaluate(() => [...model.spans.values()].map(s => [s.seat, s.started, s.ended]));
+  assert.deepEqual([heavy[0], dummy[0]], [-1, -1]);
+  assert.ok(dummy[1] >= heavy[2], "/dummy is answered after /");
+  assert.equal(await page.textContent("#sentence"), "No workers: every handler runs on the loop");
+});
+
 test("a request whose client has left is outlined", async t => {
   const server = await startServer(t, "--workers", "1");
   const page = await openDashboard(t, browser, server);
