@@ -1,5 +1,5 @@
-# target_dashboard(<target>): the target may include "dashboard.h", which holds the dashboard as one page: index.html with
-# its style and its scripts put in, which is all that a browser needs to show it. The header also has the page's
+# target_dashboard(<target>): the target may include "dashboard.h", which holds the dashboard as one page: index.html
+# with its style and its scripts put in, which is all that a browser needs to show it. The header also has the page's
 # Content-Security-Policy, which names these by their hashes, so that the browser runs nothing else.
 #
 # The same file is the program that makes the header: cmake -D SOURCE=<folder> -D HEADER=<file> -P Dashboard.cmake

@@ -1,8 +1,8 @@
 /* The dashboard: what the server says four times a second, as words, figures and lanes of bars.
  *
- * Happy path: listen() -> take(event) learns spans, has them drawn (lanes.js) and shows figures. Failures: a stream that
- * breaks is opened again; a server whose clock goes back is another one, and what was learnt of the old one is forgotten.
- * What the server says becomes text, never markup.
+ * Happy path: listen() -> take(event) learns spans, has them drawn (lanes.js) and shows figures.
+ * Failures: a stream that breaks is opened again; a server whose clock goes back is another one, and what was learnt of
+ * the old one is forgotten. What the server says becomes text, never markup.
  */
 "use strict";
 
@@ -305,7 +305,7 @@ function showLink() {
   const state = link === "live" && view.paused ? "paused" : link;
 
   $("link").dataset.state = state;
-  set($("link"), { live: "live", paused: "paused", silent: "silent", lost: "no connection", connecting: "connecting" }[state]);
+  set($("link"), state === "lost" ? "no connection" : state);
 }
 
 function listen() {

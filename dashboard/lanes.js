@@ -64,7 +64,8 @@ function drawLanes() {
   lane(svg, BAND.y, BAND.height, "waiting", "lane-waiting");
   for (let i = 0; i < plan.seats; i++) {
     const g = lane(svg, SEATS_Y + i * plan.seat, plan.seat - plan.inset, "");
-    if (i % every === 0) label(g, SEATS_Y + (i + 0.5) * plan.seat - plan.inset / 2 + 4, i === 0 || every === 1 ? `seat ${i}` : `${i}`);
+    const middle = SEATS_Y + (i + 0.5) * plan.seat - plan.inset / 2;
+    if (i % every === 0) label(g, middle + 4, i === 0 || every === 1 ? `seat ${i}` : `${i}`);
     g.classList.add("seat");
   }
   for (const x of ticks().map(at)) make(svg, "line", { class: "grid", x1: x, x2: x, y1: 0, y2: plan.height });
@@ -359,7 +360,9 @@ function ran(span) {
 }
 
 function becameOf(span) {
-  if (span.ended != null) return span.status ? `${span.status} ${OUTCOMES[span.outcome]}` : OUTCOMES[span.outcome] ?? "ended";
+  const outcome = OUTCOMES[span.outcome] ?? "ended";
+
+  if (span.ended != null) return span.status ? `${span.status} ${outcome}` : outcome;
   if (span.started == null) return "waiting";
   return span.abandoned ? "running, abandoned" : "running";
 }
@@ -384,8 +387,8 @@ function showDetail() {
   const span = view.chosen;
   const box = $("detail");
   const bar = span && (span.bars.run || span.bars.loop || span.bars.timer || span.bars.wait || span.bars.shed);
-  const facts = span && [["id", span.id], ["route", routeName(span.route)], ["seat", span.seat < 0 ? "none" : span.seat],
-    ["outcome", becameOf(span)], ["wait", seconds(waited(span))], ["run", seconds(ran(span))]];
+  const facts = span && [["id", span.id], ["route", routeName(span.route)],
+    ["seat", span.seat < 0 ? "none" : span.seat], ["outcome", becameOf(span)], ["wait", seconds(waited(span))], ["run", seconds(ran(span))]];
 
   if (bar?.rect) $("chart").setAttribute("aria-activedescendant", bar.rect.id);
   else $("chart").removeAttribute("aria-activedescendant");

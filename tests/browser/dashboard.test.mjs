@@ -33,8 +33,8 @@ function runBars(page) {
 // An event as the server tells it, for what a real one does not do on demand.
 function event(fields) {
   const times = { p50: 0, p90: 0, p99: 0, max: 0 };
-  return { t: 10, executor: "pool", workers: 8, workers_max: 8, busy: 0, waiting: 0, abandoned: 0, stuck: 0, ready: true,
-    draining: false, admitted: 0, finished: 0, cancelled: 0, shed: 0, connections: 0, lag_s: 0, loop: 0, rate: 0,
+  return { t: 10, executor: "pool", workers: 8, workers_max: 8, busy: 0, waiting: 0, abandoned: 0, stuck: 0,
+    ready: true, draining: false, admitted: 0, finished: 0, cancelled: 0, shed: 0, connections: 0, lag_s: 0, loop: 0, rate: 0,
     routes: [{ method: "GET", path: "/", run: "offload", waiting: 0, running: 0, abandoned: 0, shed: 0, finished: 0,
       wait_s: times, run_s: times }],
     spans: [], skipped: 0, live: [], ...fields };
@@ -73,7 +73,7 @@ test("with one worker, eight / are eight bars one after another on one seat", as
 
   assert.deepEqual(bars.map(bar => bar.seat), Array(8).fill(0));
   assert.equal(new Set(bars.map(bar => bar.top)).size, 1);
-  for (let i = 1; i < 8; i++) assert.ok(bars[i].left >= bars[i - 1].right, `bar ${i} begins before the one before it ends`);
+  for (let i = 1; i < 8; i++) assert.ok(bars[i].left >= bars[i - 1].right, `bar ${i} begins too early`);
   for (const bar of bars) assert.match(bar.name, /^\/, id \d+, 200 answered, waited .+, ran .+/);
 });
 
@@ -125,7 +125,8 @@ test("the sentence says the state in words", async t => {
     ["0 of 8 busy, nothing waiting", {}],
     ["3 of 8 busy, nothing waiting", { busy: 3, rate: 5 }],
     ["8 of 8 busy, 12 waiting, none finished yet", { busy: 8, waiting: 12 }],
-    ["8 of 8 busy, 256 waiting, drains in 1 min 4 s, 1,900 refused in 5 s", { busy: 8, waiting: 256, rate: 4, refused: 1900 }],
+    ["8 of 8 busy, 256 waiting, drains in 1 min 4 s, 1,900 refused in 5 s",
+      { busy: 8, waiting: 256, rate: 4, refused: 1900 }],
     ["8 busy on the way to 2, 4 waiting, drains in 500 ms", { workers: 2, busy: 8, waiting: 4, rate: 8 }],
     ["5 of 8 busy, 2 abandoned, nothing waiting", { busy: 5, abandoned: 2 }],
     ["8 of 8 busy, 3 stuck, 1 waiting, drains in 1.0 s", { busy: 8, stuck: 3, abandoned: 3, waiting: 1, rate: 1 }],
@@ -134,9 +135,10 @@ test("the sentence says the state in words", async t => {
     ["Drained, nothing runs or waits", { draining: true }],
     ["No workers: every handler runs on the loop", { executor: "inline", workers: 0 }],
   ];
-  const defaults = { executor: "pool", workers: 8, busy: 0, waiting: 0, abandoned: 0, stuck: 0, draining: false, rate: 0,
-    refused: 0 };
-  const said = await page.evaluate(([rows, defaults]) => rows.map(([, s]) => sentence({ ...defaults, ...s })), [rows, defaults]);
+  const defaults = { executor: "pool", workers: 8, busy: 0, waiting: 0, abandoned: 0, stuck: 0, draining: false,
+    rate: 0, refused: 0 };
+  const states = rows.map(([, state]) => ({ ...defaults, ...state }));
+  const said = await page.evaluate(states => states.map(sentence), states);
 
   assert.deepEqual(said, rows.map(([words]) => words));
 });
@@ -223,7 +225,7 @@ test("/dummy is answered on the loop while every worker is busy", async t => {
   await page.click("#call");
   await page.waitForSelector(".bar.loop");
 
-  await page.waitForFunction(() => /round trip .+ of it in the server/.test(document.getElementById("note").textContent));
+  await page.waitForFunction(() => /round trip .+ of it in the server/.test($("note").textContent));
   assert.equal(await page.locator(".bar.run.live").count(), 1);
 });
 
@@ -319,7 +321,8 @@ test("what has left the picture is dropped", async t => {
 test("the lag of the loop stays in the picture when that is paused", async t => {
   const page = await openWith(t, [event({ t: 10 }), event({ t: 10.25, lag_s: 0.05 }), event({ t: 10.5, lag_s: 0.2 })]);
 
-  assert.deepEqual(await page.$$eval(".lag", lags => lags.map(lag => lag.getAttribute("class"))), ["lag warn", "lag bad"]);
+  const classes = await page.$$eval(".lag", lags => lags.map(lag => lag.getAttribute("class")));
+  assert.deepEqual(classes, ["lag warn", "lag bad"]);
   await page.click("#pause");
   assert.equal(await page.locator(".lag").count(), 2);
 });
@@ -368,7 +371,8 @@ test("text and bars stand out, in light and dark", async t => {
       return pairs.map(([a, b, least]) => {
         const [dark, light] = [luminance(a), luminance(b)].sort((x, y) => x - y);
         return [a, b, (light + 0.05) / (dark + 0.05), least];
-      }).filter(([, , contrast, least]) => !(contrast >= least)).map(([a, b, contrast]) => `${a} on ${b}: ${contrast.toFixed(2)}`);
+      }).filter(([, , contrast, least]) => !(contrast >= least))
+        .map(([a, b, contrast]) => `${a} on ${b}: ${contrast.toFixed(2)}`);
     }, pairs);
     assert.deepEqual(weak, [], colorScheme);
   }

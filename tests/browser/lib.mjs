@@ -8,7 +8,8 @@ export const program = process.env.HOIST_PROGRAM;
 
 // A server on free ports, ended after the test t. Its stderr is the test's, so that a sanitizer's report is seen.
 export async function startServer(t, ...options) {
-  const child = spawn(program, ["--port", "0", "--log-level", "error", ...options], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, ["--port", "0", "--log-level", "error", ...options],
+    { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   const address = async pattern => {
     const { value } = await lines.next();

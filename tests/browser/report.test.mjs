@@ -10,7 +10,8 @@ import { promisify } from "node:util";
 import { newPage, program, startBrowser } from "./lib.mjs";
 
 const run = promisify(execFile);
-const hasExperiment = await run(program, ["experiment", "--help"]).then(help => help.stdout.includes("--out "), () => false);
+const hasExperiment = await run(program, ["experiment", "--help"])
+  .then(help => help.stdout.includes("--out "), () => false);
 const skip = hasExperiment ? false : "the program has no experiment";
 const JOBS = 8;
 let browser, folder;
@@ -18,7 +19,8 @@ let browser, folder;
 before(async () => {
   browser = await startBrowser();
   folder = await mkdtemp(join(tmpdir(), "hoist-report-"));
-  if (hasExperiment) await experiment("--workers", "1,8", "--jobs", String(JOBS), "--route", "/sleep/200", "--out", folder);
+  if (!hasExperiment) return;
+  await experiment("--workers", "1,8", "--jobs", String(JOBS), "--route", "/sleep/200", "--out", folder);
 });
 
 after(async () => {
@@ -33,7 +35,7 @@ async function experiment(...options) {
   });
 }
 
-// The rows of the bars, from top to bottom, and how many bars each has. A bar of a request has a title, one of the key has not.
+// The rows of the bars, from top to bottom, and how many bars each has. A request's bar has a title, the key's has not.
 async function bars(page) {
   const tops = await page.$$eval("rect.bar", rects => rects.filter(rect => rect.querySelector("title"))
     .map(rect => rect.getAttribute("y")));

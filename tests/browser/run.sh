@@ -1,6 +1,7 @@
 #!/bin/sh
-# The dashboard and the report in headless Chromium, driven by playwright-core. run.sh <program>: what is served, unless the
-# environment's HOIST_PROGRAM names another; CHROMIUM names the browser. Exit 77: something is missing, see ./dev deps ci.
+# The dashboard and the report in headless Chromium, driven by playwright-core. run.sh <program>: what is served, unless
+# the environment's HOIST_PROGRAM names another; CHROMIUM names the browser.
+# Exit 77: something is missing, see ./dev deps ci.
 set -eu
 
 skip()
