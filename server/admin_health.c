@@ -112,7 +112,7 @@ static void add_loop(struct text *text, const struct loop_watch *watch)
     uint64_t now_ns = uv_hrtime();
 
     text_add(text, "\"loop\":{\"utilisation\":");
-    text_add_share(text, (double)(watch->busy_ns + now_ns - watch->turn_ns) / (double)(now_ns - watch->begun_ns));
+    text_add_share(text, (double)loop_watch_busy_ns(watch) / (double)(now_ns - watch->begun_ns));
     text_add(text, ",");
     add_times(text, "lag_s", &watch->lag);
     text_add(text, "}");

@@ -59,7 +59,7 @@ int admin_events(hoist_req *req, hoist_res *res)
     events->job = spans_since(&server->job_spans, uv_hrtime() - UINT64_C(30000000000));
     events->of_loop = server->loop_spans.next;
     events->answers = server->figures.answers;
-    events->busy_ns = admin->watch.busy_ns;
+    events->busy_ns = loop_watch_busy_ns(&admin->watch);
     events->told_ns = uv_hrtime();
     ticker_add(&admin->events, &events->ticking);
     return response_stream(res, "text/event-stream", &events->ticking.stream);
@@ -91,7 +91,7 @@ static void add_state(struct text *text, struct event_stream *events, uint64_t n
 {
     const struct admin *admin = events->admin;
     const hoist_app *app = admin->app;
-    uint64_t busy_ns = admin->watch.busy_ns + now_ns - admin->watch.turn_ns;
+    uint64_t busy_ns = loop_watch_busy_ns(&admin->watch);
     uint64_t passed_ns = now_ns > events->told_ns ? now_ns - events->told_ns : 1;
     uint64_t answers = app->server.figures.answers;
     struct totals totals;

@@ -187,7 +187,7 @@ static void add_loop(struct text *text, const struct admin *admin)
     add_family(text, "hoist_loop_lag_seconds", "histogram", "How late a timer of the loop is, ten times a second.");
     add_histogram(text, "hoist_loop_lag_seconds", "", &admin->watch.lag);
     add_duration(text, "hoist_loop_busy_seconds_total", "counter", "Time of the loop outside of poll.",
-                 admin->watch.busy_ns);
+                 loop_watch_busy_ns(&admin->watch));
 }
 
 static void add_connections(struct text *text, const hoist_app *app)

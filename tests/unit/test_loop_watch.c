@@ -1,0 +1,77 @@
+/* How much of its time a loop works. */
+#include "server/loop_watch.h"
+
+#include <criterion/criterion.h>
+
+enum { WORK_MS = 20, WAIT_MS = 50 };
+#define MS UINT64_C(1000000)
+
+static uv_loop_t loop;
+static struct loop_watch watch;
+
+static void on_sample(uint64_t lag_ns, void *arg)
+{
+    (void)lag_ns;
+    (void)arg;
+}
+
+static void on_closed(void *arg)
+{
+    (void)arg;
+}
+
+static void open_watch(void)
+{
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    watch.on_sample = on_sample;
+    loop_watch_start(&watch, &loop);
+}
+
+static void close_watch(void)
+{
+    loop_watch_close(&watch, on_closed, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    cr_assert_eq(uv_loop_close(&loop), 0);
+}
+
+TestSuite(loop_watch, .init = open_watch, .fini = close_watch);
+
+/* Comes from poll, as what sockets bring does. */
+static void on_async(uv_async_t *async)
+{
+    uint64_t until_ns = uv_hrtime() + WORK_MS * MS;
+
+    while (uv_hrtime() < until_ns)
+        ;
+    uv_close((uv_handle_t *)async, NULL);
+}
+
+Test(loop_watch, counts_what_an_event_has_the_loop_do)
+{
+    uv_async_t async;
+
+    uv_async_init(&loop, &async, on_async);
+    uv_async_send(&async);
+    uv_run(&loop, UV_RUN_DEFAULT);
+
+    cr_expect_geq(loop_watch_busy_ns(&watch), WORK_MS * MS);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+Test(loop_watch, does_not_count_that_the_loop_waits)
+{
+    uv_timer_t timer;
+    uint64_t busy_ns, passed_ns;
+
+    uv_timer_init(&loop, &timer);
+    uv_timer_start(&timer, on_timer, WAIT_MS, 0);
+    uv_run(&loop, UV_RUN_DEFAULT);
+
+    busy_ns = loop_watch_busy_ns(&watch);
+    passed_ns = uv_hrtime() - watch.begun_ns;
+    cr_expect_geq(passed_ns - busy_ns, WAIT_MS * MS / 2);
+}
