@@ -295,7 +295,7 @@ bool client_has_bytes(struct client *client)
 
 void client_await(struct client *client, const char *text)
 {
-    while (memmem(client->in, client->in_len, text, strlen(text)) == NULL)
+    while (client->in_len == 0 || memmem(client->in, client->in_len, text, strlen(text)) == NULL)
         cr_assert_gt(fill(client), 0, "it ended before '%s'", text);
 }
 
