@@ -95,6 +95,8 @@ def hoist(launch: Launch) -> list[str]:
         str(launch.workers),
         "--keep-alive-ms",
         str(KEEP_ALIVE_MS),
+        "--header-timeout-ms",  # which is also for a connection's first byte
+        str(KEEP_ALIVE_MS),
         *launch.extra,
     ]
 
