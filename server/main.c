@@ -8,6 +8,7 @@
 #include "abi.h"
 #include "activation.h"
 #include "app.h"
+#include "config.h"
 #include "experiment/experiment.h"
 #include "hoist_uv.h"
 #include "log.h"
@@ -16,6 +17,7 @@
 #include "pool/pool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +49,7 @@ static int import_program(struct imported *own, const hoist_program *given, size
                           char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
 static int prepare_process(const struct options *options);
+static void grow_descriptor_table(const hoist_config *given);
 static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options,
                            const struct activation *sockets);
 static int run_app(struct run *run, const struct options *options);
@@ -169,9 +172,25 @@ static int prepare_process(const struct options *options)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    grow_descriptor_table(&options->config);
     if (options->config.executor == HOIST_EXECUTOR_INLINE)
         return 0;
     return pool_reserve_threads(options->config.workers_max, options->worker_stack);
+}
+
+/* The kernel's table of descriptors grows as they are used, and when threads share it that waits for all CPUs to
+ * notice: some 20 ms of the start, when the loop makes room for the highest one, or of a busy server's later on. */
+static void grow_descriptor_table(const hoist_config *given)
+{
+    hoist_config config;
+    char error[256];
+    int fd;
+
+    if (config_resolve(&config, given, error, sizeof(error)) < 0)
+        return; /* the app will say so */
+    fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, config_fd_max(&config));
+    if (fd >= 0)
+        close(fd);
 }
 
 /* NULL after a line in the log. */
