@@ -146,11 +146,6 @@ static int start_server(struct admin *admin, uv_loop_t *loop)
     return server_init(&admin->server, loop, &admin->config, &admin->router);
 }
 
-const char *admin_text(const struct admin *admin, char *text, size_t size)
-{
-    return listener_text(&admin->listener, text, size);
-}
-
 /* ---- close ---- */
 
 bool admin_close(struct admin *admin, void (*on_closed)(void *arg), void *arg)

@@ -70,9 +70,6 @@ int admin_start(struct admin *admin, uv_loop_t *loop);
 /* Closes everything, then on_closed(arg); one that was only bound is closed at once, and nothing is called: false. */
 bool admin_close(struct admin *admin, void (*on_closed)(void *arg), void *arg);
 
-/* "127.0.0.1:8001", or "unix:PATH". */
-const char *admin_text(const struct admin *admin, char *text, size_t size);
-
 /* ---- between the files of the admin listener ---- */
 
 struct admin *admin_of(const hoist_req *req);

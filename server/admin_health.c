@@ -10,7 +10,6 @@
 #include "totals.h"
 
 #include <inttypes.h>
-#include <sys/resource.h>
 
 static void add_server(struct text *text, const struct admin *admin);
 static void add_loop(struct text *text, const struct loop_watch *watch);
@@ -79,7 +78,6 @@ static void add_server(struct text *text, const struct admin *admin)
     const hoist_app *app = admin->app;
     const struct figures *figures = &app->server.figures;
     struct totals totals;
-    struct rusage usage;
     char reason[128];
     bool is_ready;
 
@@ -100,10 +98,8 @@ static void add_server(struct text *text, const struct admin *admin)
              app->server.n_conns, figures->accepted, app->config.max_connections, figures->received, figures->sent);
     text_add(text, ",\"answers\":%" PRIu64 ",\"unrouted\":", figures->answers);
     add_answers(text, &figures->unrouted);
-    getrusage(RUSAGE_SELF, &usage);
     text_add(text, ",\"cpu_s\":");
-    text_add_seconds(text, (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
-                               (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000);
+    text_add_seconds(text, totals_cpu_ns());
     text_add(text, ",\"log_lines_lost\":%" PRIu64, log_lost());
 }
 

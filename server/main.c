@@ -253,7 +253,7 @@ static void tell_ready(struct run *run, const hoist_config *config)
                  config->workers == 1 ? "" : "s");
     puts(line);
     if (run->app->config.admin != NULL)
-        printf("admin on %s\n", admin_text(&run->app->admin, address, sizeof(address)));
+        printf("admin on %s\n", listener_text(&run->app->admin.listener, address, sizeof(address)));
     fflush(stdout);
     notify_ready(&run->notify, &run->loop, line);
 }

@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LABELS_MAX = 512, PATH_SHOWN = 400 };
@@ -122,7 +122,7 @@ static void add_routes(struct text *text, const hoist_app *app)
         add_histogram(text, "hoist_run_seconds", labels_of(route, labels), &route->figures.run);
 }
 
-/* One family of what each route's jobs are about: value() is 0 to 4 digits of code, so it is a table. */
+/* What becomes of each route's jobs: a family of each figure, in it a line of each route that has a lane. */
 static void add_jobs(struct text *text, const hoist_app *app)
 {
     enum { ADMITTED, FINISHED, CANCELLED, SHED, WAITING, RUNNING, ABANDONED, BUSY, CPU };
@@ -206,17 +206,13 @@ static void add_connections(struct text *text, const hoist_app *app)
 /* The names are those of Prometheus' own client libraries. What the system does not tell is left out. */
 static void add_process(struct text *text, const struct admin *admin)
 {
-    struct rusage usage;
     struct timespec now;
     uint64_t resident;
 
-    getrusage(RUSAGE_SELF, &usage);
     clock_gettime(CLOCK_REALTIME, &now);
     add_family(text, "hoist_build_info", "gauge", "Always 1.");
     text_add(text, "hoist_build_info{version=\"%s\",libuv=\"%s\"} 1\n", HOIST_VERSION, uv_version_string());
-    add_duration(text, "process_cpu_seconds_total", "counter", "CPU time of the process.",
-                 (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
-                     (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000);
+    add_duration(text, "process_cpu_seconds_total", "counter", "CPU time of the process.", totals_cpu_ns());
     add_duration(text, "process_start_time_seconds", "gauge", "When the server began, since the epoch.",
                  (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - (uv_hrtime() - admin->begun_ns));
     resident = resident_pages();

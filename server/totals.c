@@ -8,6 +8,7 @@
 #include "conn.h"
 
 #include <stdio.h>
+#include <time.h>
 
 void totals_of_route(const hoist_app *app, const struct route *route, struct job_figures *ret_figures)
 {
@@ -46,6 +47,14 @@ const char *totals_run_name(const struct route *route)
         [HOIST_OFFLOAD] = "offload", [HOIST_INLINE] = "inline", [HOIST_ASYNC] = "async"};
 
     return names[route->given.run];
+}
+
+uint64_t totals_cpu_ns(void)
+{
+    struct timespec used = {0};
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
 }
 
 const char *totals_not_ready(const hoist_app *app, const struct totals *totals, char *text, size_t size)

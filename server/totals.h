@@ -24,6 +24,9 @@ void totals_of_route(const hoist_app *app, const struct route *route, struct job
 /* "offload", "inline", "async". */
 const char *totals_run_name(const struct route *route);
 
+/* CPU time of the whole process. */
+uint64_t totals_cpu_ns(void);
+
 /* NULL: it is ready for requests; else why it is not, in text[size]. */
 const char *totals_not_ready(const hoist_app *app, const struct totals *totals, char *text, size_t size);
 

@@ -166,7 +166,7 @@ Test(admin, a_port_that_is_taken_is_a_clear_error)
     char text[64];
     hoist_app *app;
 
-    (void)admin_text(&f.app->admin, text, sizeof(text));
+    (void)listener_text(&f.app->admin.listener, text, sizeof(text));
     cr_assert_eq(hoist_app_new(&app, &(hoist_config){.workers = 1, .admin = text}), 0);
     cr_assert_eq(hoist_app_route(app, &routes[0]), 0);
 
