@@ -100,16 +100,6 @@ void pool_lane_init(struct pool *pool, struct pool_lane *lane, unsigned max_wait
     lane_init(lane, &pool->queue, max_waiting, max_concurrency);
 }
 
-unsigned pool_lane_waiting(struct pool *pool, const struct pool_lane *lane)
-{
-    unsigned waiting;
-
-    uv_mutex_lock(&pool->lock);
-    waiting = lane->waiting;
-    uv_mutex_unlock(&pool->lock);
-    return waiting;
-}
-
 int pool_submit(struct pool *pool, struct pool_lane *lane, struct pool_job *job)
 {
     int err;

@@ -57,9 +57,6 @@ int pool_start(struct pool **ret_pool, uv_loop_t *loop, const struct pool_option
  * max_concurrency 0: no limit. */
 void pool_lane_init(struct pool *pool, struct pool_lane *lane, unsigned max_waiting, unsigned max_concurrency);
 
-/* Jobs that wait in lane. */
-unsigned pool_lane_waiting(struct pool *pool, const struct pool_lane *lane);
-
 /* Queues job, whose work and done are set, at the end of lane. It must stay in place until done(), or until a
  * pool_cancel() that took it back; then it may be submitted again. -EBUSY: the lane is full, or the pool stops; nothing
  * was queued. */

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 static void unlink_job(struct pool_job *job);
+static void count_waiting(struct pool_lane *lane, unsigned waiting);
 static void recount(struct pool_lane *lane);
 static void enter_ring(struct pool_lane *lane);
 static void leave_ring(struct pool_lane *lane);
@@ -30,7 +31,7 @@ void lane_init(struct pool_lane *lane, struct queue *queue, unsigned max_waiting
 int queue_push(struct pool_lane *lane, struct pool_job *job)
 {
     assert(job->state == POOL_JOB_IDLE);
-    if (lane->waiting >= lane->max_waiting)
+    if (lane_waiting(lane) >= lane->max_waiting)
         return -EBUSY;
     job->state = POOL_JOB_WAITING;
     job->lane = lane;
@@ -41,7 +42,7 @@ int queue_push(struct pool_lane *lane, struct pool_job *job)
     else
         lane->first = job;
     lane->last = job;
-    lane->waiting++;
+    count_waiting(lane, lane_waiting(lane) + 1);
     lane->queue->waiting++;
     if (job->tally != NULL) {
         job->tally->admitted++;
@@ -108,16 +109,23 @@ static void unlink_job(struct pool_job *job)
         job->next->prev = job->prev;
     else
         lane->last = job->prev;
-    lane->waiting--;
+    count_waiting(lane, lane_waiting(lane) - 1);
     lane->queue->waiting--;
     if (job->tally != NULL)
         job->tally->waiting--;
 }
 
+/* A plain store: who writes holds the lock. */
+static void count_waiting(struct pool_lane *lane, unsigned waiting)
+{
+    atomic_store_explicit(&lane->waiting, waiting, memory_order_relaxed);
+}
+
 static void recount(struct pool_lane *lane)
 {
     unsigned room = lane->max_concurrency - lane->running;
-    unsigned runnable = lane->waiting < room ? lane->waiting : room;
+    unsigned waiting = lane_waiting(lane);
+    unsigned runnable = waiting < room ? waiting : room;
 
     lane->queue->runnable += runnable - lane->runnable;
     lane->runnable = runnable;

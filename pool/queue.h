@@ -6,6 +6,7 @@
 #ifndef POOL_QUEUE_H
 #define POOL_QUEUE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -42,7 +43,8 @@ struct pool_lane {
     struct pool_lane *prev, *next; /* in the ring of runnable lanes; NULL when not there */
     struct queue *queue;
     unsigned max_waiting, max_concurrency;
-    unsigned waiting, running;
+    atomic_uint waiting; /* written under the lock, read anywhere: the loop looks at it for each job */
+    unsigned running;
     unsigned runnable; /* min(waiting, max_concurrency - running) */
 };
 
@@ -54,6 +56,12 @@ struct queue {
 
 /* max_waiting at least 1; max_concurrency 0: no limit. */
 void lane_init(struct pool_lane *lane, struct queue *queue, unsigned max_waiting, unsigned max_concurrency);
+
+/* Jobs that wait in it; without the lock, how many they were a moment ago. */
+static inline unsigned lane_waiting(const struct pool_lane *lane)
+{
+    return atomic_load_explicit(&lane->waiting, memory_order_relaxed);
+}
 
 /* -EBUSY: the lane is full. */
 int queue_push(struct pool_lane *lane, struct pool_job *job);

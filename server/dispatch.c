@@ -295,7 +295,7 @@ static void submit(struct exchange *x)
 static bool is_hopeless(const struct exchange *x)
 {
     const struct route *route = x->req.route;
-    uint64_t wait_ns = lane_wait_ns(route->lane, pool_lane_waiting(x->server->pool, &route->lane->queue));
+    uint64_t wait_ns = lane_wait_ns(route->lane, lane_waiting(&route->lane->queue));
 
     if (wait_ns == 0)
         return false;
@@ -337,7 +337,7 @@ static void on_done(struct pool_job *job)
     x->ended_ns = job->finished_ns;
     x->wait_ns += job->started_ns - job->submitted_ns;
     x->run_ns += job->finished_ns - job->started_ns;
-    lane_note_end(lane, job->finished_ns, pool_lane_waiting(x->server->pool, &lane->queue));
+    lane_note_end(lane, job->finished_ns, lane_waiting(&lane->queue));
     if (x->conn == NULL)
         stuck_end(x);
     conclude(x, x->result);
@@ -469,8 +469,7 @@ static void answer_error(struct exchange *x, int status, const char *reason)
     if (status == 503 && x->req.route->lane != NULL && x->server->pool != NULL) {
         struct lane *lane = x->req.route->lane;
 
-        snprintf(seconds, sizeof(seconds), "%u",
-                 lane_retry_after_s(lane, pool_lane_waiting(x->server->pool, &lane->queue)));
+        snprintf(seconds, sizeof(seconds), "%u", lane_retry_after_s(lane, lane_waiting(&lane->queue)));
         reply.fields = &field;
     }
     answer(x, &reply);

@@ -75,7 +75,7 @@ const char *totals_not_ready(const hoist_app *app, const struct totals *totals, 
 
         if (lane == NULL)
             continue;
-        full_ms = lane_full_ns(lane, now_ns, pool_lane_waiting(app->pool, &lane->queue)) / 1000000;
+        full_ms = lane_full_ns(lane, now_ns, lane_waiting(&lane->queue)) / 1000000;
         if (full_ms >= app->config.ready_full_ms) {
             snprintf(text, size, "the queue of %s has been full for %llu ms", route->given.path,
                      (unsigned long long)full_ms);

@@ -168,7 +168,7 @@ Test(pool, a_full_lane_refuses_a_job_at_once, .timeout = 30)
     fixture_submit(&f, &lane, 1, 2);
 
     cr_expect_eq(pool_submit(f.pool, &lane, &f.jobs[3].job), -EBUSY);
-    cr_expect_eq(pool_lane_waiting(f.pool, &lane), 2);
+    cr_expect_eq(lane_waiting(&lane), 2);
 
     fixture_let_all_go(&f);
     fixture_run_until_done(&f, 3);

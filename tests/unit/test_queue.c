@@ -155,18 +155,18 @@ static void expect_counters(const struct pool_lane *const *lanes, size_t n_lanes
     size_t i, j;
 
     for (i = 0; i < n_lanes; i++) {
-        unsigned lane_waiting = 0, lane_running = 0, room;
+        unsigned in_lane = 0, lane_running = 0, room;
 
         for (j = 0; j < JOBS; j++) {
-            lane_waiting += jobs[j].lane == lanes[i] && jobs[j].state == POOL_JOB_WAITING;
+            in_lane += jobs[j].lane == lanes[i] && jobs[j].state == POOL_JOB_WAITING;
             lane_running += jobs[j].lane == lanes[i] && jobs[j].state == POOL_JOB_RUNNING;
         }
         cr_assert_leq(lane_running, lanes[i]->max_concurrency);
-        cr_assert_leq(lane_waiting, lanes[i]->max_waiting);
+        cr_assert_leq(in_lane, lanes[i]->max_waiting);
         room = lanes[i]->max_concurrency - lane_running;
-        waiting += lane_waiting;
+        waiting += in_lane;
         running += lane_running;
-        runnable += lane_waiting < room ? lane_waiting : room;
+        runnable += in_lane < room ? in_lane : room;
     }
     cr_assert_eq(queue.waiting, waiting);
     cr_assert_eq(queue.running, running);
