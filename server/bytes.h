@@ -22,9 +22,14 @@ static inline bool byte_is(char c, unsigned classes)
     return (byte_classes[(unsigned char)c] & classes) != 0;
 }
 
-/* The first byte from p on that is not of these classes, or end. */
+/* The first byte from p on that is not of these classes, or end. Four at a time while they have a class in common. */
 static inline const char *bytes_skip(const char *p, const char *end, unsigned classes)
 {
+    const unsigned char *q = (const unsigned char *)p;
+
+    for (; end - p >= 4; p += 4, q += 4)
+        if ((byte_classes[q[0]] & byte_classes[q[1]] & byte_classes[q[2]] & byte_classes[q[3]] & classes) == 0)
+            break;
     while (p < end && byte_is(*p, classes))
         p++;
     return p;

@@ -26,6 +26,7 @@ static bool read_target(struct reading *reading);
 static bool read_authority_form(struct reading *reading);
 static const char *short_path(struct reading *reading, char c);
 static bool read_fields(struct reading *reading);
+static bool check_field(struct reading *reading, const struct field *field);
 static bool on_host(struct reading *reading, const struct field *field);
 static bool on_content_length(struct reading *reading, const struct field *field);
 static bool on_transfer_encoding(struct reading *reading, const struct field *field);
@@ -154,17 +155,6 @@ static const char *short_path(struct reading *reading, char c)
 /* Ends the strings, and checks each field that means something here. */
 static bool read_fields(struct reading *reading)
 {
-    static const struct {
-        const char *name;
-        unsigned name_len;
-        bool (*check)(struct reading *reading, const struct field *field);
-    } rules[] = {
-        {"host", 4, on_host},
-        {"content-length", 14, on_content_length},
-        {"transfer-encoding", 17, on_transfer_encoding},
-        {"connection", 10, on_connection},
-        {"expect", 6, on_expect},
-    };
     const struct message *message = reading->message;
     char *head = reading->head;
 
@@ -173,12 +163,29 @@ static bool read_fields(struct reading *reading)
 
         head[field->name - head + field->name_len] = '\0';
         head[field->value - head + field->value_len] = '\0';
-        for (size_t r = 0; r < sizeof(rules) / sizeof(rules[0]); r++)
-            if (rules[r].name_len == field->name_len && bytes_are_word(field->name, field->name_len, rules[r].name) &&
-                !rules[r].check(reading, field))
-                return false;
+        if (!check_field(reading, field))
+            return false;
     }
     return true;
+}
+
+/* No two of these names are of one length, so the length tells most fields apart. */
+static bool check_field(struct reading *reading, const struct field *field)
+{
+#define RULE(word, check)                                                                                              \
+    case sizeof(word) - 1:                                                                                             \
+        return !bytes_are_word(field->name, sizeof(word) - 1, word) || check(reading, field)
+
+    switch (field->name_len) {
+        RULE("host", on_host);
+        RULE("expect", on_expect);
+        RULE("connection", on_connection);
+        RULE("content-length", on_content_length);
+        RULE("transfer-encoding", on_transfer_encoding);
+    default:
+        return true;
+    }
+#undef RULE
 }
 
 /* Exactly one in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112, section 3.2). */

@@ -376,14 +376,18 @@ static struct router_node *text_child(const struct router_node *node, const char
     return NULL;
 }
 
-/* raw[0 .. len), decoded on the fly, against text: as strcmp(). */
+/* raw[0 .. len), decoded on the fly, against text, which has no '%': as strcmp(). */
 static int compare(const char *raw, size_t len, const char *text)
 {
     for (size_t at = 0; at < len; text++) {
-        int have = raw[at] != '%' ? (unsigned char)raw[at++] : target_next(raw, len, &at, TARGET_PATH);
-        int want = (unsigned char)*text;
+        int have, want = (unsigned char)*text;
 
-        if (have != want || want == '\0')
+        if (raw[at] == *text) {
+            at++;
+            continue;
+        }
+        have = target_next(raw, len, &at, TARGET_PATH);
+        if (have != want)
             return have < want ? -1 : 1;
     }
     return *text == '\0' ? 0 : -1;

@@ -17,8 +17,8 @@ enum { PORT_MAX = 65535 };
 
 static int hex_digit(char c);
 static bool name_matches(const char *raw, size_t len, const char *name);
-static bool host_is_valid(const char *host, size_t len);
-static bool reg_name_is_valid(const char *name, size_t len);
+static const char *skip_host(const char *text, const char *end);
+static const char *skip_reg_name(const char *name, const char *end);
 static bool ipv6_is_valid(const char *text, size_t len);
 static bool port_is_valid(const char *port, size_t len);
 
@@ -140,42 +140,41 @@ int target_skip_authority(const char *target, size_t len, size_t *ret_at)
 
 bool target_is_authority(const char *text, size_t len)
 {
-    size_t host_len = 0;
+    const char *end = text + len;
+    const char *host_end = skip_host(text, end);
 
-    /* The colons of an IPv6 address are inside its brackets. */
-    if (len > 0 && text[0] == '[')
-        while (host_len < len && text[host_len] != ']')
-            host_len++;
-    while (host_len < len && text[host_len] != ':')
-        host_len++;
-    if (!host_is_valid(text, host_len))
+    if (host_end == NULL || host_end == text)
         return false;
-    return host_len == len || port_is_valid(text + host_len + 1, len - host_len - 1);
+    return host_end == end || (*host_end == ':' && port_is_valid(host_end + 1, (size_t)(end - host_end - 1)));
 }
 
-static bool host_is_valid(const char *host, size_t len)
+/* The end of the host at text, which may be empty; NULL: it is none. The colons of an IPv6 address are inside its
+ * brackets. */
+static const char *skip_host(const char *text, const char *end)
 {
-    if (len == 0)
-        return false;
-    if (host[0] == '[')
-        return host[len - 1] == ']' && ipv6_is_valid(host + 1, len - 2);
-    return reg_name_is_valid(host, len);
+    const char *bracket;
+
+    if (text == end || *text != '[')
+        return skip_reg_name(text, end);
+    bracket = memchr(text, ']', (size_t)(end - text));
+    if (bracket == NULL || !ipv6_is_valid(text + 1, (size_t)(bracket - text - 1)))
+        return NULL;
+    return bracket + 1;
 }
 
 /* reg-name = *( unreserved / pct-encoded / sub-delims ); an IPv4 address is one too. */
-static bool reg_name_is_valid(const char *name, size_t len)
+static const char *skip_reg_name(const char *name, const char *end)
 {
-    const char *end = name + len;
     const char *p;
 
-    for (p = name; (p = bytes_skip(p, end, BYTE_HOST)) < end;) {
+    for (p = name; (p = bytes_skip(p, end, BYTE_HOST)) < end && *p == '%';) {
         size_t at = 0;
 
-        if (*p != '%' || target_next(p, (size_t)(end - p), &at, TARGET_PATH) == TARGET_BAD_ESCAPE)
-            return false;
+        if (target_next(p, (size_t)(end - p), &at, TARGET_PATH) == TARGET_BAD_ESCAPE)
+            return NULL;
         p += at;
     }
-    return true;
+    return p;
 }
 
 static bool ipv6_is_valid(const char *text, size_t len)
