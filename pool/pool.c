@@ -44,6 +44,8 @@ static void on_left(uv_work_t *work, int status);
 static void on_finished(void *arg);
 static void collect(struct pool *pool);
 static void on_sweep(uv_timer_t *timer);
+static unsigned send_home(struct pool *pool);
+static void wake(struct pool *pool, unsigned n);
 static unsigned free_seats(const struct pool *pool, unsigned below);
 static void dismiss_threads(struct pool *pool);
 static void on_threads_left(void *arg);
@@ -192,6 +194,8 @@ unsigned pool_running(struct pool *pool, void (*each)(const struct pool_job *job
 
 void pool_stop(struct pool *pool, void (*on_stopped)(void *arg), void *arg)
 {
+    unsigned homes;
+
     assert(!pool->stopping);
     assert(on_stopped != NULL);
     pool->on_stopped = on_stopped;
@@ -199,8 +203,9 @@ void pool_stop(struct pool *pool, void (*on_stopped)(void *arg), void *arg)
     uv_mutex_lock(&pool->lock);
     assert(pool->queue.waiting == 0);
     pool->stopping = true;
+    homes = send_home(pool);
     uv_mutex_unlock(&pool->lock);
-    uv_cond_broadcast(&pool->wake);
+    wake(pool, homes);
     /* Else the last on_left() does it. */
     if (free_seats(pool, pool->workers_max) == pool->workers_max)
         dismiss_threads(pool);
@@ -213,7 +218,7 @@ static struct pool *pool_new(const struct pool_options *options)
 
     if (pool == NULL || uv_mutex_init(&pool->lock) < 0)
         goto err_free;
-    if (uv_cond_init(&pool->wake) < 0)
+    if (uv_sem_init(&pool->wake, 0) < 0)
         goto err_lock;
     pool->done_end = &pool->done;
     pool->limit = pool->free_below_limit = options->workers;
@@ -234,7 +239,7 @@ err_free:
 
 static void pool_free(struct pool *pool)
 {
-    uv_cond_destroy(&pool->wake);
+    uv_sem_destroy(&pool->wake);
     uv_mutex_destroy(&pool->lock);
     free(pool);
 }
@@ -272,7 +277,7 @@ static void on_check(uv_check_t *check)
 /* Calls and hires as many workers as there are runnable jobs that nobody comes for, within the limit. */
 static void staff(struct pool *pool)
 {
-    unsigned calls, hires, i;
+    unsigned calls, hires;
 
     uv_idle_stop(&pool->idle);
     uv_check_stop(&pool->check);
@@ -288,8 +293,7 @@ static void staff(struct pool *pool)
     assert(pool->coming <= pool->employed - pool->parked);        /* I5 */
     assert(pool->employed <= pool->workers_max);
     uv_mutex_unlock(&pool->lock);
-    for (i = 0; i < calls; i++)
-        uv_cond_signal(&pool->wake);
+    wake(pool, calls);
     hire(pool, hires);
 }
 
@@ -362,22 +366,35 @@ static void collect(struct pool *pool)
     }
 }
 
-/* Sends home who is parked now. */
 static void on_sweep(uv_timer_t *timer)
 {
     struct pool *pool = timer->data;
     unsigned homes, employed;
 
     uv_mutex_lock(&pool->lock);
-    homes = pool->parked;
-    pool->parked = 0;
-    pool->homes += homes;
+    homes = send_home(pool);
     employed = pool->employed;
     uv_mutex_unlock(&pool->lock);
-    for (; homes > 0; homes--)
-        uv_cond_signal(&pool->wake);
+    wake(pool, homes);
     if (employed == 0)
         uv_timer_stop(timer);
+}
+
+/* Who is parked now. Under the lock. */
+static unsigned send_home(struct pool *pool)
+{
+    unsigned homes = pool->parked;
+
+    pool->parked = 0;
+    pool->homes += homes;
+    return homes;
+}
+
+/* Without the lock, which they take next. */
+static void wake(struct pool *pool, unsigned n)
+{
+    for (; n > 0; n--)
+        uv_sem_post(&pool->wake);
 }
 
 static unsigned free_seats(const struct pool *pool, unsigned below)

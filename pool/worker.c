@@ -207,23 +207,22 @@ static void finish(struct seat *seat, struct pool_job *job)
     pool->done_end = &job->next;
 }
 
-/* Waits for a call, true, or a dismissal. */
+/* Waits for a call, true, or a dismissal. Whoever called or dismissed has taken one off parked, not necessarily this
+ * one. */
 static bool park(struct pool *pool)
 {
     assert(pool->queue.runnable == 0); /* I2 */
     pool->parked++;
-    while (pool->calls == 0 && pool->homes == 0 && !pool->stopping)
-        uv_cond_wait(&pool->wake, &pool->lock);
-    /* Whoever called or dismissed has taken one off parked, not necessarily this one. */
+    uv_mutex_unlock(&pool->lock);
+    uv_sem_wait(&pool->wake);
+    uv_mutex_lock(&pool->lock);
     if (pool->calls > 0) {
         pool->calls--;
         pool->coming--;
         return true;
     }
-    if (pool->homes > 0)
-        pool->homes--;
-    else
-        pool->parked--;
+    assert(pool->homes > 0);
+    pool->homes--;
     return false;
 }
 

@@ -41,7 +41,8 @@ struct seat {
 
 struct pool {
     uv_mutex_t lock;
-    uv_cond_t wake; /* calls, homes or stopping have changed */
+    uv_sem_t wake; /* one for each of calls and homes. Who waits for a condition ends with the lock contended, and its
+                    * unlock is a system call. */
 
     /* under the lock; what only the loop writes it reads without */
     struct queue queue;
