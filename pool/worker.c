@@ -256,29 +256,30 @@ static unsigned expected_threads(void)
     return n < POOL_WORKERS_MAX ? n : POOL_WORKERS_MAX;
 }
 
-/* All alive at once, with the stack that libuv will give its own. */
+/* All alive at once, with the stack that libuv will give its own. Readers of the gate pass it together: one after the
+ * other, each would wait for those before it to get a CPU. */
 static int try_threads(unsigned n, char *error, size_t error_size)
 {
     uv_thread_t *threads = calloc(n, sizeof(*threads));
-    uv_mutex_t gate;
+    uv_rwlock_t gate;
     char reason[80];
     unsigned made = 0;
     int err;
 
     if (threads == NULL)
         return -ENOMEM;
-    err = uv_mutex_init(&gate);
+    err = uv_rwlock_init(&gate);
     if (err < 0)
         goto out_free;
-    uv_mutex_lock(&gate);
+    uv_rwlock_wrlock(&gate);
     while (made < n && (err = uv_thread_create(&threads[made], pass_gate, &gate)) == 0)
         made++;
-    uv_mutex_unlock(&gate);
+    uv_rwlock_wrunlock(&gate);
     if (err < 0)
         snprintf(error, error_size, "%u of %u threads: %s", made, n, uv_strerror_r(err, reason, sizeof(reason)));
     while (made > 0)
         uv_thread_join(&threads[--made]);
-    uv_mutex_destroy(&gate);
+    uv_rwlock_destroy(&gate);
 out_free:
     free(threads);
     return err;
@@ -286,8 +287,8 @@ out_free:
 
 static void pass_gate(void *gate)
 {
-    uv_mutex_lock(gate);
-    uv_mutex_unlock(gate);
+    uv_rwlock_rdlock(gate);
+    uv_rwlock_rdunlock(gate);
 }
 
 static struct workers *workers_new(const struct pool_options *options, unsigned n)
@@ -403,7 +404,8 @@ static void enlist(uv_work_t *task)
     if (meet(all)) {
         settle_in(worker);
         run_init_hooks(worker);
-        meet(all);
+        if (all->n_hooks > 0)
+            meet(all); /* does anybody's fail? */
         if (all->err == 0)
             self = worker;
         else
