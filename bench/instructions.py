@@ -35,8 +35,8 @@ class Case:
 
 
 CASES = (
-    Case("alone", "/dummy, one request in a read", "/dummy", ("-c", "1"), 4_800),
-    Case("pipelined", "/dummy, 16 pipelined", "/dummy", ("-c", "1", "-d", "16"), 3_500),
+    Case("alone", "/dummy, one request in a read", "/dummy", ("-c", "1"), 4_700),
+    Case("pipelined", "/dummy, 16 pipelined", "/dummy", ("-c", "1", "-d", "16"), 3_200),
 )
 
 
