@@ -92,22 +92,21 @@ char *arena_printf(struct arena *arena, const char *format, ...)
     return text;
 }
 
+/* Printed once where it nearly always fits, into what is left of the current block; twice where it does not. */
 char *arena_vprintf(struct arena *arena, size_t *ret_len, const char *format, va_list args)
 {
-    va_list measured;
+    char *rest = arena->at;
+    va_list again;
     char *text;
     int len;
 
-    va_copy(measured, args);
-    len = vsnprintf(NULL, 0, format, measured);
-    va_end(measured);
-    if (len < 0)
-        return NULL;
-    text = arena_alloc(arena, (size_t)len + 1);
-    if (text == NULL)
-        return NULL;
-    (void)vsnprintf(text, (size_t)len + 1, format, args);
-    if (ret_len != NULL)
+    va_copy(again, args);
+    len = vsnprintf(rest, (size_t)(arena->end - rest), format, args);
+    text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
+    if (text != NULL && text != rest)
+        (void)vsnprintf(text, (size_t)len + 1, format, again);
+    va_end(again);
+    if (len >= 0 && ret_len != NULL)
         *ret_len = (size_t)len;
     return text;
 }

@@ -42,7 +42,8 @@ char *arena_strndup(struct arena *arena, const char *text, size_t len);
 
 char *arena_printf(struct arena *arena, const char *format, ...) HOIST_PRINTF(2, 3);
 
-/* ret_len, the length without the NUL, may be NULL. */
+/* ret_len may be NULL: the length without the NUL, also of a text that was too long. Untouched only when the format
+ * cannot be printed. */
 char *arena_vprintf(struct arena *arena, size_t *ret_len, const char *format, va_list args) HOIST_PRINTF(3, 0);
 
 #endif

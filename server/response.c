@@ -55,25 +55,21 @@ int hoist_reply_copy(hoist_res *res, int status, const char *type, const void *b
 
 int hoist_reply_printf(hoist_res *res, int status, const char *type, const char *format, ...)
 {
+    size_t len = SIZE_MAX;
     va_list args;
     char *text;
-    int err, len;
+    int err;
 
+    exchange_check_live(&exchange_of_res(res)->req);
     va_start(args, format);
-    len = vsnprintf(NULL, 0, format, args);
+    text = arena_vprintf(arena_of(res), &len, format, args);
     va_end(args);
-    if (len < 0)
+    if (len == SIZE_MAX)
         return -EINVAL;
-    err = check_reply(res, status, type, (size_t)len);
+    err = check_reply(res, status, type, len);
     if (err < 0)
         return err;
-    text = arena_alloc(arena_of(res), (size_t)len + 1);
-    if (text == NULL)
-        return -ENOMEM;
-    va_start(args, format);
-    vsnprintf(text, (size_t)len + 1, format, args);
-    va_end(args);
-    return reply_with(res, status, type, text, (size_t)len);
+    return text != NULL ? reply_with(res, status, type, text, len) : -ENOMEM;
 }
 
 int hoist_reply_static(hoist_res *res, int status, const char *type, const void *body, size_t len)
