@@ -1,4 +1,4 @@
-/* Inside the pool: its state, and what pool.c, on the loop, wants of worker.c, on libuv's threads. */
+/* Inside the pool: its state, and what pool.c, on the loop, wants of threads.c and worker.c, on libuv's threads. */
 #ifndef POOL_WORKER_H
 #define POOL_WORKER_H
 
