@@ -10,10 +10,20 @@
 #include <assert.h>
 #include <time.h>
 
+enum {
+    SHORT_NS = 10 * 1000,  /* a job that blocks takes longer: falling asleep and waking up alone do */
+    FRESH_NS = 100 * 1000, /* for so long the last reading will do, and that far cpu_ns may be wrong */
+};
+
+/* The thread's CPU time as it was read last, and when on uv_hrtime()'s clock; 0: not since it rested. */
+struct cpu_clock {
+    uint64_t cpu_ns, at_ns;
+};
+
 static bool is_wanted(const struct pool *pool);
 static struct pool_job *take(struct seat *seat);
-static void run(struct pool_job *job, uint64_t *cpu_ns);
-static uint64_t thread_cpu_ns(void);
+static void run(struct pool_job *job, struct cpu_clock *clock);
+static void read_cpu_clock(struct cpu_clock *clock, uint64_t now_ns);
 static void finish(struct seat *seat, struct pool_job *job);
 static bool park(struct pool *pool);
 
@@ -22,7 +32,7 @@ void worker_drain(uv_work_t *work)
     struct seat *seat = work->data;
     struct pool *pool = seat->pool;
     struct pool_job *job;
-    uint64_t cpu_ns = 0;   /* the thread's, at the end of its last job; 0: it has rested since */
+    struct cpu_clock clock = {0};
     bool has_news = false; /* a finished job of which the loop was not told */
 
     trace_sit(seat);
@@ -34,14 +44,14 @@ void worker_drain(uv_work_t *work)
         if (job == NULL && !has_news) {
             if (!park(pool))
                 break;
-            cpu_ns = 0;
+            clock.at_ns = 0;
             continue;
         }
         uv_mutex_unlock(&pool->lock);
         if (has_news)
             bell_ring(&pool->finished);
         if (job != NULL)
-            run(job, &cpu_ns);
+            run(job, &clock);
         uv_mutex_lock(&pool->lock);
         has_news = job != NULL;
         if (has_news)
@@ -103,21 +113,32 @@ static bool park(struct pool *pool)
     return false;
 }
 
-/* One reading of the thread's CPU time, a system call, serves as the end of this job and the beginning of the next. */
-static void run(struct pool_job *job, uint64_t *cpu_ns)
+/* A reading of the thread's CPU time is a system call, which some jobs are shorter than. Those that are too short to
+ * have blocked are charged the time they took; and since the last reading, if it is fresh, the thread was at work. */
+static void run(struct pool_job *job, struct cpu_clock *clock)
 {
-    uint64_t begin_ns = *cpu_ns > 0 ? *cpu_ns : thread_cpu_ns();
+    struct cpu_clock before;
+    uint64_t used_ns, between_ns;
 
+    if (job->started_ns - clock->at_ns > FRESH_NS)
+        read_cpu_clock(clock, job->started_ns);
     job->work(job);
     job->finished_ns = uv_hrtime();
-    *cpu_ns = thread_cpu_ns();
-    job->cpu_ns = *cpu_ns - begin_ns;
+    job->cpu_ns = job->finished_ns - job->started_ns;
+    if (job->cpu_ns < SHORT_NS)
+        return;
+    before = *clock;
+    read_cpu_clock(clock, job->finished_ns);
+    used_ns = clock->cpu_ns - before.cpu_ns;
+    between_ns = job->started_ns - before.at_ns;
+    job->cpu_ns = used_ns > between_ns ? used_ns - between_ns : 0;
 }
 
-static uint64_t thread_cpu_ns(void)
+static void read_cpu_clock(struct cpu_clock *clock, uint64_t now_ns)
 {
     struct timespec used = {0};
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+    clock->cpu_ns = (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+    clock->at_ns = now_ns;
 }
