@@ -69,8 +69,8 @@ int pool_cancel(struct pool *pool, struct pool_job *job);
  * fails with EINTR. Between two calls the signal is lost: repeat it. A job that does not run is left alone. */
 void pool_interrupt(struct pool *pool, const struct pool_job *job);
 
-/* Lets pool_trace_ask() work, and warms up what it needs. For the whole process and for good a signal that Linux never
- * sends (SIGSTKFLT) has an action of the pool's. Before other threads exist. False: not on this system. */
+/* Lets pool_trace_ask() work: for the whole process and for good a signal that Linux never sends (SIGSTKFLT) has an
+ * action of the pool's. Before other threads exist. False: not on this system. */
 bool pool_trace_enable(void);
 
 /* Asks the thread that runs job for a backtrace, by a signal with SA_RESTART: a call that signal(7) never restarts, as

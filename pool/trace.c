@@ -13,10 +13,10 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <execinfo.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <unwind.h>
 
 enum { FRAMES_MAX = 32, OWN_FRAMES = 2 }; /* this file's function and the kernel's return from it */
 
@@ -25,7 +25,14 @@ static bool is_enabled;
 /* Initial-exec: read in a signal's action, where the first use of any other kind may allocate. */
 static _Thread_local struct seat *volatile own_seat __attribute__((tls_model("initial-exec")));
 
+/* Of a walk up a thread's stack. */
+struct walk {
+    struct trace *trace;
+    int n; /* frames so far */
+};
+
 static void on_trace(int number);
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg);
 static void put_frame(struct trace *trace, void *address);
 static void put_text(struct trace *trace, const char *text);
 static void put_offset(struct trace *trace, uintptr_t offset);
@@ -33,9 +40,7 @@ static void put_offset(struct trace *trace, uintptr_t offset);
 bool pool_trace_enable(void)
 {
     struct sigaction action = {.sa_handler = on_trace, .sa_flags = SA_RESTART};
-    void *frame;
 
-    (void)backtrace(&frame, 1); /* the first call loads libgcc and allocates */
     sigemptyset(&action.sa_mask);
     is_enabled = sigaction(POOL_TRACE_SIGNAL, &action, NULL) == 0;
     return is_enabled;
@@ -77,25 +82,35 @@ bool pool_trace_take(struct pool *pool, const struct pool_job *job, char text[PO
     return true;
 }
 
-/* On the job's thread, between two instructions of whatever it does: no lock of ours, no allocation, no printf. One
+/* libgcc's unwinder and not backtrace(3), which loads a library and allocates when it is called first.
+ *
+ * On the job's thread, between two instructions of whatever it does: no lock of ours, no allocation, no printf. One
  * that comes late, to the seat's next job, finds the trace due or not, and does no harm either way. */
 static void on_trace(int number)
 {
     struct seat *seat = own_seat;
     int before = errno;
-    void *frames[FRAMES_MAX];
 
     (void)number;
     if (seat != NULL && atomic_load(&seat->trace.is_due)) {
-        int n = backtrace(frames, FRAMES_MAX);
+        struct walk walk = {.trace = &seat->trace};
 
         seat->trace.len = 0;
         seat->trace.text[0] = '\0';
-        for (int i = OWN_FRAMES; i < n; i++)
-            put_frame(&seat->trace, frames[i]);
+        (void)_Unwind_Backtrace(on_frame, &walk);
         atomic_store(&seat->trace.is_due, false);
     }
     errno = before;
+}
+
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg)
+{
+    struct walk *walk = arg;
+
+    if (walk->n >= OWN_FRAMES && _Unwind_GetIP(frame) != 0) /* 0: behind the last one */
+        put_frame(walk->trace, (void *)_Unwind_GetIP(frame));
+    walk->n++;
+    return walk->n < FRAMES_MAX ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
 /* As "nanosleep+0x13 (libc.so.6+0xd81f3)": what is in brackets is addr2line's to read. */
