@@ -259,6 +259,7 @@ static int start_server(hoist_app *app)
     if (err < 0)
         return err;
     app->server.pool = app->pool;
+    app->server.holds = app->pool != NULL;
     app->server.on_change = on_change;
     app->server.on_all_stuck = on_all_stuck;
     app->server.arg = app;

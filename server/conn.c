@@ -23,7 +23,7 @@ enum {
 };
 
 static void on_deadline(struct deadline *deadline);
-static size_t turn(struct conn *conn, char *bytes, size_t len);
+static size_t turn(struct conn *conn, char *bytes, size_t len, bool may_hold);
 static void keep_ahead(struct conn *conn, const char *bytes, size_t len);
 static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used);
 static void receive_more(struct conn *conn);
@@ -91,6 +91,7 @@ void conn_on_closed(struct conn *conn)
 
     assert(conn->state == CONN_CLOSING);
     assert(conn->exchange == NULL);
+    assert(!conn->is_held);
     buffer_close(&conn->ahead);
     buffer_close(&conn->unsent);
     *(conn->prev != NULL ? &conn->prev->next : &server->conns) = conn->next;
@@ -102,6 +103,8 @@ void conn_on_closed(struct conn *conn)
 
 void conn_drain(struct conn *conn)
 {
+    if (conn->is_held)
+        conn_write_held(conn->server);
     if (conn->stream != NULL)
         conn_close(conn, false);
     if (conn->state != CONN_READING)
@@ -116,7 +119,7 @@ void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
 {
     size_t used = 0;
 
-    assert(conn->server->out_len == 0);
+    assert(conn->server->out_len == conn->server->out_begin);
     conn->server->figures.received += len;
     conn->received += len;
     if (conn->state == CONN_CLOSING)
@@ -128,7 +131,7 @@ void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
         return;
     }
     if (conn->state == CONN_READING && conn->ahead.len == 0) {
-        used = turn(conn, bytes, len);
+        used = turn(conn, bytes, len, true);
         keep_ahead(conn, bytes + used, len - used);
         settle(conn);
     } else {
@@ -147,29 +150,30 @@ static void keep_ahead(struct conn *conn, const char *bytes, size_t len)
 
 void conn_go_on(struct conn *conn)
 {
-    size_t used = turn(conn, conn->ahead.data, conn->ahead.len);
+    size_t used = turn(conn, conn->ahead.data, conn->ahead.len, false);
 
     if (conn->ahead.len > 0 && conn->state != CONN_CLOSING)
         buffer_drop(&conn->ahead, used);
     settle(conn);
 }
 
-/* Parses what can be parsed, answers what can be answered at once, and writes that in one go. Returns the bytes used.
- */
-static size_t turn(struct conn *conn, char *bytes, size_t len)
+/* Parses what can be parsed, answers what can be answered at once, and writes that in one go or holds it. Returns the
+ * bytes used. */
+static size_t turn(struct conn *conn, char *bytes, size_t len, bool may_hold)
 {
-    struct server *server = conn->server;
     bool more = len > 0;
     size_t used = 0;
 
     assert(!conn->is_turning);
+    if (conn->is_held)
+        conn_write_held(conn->server);
     conn->is_turning = true;
     while (more && conn->state == CONN_READING && !conn->is_answered) {
+        conn_make_room(conn);
         more = receive(conn, bytes, len, &used);
-        if (OUT_BUFFER - server->out_len < ANSWER_MAX)
-            conn_flush(conn);
     }
-    conn_flush(conn);
+    if (!may_hold || !conn_hold(conn))
+        conn_flush(conn);
     conn->is_turning = false;
     return used;
 }
@@ -246,7 +250,7 @@ void conn_begin(struct conn *conn)
     struct exchange *x = conn->exchange;
 
     x->state = EXCHANGE_RECEIVED;
-    if (conn->server->out_len > 0 && !exchange_is_inline(x)) {
+    if (conn->server->out_len > conn->server->out_begin && !exchange_is_inline(x)) {
         if (exchange_keep(x) < 0) { /* it may have to wait, and the bytes it points into will not */
             refuse(conn, 503, "out of memory");
             return;
@@ -266,6 +270,8 @@ void conn_begin(struct conn *conn)
 
 void conn_on_eof(struct conn *conn)
 {
+    if (conn->is_held)
+        conn_write_held(conn->server);
     conn->at_eof = true;
     if (conn->state == CONN_LINGERING || conn->stream != NULL)
         conn_close(conn, false);

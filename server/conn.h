@@ -1,7 +1,8 @@
 /* A connection: bytes in, exchanges one after the other, bytes out.
  *
  * Happy path: READING (bytes to the parser) -> HANDLING (dispatch has the exchange) -> READING; the answers to the
- * requests of one read go out in one write, tried at once. WRITING only while a write does not fit into the socket.
+ * requests of one read go out in one write, when the other sockets that were ready are read, too: a client that waits
+ * is woken once for the answers to several of its connections. WRITING only while a write does not fit into the socket.
  * STREAMING, on the admin listener only, between the pieces of an answer.
  * Failures: what the parser refuses, and time limits: an error answer, then LINGERING, so that it arrives. A reset:
  * closed, its exchange cancelled. Close: conn_close() from any state; freed in conn_on_closed().
@@ -67,6 +68,7 @@ struct conn {
     bool keep_alive : 1;  /* after the request in hand */
     bool is_answered : 1; /* the last answer ends the connection: nothing behind it is parsed */
     bool is_turning : 1;  /* conn_turn() is on the stack: it will write what is gathered, and go on */
+    bool is_held : 1;     /* it has answers that conn_write_held() will write; always READING */
     bool is_stalled : 1;  /* reading is stopped: ahead is full */
     bool is_chunked : 1;  /* the stream's pieces go out as chunks */
     bool at_eof : 1;      /* the peer has ended its sending side */
@@ -75,7 +77,8 @@ struct conn {
 /* Takes a zeroed conn into server and starts to read. */
 void conn_open(struct conn *conn, struct server *server, const struct conn_io *io);
 
-/* The transport's events. bytes are writable and need not stay. */
+/* The transport's events. bytes are writable and need not stay. Answers to them may be held: conn_write_held() follows
+ * in the same turn of the loop. */
 void conn_on_bytes(struct conn *conn, char *bytes, size_t len);
 void conn_on_eof(struct conn *conn);
 void conn_on_leaving(struct conn *conn); /* the end of its sending side is behind bytes that are not read yet */
@@ -87,7 +90,10 @@ void conn_on_closed(struct conn *conn); /* the memory is the transport's again *
  * exchange that has ended is freed by the connection when the answer is written; one that still runs is abandoned. */
 void conn_answer(struct conn *conn, const struct reply *reply);
 
-/* Closes now; the exchange is cancelled. */
+/* Writes all answers that are held; what is gathered behind them moves to the front. */
+void conn_write_held(struct server *server);
+
+/* Closes now; the exchange is cancelled, and what is held is not written. */
 void conn_close(struct conn *conn, bool reset);
 
 /* The server drains: close when idle, soon when a head is half sent, after the answer otherwise. */

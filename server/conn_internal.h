@@ -30,6 +30,12 @@ void conn_begin_stream(struct conn *conn, struct stream *stream);
 /* Lets the stream go, if there is one. */
 void conn_end_stream(struct conn *conn);
 
+/* For one more answer in the server's out buffer: writes what is held there and, if need be, what is gathered. */
+void conn_make_room(struct conn *conn);
+
+/* Leaves what is gathered for conn_write_held(). False: it cannot wait. */
+bool conn_hold(struct conn *conn);
+
 /* Writes what is gathered, and a large body. What the socket does not take now is written in time: WRITING. */
 void conn_flush(struct conn *conn);
 

@@ -55,6 +55,7 @@ bool stream_pump(struct stream *stream)
     if (conn == NULL || conn->state != CONN_STREAMING)
         return false;
     server = conn->server;
+    conn_write_held(server);
     assert(server->out_len == 0);
     frame = conn->is_chunked ? CHUNK_BEGIN : 0;
     n = stream->fill(stream, server->out + frame, OUT_BUFFER - CHUNK_BEGIN - CHUNK_END);

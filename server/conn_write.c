@@ -1,8 +1,9 @@
 /* A connection's answers: gathered for one write, and written.
  *
  * Happy path: conn_answer() puts head and small body into the server's out buffer; conn_flush() tries to write all of
- * it at once. Failures: a write that fails, or memory for what did not fit into the socket: the connection closes.
- * Close: nothing to do here; a body that is being written belongs to its exchange, which conn_close() lets go.
+ * it at once, or conn_hold() leaves it there until conn_write_held(). Failures: a write that fails, or memory for what
+ * did not fit into the socket: the connection closes. Close: nothing to do here; a body that is being written belongs
+ * to its exchange, which conn_close() lets go.
  */
 #include "conn_internal.h"
 
@@ -20,7 +21,8 @@ static void answer(struct conn *conn, const struct reply *reply);
 static void prepare_stream(struct conn *conn);
 static bool is_last(struct conn *conn);
 static void gather(struct conn *conn, const struct reply *reply);
-static void write_rest(struct conn *conn, size_t out_len, size_t taken);
+static void write_out(struct conn *conn, char *out, size_t out_len);
+static void write_rest(struct conn *conn, const char *out, size_t out_len, size_t taken);
 static void release_body(struct conn *conn);
 static void release_exchange(struct conn *conn);
 
@@ -28,13 +30,20 @@ void conn_answer(struct conn *conn, const struct reply *reply)
 {
     struct server *server = conn->server;
     char *gathered = server->out;
-    size_t gathered_len = server->out_len;
+    size_t gathered_len;
 
-    if (conn->is_turning || gathered_len == 0) {
+    if (conn->is_turning) {
+        answer(conn, reply);
+        return;
+    }
+    if (server->out_len == server->out_begin) {
+        conn_make_room(conn);
         answer(conn, reply);
         return;
     }
     /* A handler or an end hook finishes an exchange of another connection: what that one has gathered waits aside. */
+    conn_write_held(server);
+    gathered_len = server->out_len;
     server->out = malloc(OUT_BUFFER);
     server->out_len = 0;
     if (server->out != NULL)
@@ -132,38 +141,92 @@ static void gather(struct conn *conn, const struct reply *reply)
     server->out_len = (size_t)(out - server->out);
 }
 
+void conn_make_room(struct conn *conn)
+{
+    struct server *server = conn->server;
+
+    if (OUT_BUFFER - server->out_len < ANSWER_MAX)
+        conn_write_held(server);
+    if (OUT_BUFFER - server->out_len < ANSWER_MAX)
+        conn_flush(conn);
+}
+
+/* Only what is followed by nothing but waiting for the next request. */
+bool conn_hold(struct conn *conn)
+{
+    struct server *server = conn->server;
+    struct held *held = &server->held[server->n_held];
+
+    if (!server->holds || server->is_draining || conn->state != CONN_READING || conn->is_answered ||
+        server->out_len == server->out_begin)
+        return false;
+    held->conn = conn;
+    held->begin = (unsigned)server->out_begin;
+    held->len = (unsigned)(server->out_len - server->out_begin);
+    conn->is_held = true;
+    server->out_begin = server->out_len;
+    server->left_ns = 0;
+    if (++server->n_held == HELD_MAX)
+        conn_write_held(server);
+    return true;
+}
+
+/* A write that fails closes its connection, which may have this called once more from within. */
+void conn_write_held(struct server *server)
+{
+    while (server->n_written < server->n_held) {
+        const struct held *held = &server->held[server->n_written++];
+
+        held->conn->is_held = false;
+        write_out(held->conn, server->out + held->begin, held->len);
+    }
+    if (server->n_held == 0)
+        return;
+    server->n_held = server->n_written = 0;
+    server->out_len -= server->out_begin;
+    memmove(server->out, server->out + server->out_begin, server->out_len);
+    server->out_begin = 0;
+}
+
 void conn_flush(struct conn *conn)
 {
     struct server *server = conn->server;
-    size_t out_len = server->out_len;
-    uv_buf_t bufs[2] = {uv_buf_init(server->out, (unsigned)out_len), conn->body};
+    char *out = server->out + server->out_begin;
+    size_t out_len = server->out_len - server->out_begin;
+
+    server->out_len = server->out_begin;
+    server->left_ns = 0;
+    write_out(conn, out, out_len);
+}
+
+/* What was gathered at out, and a large body. */
+static void write_out(struct conn *conn, char *out, size_t out_len)
+{
+    uv_buf_t bufs[2] = {uv_buf_init(out, (unsigned)out_len), conn->body};
     ssize_t taken;
 
-    server->out_len = 0;
-    server->left_ns = 0;
     if ((conn->state != CONN_READING && conn->state != CONN_STREAMING) || out_len + conn->body.len == 0)
         return;
-    server->figures.sent += out_len + conn->body.len;
+    conn->server->figures.sent += out_len + conn->body.len;
     taken = conn->io->try_write(conn, bufs, conn->body.len > 0 ? 2 : 1);
     if (taken < 0)
         conn_close(conn, true);
     else if ((size_t)taken < out_len + conn->body.len)
-        write_rest(conn, out_len, (size_t)taken);
+        write_rest(conn, out, out_len, (size_t)taken);
     else
         release_body(conn);
 }
 
 /* Of out_len bytes gathered and the body behind them, taken bytes are sent; the gathered rest must leave the shared
  * buffer. */
-static void write_rest(struct conn *conn, size_t out_len, size_t taken)
+static void write_rest(struct conn *conn, const char *out, size_t out_len, size_t taken)
 {
-    struct server *server = conn->server;
     size_t from_out = taken < out_len ? taken : out_len;
     size_t from_body = taken - from_out;
     uv_buf_t bufs[2];
 
     conn_set_state(conn, CONN_WRITING);
-    if (buffer_append(&conn->unsent, server->out + from_out, out_len - from_out, OUT_BUFFER) < 0) {
+    if (buffer_append(&conn->unsent, out + from_out, out_len - from_out, OUT_BUFFER) < 0) {
         conn_close(conn, true);
         return;
     }
@@ -176,7 +239,7 @@ static void write_rest(struct conn *conn, size_t out_len, size_t taken)
     if (conn->io->write(conn, bufs, 2) < 0)
         conn_close(conn, true);
     else
-        conn_wait_for(conn, WAIT_WRITE, server->config->write_timeout_ms);
+        conn_wait_for(conn, WAIT_WRITE, conn->server->config->write_timeout_ms);
 }
 
 /* A large body is written: its exchange, which kept it in place, may go. */

@@ -13,6 +13,7 @@
 #include "listener.h"
 
 #include "config.h"
+#include "conn.h"
 #include "log.h"
 #include "server.h"
 #include "tcp.h"
@@ -325,6 +326,7 @@ static void refuse(struct listener *listener, int fd)
     struct reply reply;
     size_t len;
 
+    conn_write_held(server);
     assert(server->out_len == 0);
     reply_clock_tick(&server->clock, uv_now(server->loop));
     reply_error(&reply, 503, "the server has no descriptors left", body);

@@ -12,6 +12,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static int begin_to_check(struct server *server);
+static void on_check(uv_check_t *check);
+static void on_check_closed(uv_handle_t *handle);
 static int prepare_deadlines(struct server *server);
 
 int server_init(struct server *server, uv_loop_t *loop, const hoist_config *config, const struct router *router)
@@ -26,7 +29,31 @@ int server_init(struct server *server, uv_loop_t *loop, const hoist_config *conf
     err = deadlines_init(&server->deadlines, loop);
     if (err == 0)
         err = server->read_buffer == NULL || server->out == NULL ? -ENOMEM : prepare_deadlines(server);
+    if (err == 0)
+        err = begin_to_check(server);
     return err;
+}
+
+static int begin_to_check(struct server *server)
+{
+    server->check = malloc(sizeof(*server->check));
+    if (server->check == NULL)
+        return -ENOMEM;
+    uv_check_init(server->loop, server->check);
+    uv_check_start(server->check, on_check);
+    uv_unref((uv_handle_t *)server->check);
+    server->check->data = server;
+    return 0;
+}
+
+static void on_check(uv_check_t *check)
+{
+    conn_write_held(check->data);
+}
+
+static void on_check_closed(uv_handle_t *handle)
+{
+    free(handle);
 }
 
 static int prepare_deadlines(struct server *server)
@@ -53,6 +80,9 @@ void server_close(struct server *server, void (*on_closed)(void *arg), void *arg
     free(server->read_buffer);
     free(server->out);
     server->read_buffer = server->out = NULL;
+    if (server->check != NULL)
+        uv_close((uv_handle_t *)server->check, on_check_closed);
+    server->check = NULL;
     deadlines_close(&server->deadlines, on_closed, arg);
 }
 

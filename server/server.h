@@ -18,11 +18,18 @@
 
 enum {
     READ_BUFFER = 64 * 1024, /* bytes taken by one read */
-    OUT_BUFFER = 64 * 1024,  /* bytes gathered for one write */
+    OUT_BUFFER = 64 * 1024,  /* bytes gathered, and held, at a time */
+    HELD_MAX = 16,           /* connections whose answers are held for each other */
 };
 
 struct conn;
 struct exchange;
+
+/* Gathered answers of a connection, to be written when this turn of the loop has read what there was to read. */
+struct held {
+    struct conn *conn;
+    unsigned begin, len; /* in the server's out */
+};
 
 struct server {
     uv_loop_t *loop;
@@ -43,11 +50,15 @@ struct server {
     struct figures figures;
     struct spans job_spans, loop_spans; /* of exchanges that may wait, and of those that the loop answers */
 
-    char *read_buffer; /* READ_BUFFER bytes, one read's at a time */
-    char *out;         /* OUT_BUFFER bytes, empty between two turns of a connection */
-    size_t out_len;
+    char *read_buffer;         /* READ_BUFFER bytes, one read's at a time */
+    char *out;                 /* OUT_BUFFER bytes: answers that are held, and then those of the connection in hand */
+    size_t out_begin, out_len; /* of the connection in hand: equal between two turns of one */
+    struct held held[HELD_MAX];
+    unsigned n_held, n_written; /* of them, so many are on their way already */
+    uv_check_t *check;          /* writes them, before the loop waits */
     uint64_t left_ns; /* when the loop left the last inline handler, if it is to call the next one at once; else 0 */
 
+    bool holds;    /* answers until the sockets that are ready are read: no handler blocks the loop meanwhile */
     bool is_quiet; /* its requests are not for the access log */
     bool is_draining;
     bool is_virtual;     /* hoist_later() takes no time, but counts it */

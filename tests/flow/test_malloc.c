@@ -185,22 +185,10 @@ Test(malloc_request, is_answered_or_refused_behind_one_that_waits)
 }
 
 /* One that is finished while another connection gathers. */
-static int finish_other(hoist_req *req, hoist_res *res)
-{
-    (void)req;
-    conn_finish("woken");
-    return hoist_reply_text(res, 200, "wake");
-}
-
-Test(malloc_wake, is_answered_or_closed_when_another_handler_finishes_it, .fini = close_app, .timeout = 30)
+Test(malloc_request, is_answered_or_closed_when_another_handler_finishes_it)
 {
     static struct wire other;
-    const hoist_route wake = {.path = "/wake", .handler = finish_other, .run = HOIST_INLINE};
 
-    app_fixture_open(&f, &(hoist_config){.workers = 1}, conn_routes, conn_routes_n);
-    cr_assert_eq(hoist_app_route(f.app, &wake), 0);
-    app_fixture_start_unheard(&f);
-    gate_open(&conn_gate, &f.loop);
     for (walk_begin(); walk_next();) {
         fail_malloc_at(0);
         wire_open(&other, &f);

@@ -21,6 +21,7 @@
  *     p         answers in pieces go on by one
  *     u         the loop turns: timers, ends of connections, stages of the stop
  *     m N       the N-th allocation from here on fails
+ *     b         from here on answers are held until the loop turns
  *     h         a half-close does not mean that the client has left
  *     S         the server stops
  *     A         every connection is cut
@@ -242,6 +243,7 @@ static void step_expire(const char *text, long n)
 {
     (void)text;
     (void)n;
+    conn_write_held(&app->server); /* a timer comes in the next turn of the loop */
     expire(&current->conn.deadline);
 }
 
@@ -249,6 +251,7 @@ static void step_expire_request(const char *text, long n)
 {
     (void)text;
     (void)n;
+    conn_write_held(&app->server);
     if (current->conn.exchange != NULL)
         expire(&current->conn.exchange->deadline);
 }
@@ -287,6 +290,13 @@ static void step_fail_malloc(const char *text, long n)
     fail_malloc_at((unsigned)n);
     for (unsigned i = 0; i < WIRES; i++)
         wires[i].is_cut = true;
+}
+
+static void step_hold(const char *text, long n)
+{
+    (void)text;
+    (void)n;
+    app->server.holds = true;
 }
 
 static void step_half_close(const char *text, long n)
@@ -336,6 +346,7 @@ static void take_step(const char *line)
         {'u', false, step_turn},
         {'p', false, step_pump},
         {'m', false, step_fail_malloc},
+        {'b', false, step_hold},
         {'h', false, step_half_close},
         {'S', false, step_stop},
         {'A', false, step_abort},
@@ -374,11 +385,13 @@ static void check(void)
         assert(wire->has_write == (state == CONN_WRITING));
         assert(wire->is_shut == (state == CONN_LINGERING));
         assert(wire->is_reading || wire->at_eof || wire->conn.ahead.len > 0);
+        assert(!wire->conn.is_held || state == CONN_READING);
         assert(state == CONN_HANDLING || state == CONN_STREAMING || deadline_is_armed(&wire->conn.deadline));
         assert(state != CONN_HANDLING || wire->conn.exchange->state >= EXCHANGE_ON_LOOP);
     }
     assert(server->n_conns == n_open);
-    assert(server->out_len == 0);
+    assert(server->out_len == server->out_begin);
+    assert((server->out_len == 0) == (server->n_held == 0));
     assert(n_answers <= server->figures.answers);
     assert(server->figures.answers <=
            server->next_id + n_failing); /* an exchange has one, or none for want of memory */

@@ -358,6 +358,7 @@ size_t wire_send_cut(struct wire *wire, const char *bytes, size_t len, size_t st
         memcpy(piece, bytes + sent, n);
         conn_on_bytes(&wire->conn, piece, n);
         memset(piece, '#', n); /* the next read, of another connection, would overwrite it */
+        conn_write_held(wire->conn.server);
     }
     return sent;
 }

@@ -107,6 +107,15 @@ void conn_finish(const char *text)
     hoist_finish(req, hoist_reply_text(pending_res, 200, text));
 }
 
+/* GET /wake finishes what /pend waits with, which is another connection's. */
+static int wake(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    conn_calls++;
+    conn_finish("woken");
+    return hoist_reply_text(res, 200, "wake");
+}
+
 const hoist_route conn_routes[] = {
     {.path = "/say/:text", .handler = say, .run = HOIST_INLINE},
     {.method = HOIST_POST, .path = "/echo", .handler = echo, .run = HOIST_INLINE, .max_body = 1000000},
@@ -116,6 +125,7 @@ const hoist_route conn_routes[] = {
     {.path = "/print", .handler = print, .run = HOIST_INLINE},
     {.path = "/work", .handler = work},
     {.path = "/pend", .handler = pend, .run = HOIST_ASYNC},
+    {.path = "/wake", .handler = wake, .run = HOIST_INLINE},
 };
 const size_t conn_routes_n = sizeof(conn_routes) / sizeof(conn_routes[0]);
 
