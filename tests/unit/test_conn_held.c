@@ -171,6 +171,17 @@ Test(conn_held, answers_when_the_server_drains)
     wire_expect_body(&w, 0, "a");
 }
 
+/* Its request was begun before, and the empty line behind it keeps this answer from being the last one. */
+Test(conn_held, answers_what_comes_in_a_drain_before_it_closes)
+{
+    read_some(&w, "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\n");
+    server_drain(&f.app->server);
+    read_some(&w, "hi\r\n");
+
+    cr_expect(w.is_closing);
+    wire_expect_body(&w, 0, "hi");
+}
+
 Test(conn_held, writes_nothing_to_a_client_that_has_reset)
 {
     open_others(1);
