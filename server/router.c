@@ -380,13 +380,12 @@ static struct router_node *text_child(const struct router_node *node, const char
 static int compare(const char *raw, size_t len, const char *text)
 {
     for (size_t at = 0; at < len; text++) {
-        int have, want = (unsigned char)*text;
+        int have = (unsigned char)raw[at], want = (unsigned char)*text;
 
-        if (raw[at] == *text) {
+        if (have == '%')
+            have = target_next(raw, len, &at, TARGET_PATH);
+        else
             at++;
-            continue;
-        }
-        have = target_next(raw, len, &at, TARGET_PATH);
         if (have != want)
             return have < want ? -1 : 1;
     }
