@@ -37,10 +37,11 @@ function forget() {
   pause(false);
 }
 
+/* What an event tells of a span. An end that is guessed gives way to what is told later. */
 function learn(id, fields) {
   let span = model.spans.get(id);
 
-  if (span && span.ended != null) return;
+  if (span && span.ended != null && !span.guessed) return;
   if (!span) model.spans.set(id, span = { id, bars: {} });
   Object.assign(span, fields);
   if (fields.ended == null) model.live.add(span);
@@ -79,13 +80,13 @@ function takeSpans(event) {
   const now = new Set();
 
   for (const [id, route, seat, received, started, ended, status, outcome] of event.spans)
-    learn(id, { route, seat, received, started, ended, status, outcome, abandoned: outcome === 4 });
+    learn(id, { route, seat, received, started, ended, status, outcome, abandoned: outcome === 4, guessed: false });
   for (const [id, route, seat, received, started, abandoned] of event.live) {
     learn(id, { route, seat, received, started, ended: null, abandoned: abandoned === 1 });
     now.add(id);
   }
-  for (const span of model.live) // left out of the event's spans: it ended about now
-    if (!now.has(span.id) && event.live.length < LIVE_MAX) learn(span.id, { ended: event.t });
+  for (const span of model.live) // it ended about now; a later event may tell of it, but not when there are too many
+    if (!now.has(span.id) && event.live.length < LIVE_MAX) learn(span.id, { ended: event.t, guessed: true });
 }
 
 function prune() {

@@ -318,6 +318,16 @@ test("what has left the picture is dropped", async t => {
   assert.equal(await page.locator(".bar").count(), 1);
 });
 
+test("a job that an event leaves out as it ends is drawn whole when the next one tells", async t => {
+  const page = await openWith(t, [event({ live: [[1, 0, -1, 9, null, 0]] }), event({ t: 10.25 }),
+    event({ t: 10.5, spans: [[1, 0, 3, 9, 10.05, 10.24, 200, 0]] })]);
+
+  const [bar] = await runBars(page);
+  assert.equal(bar?.seat, 3);
+  assert.match(bar.name, /^\/, id 1, 200 answered, waited 1.* s, ran 190 ms/);
+  assert.equal(await page.locator(".bar.wait.gone").count(), 0);
+});
+
 test("the lag of the loop stays in the picture when that is paused", async t => {
   const page = await openWith(t, [event({ t: 10 }), event({ t: 10.25, lag_s: 0.05 }), event({ t: 10.5, lag_s: 0.2 })]);
 
