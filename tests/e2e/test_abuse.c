@@ -142,7 +142,7 @@ static void come_and_leave(void)
     for (unsigned copy = 0; copy < COPIES; copy++)
         for (unsigned i = 0; i < BEGINS; i++)
             for (unsigned j = 0; j < LEAVES; j++) {
-                clients[copy][i][j] = client_open_small(&server);
+                clients[copy][i][j] = client_open_small(&server, CLIENT_LEAST);
                 begin[i](clients[copy][i][j]);
             }
     client_fence(&server);

@@ -208,7 +208,7 @@ Test(body, a_refusal_arrives_although_the_client_is_still_sending)
 
 Test(body, that_is_large_reaches_a_slow_reader_whole_and_holds_nobody_up)
 {
-    struct client *client = client_open_small(&server);
+    struct client *client = client_open_small(&server, CLIENT_LEAST);
     const struct response *response;
     size_t len;
     char *request = make_request("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n", LARGE, &len);
@@ -224,7 +224,7 @@ Test(body, that_is_large_reaches_a_slow_reader_whole_and_holds_nobody_up)
 
 Test(body, that_is_large_is_followed_by_the_next_answer)
 {
-    struct client *client = client_open_small(&server);
+    struct client *client = client_open_small(&server, CLIENT_LEAST);
     size_t len;
     char *request = make_request("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n", LARGE, &len);
 

@@ -306,7 +306,7 @@ Test(http, what_is_pipelined_behind_close_is_not_answered)
 Test(http, a_flood_of_pipelined_requests_is_answered_whole)
 {
     enum { BATCHES = 40, BATCH = 100 };
-    struct client *client = client_open_small(&server);
+    struct client *client = client_open_small(&server, 16 * 1024);
     static char requests[8 * 1024];
     int len = 0;
 

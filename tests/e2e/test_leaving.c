@@ -233,7 +233,7 @@ Test(leaving, a_reset_in_the_middle_of_a_large_answer_harms_nobody)
 
     cr_assert_not_null(body);
     process_start(&server, "--workers", "1", "--max-body", "8M");
-    client = client_open_small(&server);
+    client = client_open_small(&server, CLIENT_LEAST);
     client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
     client_send_bytes(client, body, LEN);
     client_fence(&server);

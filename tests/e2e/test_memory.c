@@ -94,7 +94,7 @@ Test(memory, of_a_reply_that_is_not_read_refuses_new_requests_until_it_is)
 
     cr_assert_not_null(body);
     start();
-    slow = client_open_small(&server);
+    slow = client_open_small(&server, CLIENT_LEAST);
     client_send(slow, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3145728\r\n\r\n");
     client_send_bytes(slow, body, LEN);
     expect_refused();

@@ -177,7 +177,7 @@ Test(stop, a_large_answer_on_its_way_arrives_whole)
 
     cr_assert_not_null(body);
     process_start(&server, "--workers", "1", "--max-body", "8M");
-    client = client_open_small(&server);
+    client = client_open_small(&server, CLIENT_LEAST);
     client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
     client_send_bytes(client, body, LEN);
     client_fence(&server);
@@ -250,7 +250,7 @@ Test(stop, a_client_that_only_is_slow_is_cut_off_when_the_drain_is_over)
 
     cr_assert_not_null(body);
     process_start(&server, "--workers", "1", "--max-body", "8M", "--drain-ms", "200");
-    client = client_open_small(&server);
+    client = client_open_small(&server, CLIENT_LEAST);
     client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
     client_send_bytes(client, body, LEN);
     client_fence(&server);

@@ -237,7 +237,7 @@ Test(timeouts, a_client_that_does_not_read_its_answer_is_cut_off)
 
     cr_assert_not_null(body);
     process_start(&server, "--workers", "1", "--max-body", "8M", "--write-timeout-ms", "200");
-    client = client_open_small(&server);
+    client = client_open_small(&server, CLIENT_LEAST);
     client_send(client, head);
     client_send_bytes(client, body, LEN);
 

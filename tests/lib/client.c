@@ -36,7 +36,7 @@ struct client {
 
 static struct client clients[CLIENTS_MAX];
 
-static int connect_to(unsigned port, bool is_small);
+static int connect_to(unsigned port, int receive_buffer);
 static const struct response *receive(struct client *client, bool has_body);
 static bool receive_response_head(struct client *client);
 static bool receive_body(struct client *client);
@@ -59,7 +59,7 @@ static struct client *client_new(int fd)
 
 struct client *client_open(const struct process *server)
 {
-    int fd = connect_to(server->port, false);
+    int fd = connect_to(server->port, 0);
 
     cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
     return client_new(fd);
@@ -67,7 +67,7 @@ struct client *client_open(const struct process *server)
 
 struct client *client_open_admin(const struct process *server)
 {
-    int fd = connect_to(server->admin_port, false);
+    int fd = connect_to(server->admin_port, 0);
 
     cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
     return client_new(fd);
@@ -83,24 +83,24 @@ struct client *client_open_unix(const char *path)
     return client_new(fd);
 }
 
-struct client *client_open_small(const struct process *server)
+struct client *client_open_small(const struct process *server, int bytes)
 {
-    int fd = connect_to(server->port, true);
+    int fd = connect_to(server->port, bytes);
 
     cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
     return client_new(fd);
 }
 
-/* -errno when the server does not take it. */
-static int connect_to(unsigned port, bool is_small)
+/* receive_buffer in bytes; 0: the system's. -errno when the server does not take it. */
+static int connect_to(unsigned port, int receive_buffer)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons((in_port_t)port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1, least = 1, err;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1, err;
 
     cr_assert_geq(fd, 0, "%s", strerror(errno));
-    if (is_small)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+    if (receive_buffer > 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
@@ -364,7 +364,7 @@ void client_await_refusal(const struct process *server)
     uint64_t begun = wait_clock_ns();
     int fd;
 
-    while ((fd = connect_to(server->port, false)) >= 0 || fd == -ECONNRESET) {
+    while ((fd = connect_to(server->port, 0)) >= 0 || fd == -ECONNRESET) {
         if (fd >= 0)
             close(fd);
         cr_assert_lt((wait_clock_ns() - begun) / 1000000, (uint64_t)WAIT_BOUND_MS, "it still takes connections");

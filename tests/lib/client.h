@@ -35,8 +35,11 @@ struct client *client_open_admin(const struct process *server);
 /* To a socket that is a file. */
 struct client *client_open_unix(const char *path);
 
-/* Its receive buffer is as small as the system allows. */
-struct client *client_open_small(const struct process *server);
+/* Its receive buffer has so many bytes, or CLIENT_LEAST, the least that the system allows. That is for who does not
+ * read many answers: the window may stay below a segment, and a server's system then sends a piece of one every 200 ms
+ * (RFC 9293, section 3.8.6.2.1). */
+enum { CLIENT_LEAST = 1 };
+struct client *client_open_small(const struct process *server, int bytes);
 
 void client_close(struct client *client); /* as programs do: a FIN, or a reset when something was not read */
 void client_close_all(void);
