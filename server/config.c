@@ -91,10 +91,10 @@ static unsigned long descriptors_taken(const hoist_config *config)
     return DESCRIPTORS_OWN + DESCRIPTORS_A_WORKER * (unsigned long)config->workers_max;
 }
 
-/* A connection has a second one while nobody reads from it (tcp.c): enough for half of them at once. */
+/* A connection has a second one while nobody reads from it (tcp.c). */
 int config_fd_max(const hoist_config *config)
 {
-    unsigned long most = descriptors_taken(config) + config->max_connections + config->max_connections / 2;
+    unsigned long most = descriptors_taken(config) + 2 * (unsigned long)config->max_connections;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= most)

@@ -155,6 +155,18 @@ Test(config, asks_for_no_more_than_ten_thousand_connections_by_itself)
     cr_expect_eq(config.max_connections, 10000);
 }
 
+/* A connection that is not read has a second one; that of every connection must not keep another from being taken. */
+Test(config, has_a_use_for_two_descriptors_of_every_connection)
+{
+    const hoist_config given = {.workers = 1, .max_connections = 100};
+    hoist_config config;
+
+    allow_descriptors(1024);
+    cr_assert_eq(resolve(&config, &given), 0);
+
+    cr_expect_eq(config_fd_max(&config), 64 + 8 + 2 * 100);
+}
+
 Test(config, refuses_a_limit_of_descriptors_that_leaves_too_few_connections)
 {
     const hoist_config given = {.workers = 1}, more = {.workers = 1, .max_connections = 65};
