@@ -57,20 +57,23 @@ static struct client *client_new(int fd)
     return NULL;
 }
 
-struct client *client_open(const struct process *server)
+/* receive_buffer as for connect_to(). */
+static struct client *open_port(unsigned port, int receive_buffer)
 {
-    int fd = connect_to(server->port, 0);
+    int fd = connect_to(port, receive_buffer);
 
     cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
     return client_new(fd);
 }
 
+struct client *client_open(const struct process *server)
+{
+    return open_port(server->port, 0);
+}
+
 struct client *client_open_admin(const struct process *server)
 {
-    int fd = connect_to(server->admin_port, 0);
-
-    cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
-    return client_new(fd);
+    return open_port(server->admin_port, 0);
 }
 
 struct client *client_open_unix(const char *path)
@@ -85,10 +88,7 @@ struct client *client_open_unix(const char *path)
 
 struct client *client_open_small(const struct process *server, int bytes)
 {
-    int fd = connect_to(server->port, bytes);
-
-    cr_assert_geq(fd, 0, "cannot connect: %s", strerror(-fd));
-    return client_new(fd);
+    return open_port(server->port, bytes);
 }
 
 /* receive_buffer in bytes; 0: the system's. -errno when the server does not take it. */
