@@ -17,7 +17,7 @@ const model = {
   reopened: false,  // the stream was, so the next event may be another server's
   heard: 0,         // when it came, on this page's clock
   offset: null,     // the server's clock minus this page's
-  spans: new Map(), // by id: {id, route, seat, received, started, ended, status, outcome, abandoned, bars}
+  spans: new Map(), // by id: {id, route, seat, received, started, ended, guessed, status, outcome, abandoned, bars}
   live: new Set(),  // those that had not ended
   history: [],      // {t, finished, shed, busy, rate, lag}
 };
@@ -37,7 +37,7 @@ function forget() {
   pause(false);
 }
 
-/* What an event tells of a span. An end that is guessed gives way to what is told later. */
+/* What an event tells of a span. An end that is guessed, as an event left the span out, gives way to what is told later. */
 function learn(id, fields) {
   let span = model.spans.get(id);
 
