@@ -37,7 +37,7 @@ function forget() {
   pause(false);
 }
 
-/* What an event tells of a span. An end that is guessed, as an event left the span out, gives way to what is told later. */
+/* What an event tells of a span. An end that was guessed gives way to what is told later. */
 function learn(id, fields) {
   let span = model.spans.get(id);
 
