@@ -73,8 +73,8 @@ Test(experiment, only_handlers_on_the_loop_keep_dummy_waiting)
 
 Test(experiment, a_stream_is_compared_with_erlangs_formula)
 {
-    cr_expect_eq(process_run(&program, "experiment", "--workers", "1,4", "--route", "/sleep/5", "--rate", "100",
-                             "--for", "1s", "--json"),
+    cr_expect_eq(process_run(&program, "experiment", "--workers", "1,4", "--route", "/sleep/20", "--rate", "35",
+                             "--for", "2s", "--json"),
                  0, "%s", process_errors(&program));
     for (unsigned i = 0; i < 2; i++) {
         cr_expect_gt(number_of(program.out_text, "requests", i), 50);
