@@ -91,12 +91,16 @@ static unsigned long descriptors_taken(const hoist_config *config)
     return DESCRIPTORS_OWN + DESCRIPTORS_A_WORKER * (unsigned long)config->workers_max;
 }
 
-/* A connection has a second one while nobody reads from it (tcp.c). */
+/* The arrays of descriptors that libuv and the kernel have are as long as a power of two, libuv's with two places for
+ * itself: the rest of that costs nothing more, and a program may have more open than was reckoned. */
 int config_fd_max(const hoist_config *config)
 {
-    unsigned long most = descriptors_taken(config) + 2 * (unsigned long)config->max_connections;
+    unsigned long places = 64, most;
     struct rlimit limit;
 
+    while (places - 2 <= descriptors_taken(config) + config->max_connections)
+        places *= 2;
+    most = places - 3;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= most)
         most = (unsigned long)limit.rlim_cur - 1;
     return (int)most;

@@ -11,7 +11,7 @@ void config_set_defaults(hoist_config *config);
 /* given with all its defaults. -EINVAL, and a line in error[error_size]: a value out of range. */
 int config_resolve(hoist_config *ret_config, const hoist_config *given, char *error, size_t error_size);
 
-/* The highest descriptor that a process with this configuration has a use for, all fields set. */
+/* The highest descriptor that a process with this configuration makes ready for, all fields set. */
 int config_fd_max(const hoist_config *config);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "conn.h"
 #include "exchange.h"
+#include "rdhup.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -30,8 +31,8 @@ int server_init(struct server *server, uv_loop_t *loop, const hoist_config *conf
     if (err == 0)
         err = server->read_buffer == NULL || server->out == NULL ? -ENOMEM : prepare_deadlines(server);
     if (err == 0)
-        err = begin_to_check(server);
-    return err;
+        err = rdhup_open(&server->rdhup, loop);
+    return err == 0 ? begin_to_check(server) : err;
 }
 
 static int begin_to_check(struct server *server)
@@ -83,6 +84,8 @@ void server_close(struct server *server, void (*on_closed)(void *arg), void *arg
     if (server->check != NULL)
         uv_close((uv_handle_t *)server->check, on_check_closed);
     server->check = NULL;
+    rdhup_close(server->rdhup);
+    server->rdhup = NULL;
     deadlines_close(&server->deadlines, on_closed, arg);
 }
 

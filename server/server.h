@@ -24,6 +24,7 @@ enum {
 
 struct conn;
 struct exchange;
+struct rdhup;
 
 /* Gathered answers of a connection, to be written when this turn of the loop has read what there was to read. */
 struct held {
@@ -37,6 +38,7 @@ struct server {
     const struct router *router;
     int fd_max;        /* no descriptor above it is polled, see listener_reserve() */
     struct pool *pool; /* NULL: the inline executor, every handler runs on the loop */
+    struct rdhup *rdhup;
     struct deadlines deadlines;
     struct reply_clock clock;
 
@@ -69,7 +71,8 @@ struct server {
     void *arg;
 };
 
-/* Takes a zeroed server; config, router and loop are borrowed. -ENOMEM: server_close() is due all the same. */
+/* Takes a zeroed server; config, router and loop are borrowed. -errno, no memory or no descriptor: server_close() is
+ * due all the same. */
 int server_init(struct server *server, uv_loop_t *loop, const hoist_config *config, const struct router *router);
 
 /* No connection and no exchange may be left. on_closed(arg), which may be NULL, comes when *server may go. */

@@ -8,12 +8,12 @@
 #include "tcp.h"
 
 #include "conn.h"
+#include "rdhup.h"
 #include "server.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,23 +21,15 @@
 struct tcp {
     struct conn conn;
     uv_tcp_t handle;
-    uv_write_t *write;   /* only while one is under way */
-    struct watch *watch; /* only while reading is stopped */
-};
-
-/* Sees a client leave while its bytes are not read. libuv polls a descriptor once only, so this one is a duplicate. */
-struct watch {
-    uv_poll_t poll;
-    struct tcp *tcp;
-    int fd;
+    uv_write_t *write;        /* only while one is under way */
+    struct rdhup_watch watch; /* only while reading is stopped; else its callback is NULL */
 };
 
 static const struct conn_io tcp_io;
 
 static void begin_watch(struct tcp *tcp);
-static void on_disconnect(uv_poll_t *poll, int status, int events);
+static void on_rdhup(struct rdhup_watch *watch);
 static void end_watch(struct tcp *tcp);
-static void on_watch_closed(uv_handle_t *handle);
 
 static struct tcp *tcp_of_conn(const struct conn *conn)
 {
@@ -116,56 +108,41 @@ static void tcp_read(struct conn *conn, bool on)
     }
 }
 
-/* Best effort: without memory or a descriptor the client is missed when its answer is written. */
-static void begin_watch(struct tcp *tcp)
+static int fd_of(const struct tcp *tcp)
 {
-    struct watch *watch = malloc(sizeof(*watch));
-    uv_os_fd_t fd;
+    uv_os_fd_t fd = -1;
 
-    if (watch == NULL)
-        return;
-    watch->fd = uv_fileno((uv_handle_t *)&tcp->handle, &fd) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (watch->fd < 0 || watch->fd > tcp->conn.server->fd_max ||
-        uv_poll_init(tcp->handle.loop, &watch->poll, watch->fd) < 0) {
-        if (watch->fd >= 0)
-            close(watch->fd);
-        free(watch);
-        return;
-    }
-    watch->poll.data = watch;
-    watch->tcp = tcp;
-    tcp->watch = watch;
-    uv_poll_start(&watch->poll, UV_DISCONNECT, on_disconnect);
+    uv_fileno((const uv_handle_t *)&tcp->handle, &fd);
+    return fd;
 }
 
-static void on_disconnect(uv_poll_t *poll, int status, int events)
+/* Best effort: a client that is not watched is missed when its answer is written. */
+static void begin_watch(struct tcp *tcp)
 {
-    struct watch *watch = poll->data;
-    struct conn *conn = &watch->tcp->conn;
-    socklen_t len = sizeof(status);
+    if (rdhup_begin(tcp->conn.server->rdhup, fd_of(tcp), &tcp->watch) == 0)
+        tcp->watch.on_rdhup = on_rdhup;
+}
 
-    (void)events;
-    if (status == 0)
-        getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &status, &len);
-    end_watch(watch->tcp); /* the event would come again at once */
-    if (status != 0)
-        conn_on_error(conn);
+static void on_rdhup(struct rdhup_watch *watch)
+{
+    struct tcp *tcp = (struct tcp *)((uintptr_t)watch - offsetof(struct tcp, watch));
+    int err = 0;
+    socklen_t len = sizeof(err);
+
+    end_watch(tcp);
+    getsockopt(fd_of(tcp), SOL_SOCKET, SO_ERROR, &err, &len);
+    if (err != 0)
+        conn_on_error(&tcp->conn);
     else
-        conn_on_leaving(conn);
+        conn_on_leaving(&tcp->conn);
 }
 
 static void end_watch(struct tcp *tcp)
 {
-    if (tcp->watch == NULL)
+    if (tcp->watch.on_rdhup == NULL)
         return;
-    uv_close((uv_handle_t *)&tcp->watch->poll, on_watch_closed);
-    close(tcp->watch->fd);
-    tcp->watch = NULL;
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    free(handle->data);
+    tcp->watch.on_rdhup = NULL;
+    rdhup_end(tcp->conn.server->rdhup, fd_of(tcp));
 }
 
 static ssize_t tcp_try_write(struct conn *conn, const uv_buf_t *bufs, unsigned n)
@@ -210,10 +187,7 @@ static size_t tcp_unsent(const struct conn *conn)
 
 static void tcp_shut(struct conn *conn)
 {
-    uv_os_fd_t fd;
-
-    if (uv_fileno((uv_handle_t *)&tcp_of_conn(conn)->handle, &fd) == 0)
-        shutdown(fd, SHUT_WR);
+    shutdown(fd_of(tcp_of_conn(conn)), SHUT_WR);
 }
 
 static void on_close(uv_handle_t *handle)

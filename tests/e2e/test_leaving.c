@@ -77,7 +77,9 @@ Test(leaving, every_running_handler_sees_that_its_client_has_reset)
     client_await_busy(&server, 0);
 }
 
-Test(leaving, a_reset_is_seen_behind_more_than_the_server_reads_ahead)
+/* The request waits for the one worker, and what the server does not read yet lies before the sign that its client
+ * leaves. */
+static void expect_seen_behind_unread_bytes(void (*leave)(struct client *client))
 {
     enum { LEN = 120 * 1024 };
     struct client *running, *heavy, *last;
@@ -90,13 +92,23 @@ Test(leaving, a_reset_is_seen_behind_more_than_the_server_reads_ahead)
     heavy = client_ask(&server, "/");
     client_send_bytes(heavy, ahead, LEN);
     client_fence(&server);
-    client_reset(heavy);
+    leave(heavy);
     last = client_ask(&server, "/sleep/1");
     client_fence(&server);
     client_reset(running);
 
     cr_expect_eq(client_receive(last)->status, 200);
     free(ahead);
+}
+
+Test(leaving, a_reset_is_seen_behind_more_than_the_server_reads_ahead)
+{
+    expect_seen_behind_unread_bytes(client_reset);
+}
+
+Test(leaving, a_half_close_is_seen_behind_more_than_the_server_reads_ahead)
+{
+    expect_seen_behind_unread_bytes(client_half_close);
 }
 
 Test(leaving, a_request_that_waits_never_runs_when_its_client_ends_its_sending_side)
