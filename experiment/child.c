@@ -155,6 +155,7 @@ void child_stop(struct child *child)
 {
     if (child->n_open == 0)
         return;
+    child->is_stopping = true;
     if (!child->has_exited) {
         uv_process_kill(&child->process, SIGTERM);
         uv_timer_start(&child->grace, on_grace, CHILD_GRACE_MS, 0);
@@ -176,13 +177,12 @@ static void on_grace(uv_timer_t *timer)
 static void on_end(uv_process_t *process, int64_t status, int signal)
 {
     struct child *child = process->data;
-    bool is_stopping = uv_is_active((uv_handle_t *)&child->grace);
 
     (void)status;
     (void)signal;
     child->has_exited = true;
     close_handle((uv_handle_t *)process);
-    if (is_stopping)
+    if (child->is_stopping)
         child_stop(child);
 }
 

@@ -26,6 +26,7 @@ struct child {
     uv_timer_t grace;
     char greeting[CHILD_TEXT];
     unsigned n_open; /* handles */
+    bool is_stopping;
 };
 
 /* Takes a zeroed child. program is this process's argv[0]; args, which end with NULL, follow `serve`. A negative errno:
