@@ -218,4 +218,5 @@ void load_free(struct load *load)
     load->calls = NULL;
     load->callers = NULL;
     load->free_callers = NULL;
+    load->n_callers = 0;
 }

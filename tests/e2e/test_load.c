@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
 
@@ -228,6 +229,22 @@ Test(load, an_answer_that_finds_no_memory_is_an_error)
 {
     ask(true);
     cr_expect_eq(answered.err, -ENOMEM);
+}
+
+Test(load, one_that_could_not_be_opened_is_closed)
+{
+    struct rlimit limit, none;
+    int err;
+
+    load = (struct load){.loop = &loop, .kind = LOAD_BURST, .request = GET("/"), .n = 1, .n_callers = 1};
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_max = limit.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    err = load_open(&load);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    cr_expect_eq(err, -EMFILE);
+    cr_expect(load_is_closed(&load));
 }
 
 Test(load, memory_that_runs_out_is_an_error)
