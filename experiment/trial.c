@@ -80,7 +80,7 @@ static int start(struct run *run)
     const struct plan *plan = run->bench->plan;
     const struct setting *setting = &run->trial->setting;
     const char *args[ARGS_MAX + 32];
-    char workers[NUMBER_MAX], heavy[NUMBER_MAX], queue[NUMBER_MAX];
+    char workers[NUMBER_MAX], heavy[NUMBER_MAX], queue[NUMBER_MAX], connections[NUMBER_MAX];
     unsigned waiting = plan->rate > 0 || plan->jobs < QUEUE_MIN ? QUEUE_MIN : plan->jobs;
     size_t n = 0;
     int err;
@@ -88,6 +88,7 @@ static int start(struct run *run)
     (void)snprintf(workers, sizeof(workers), "%u", setting->workers > 0 ? setting->workers : 1);
     (void)snprintf(heavy, sizeof(heavy), "%u", plan->heavy_ms);
     (void)snprintf(queue, sizeof(queue), "%u", waiting < QUEUE_MAX ? waiting : QUEUE_MAX);
+    (void)snprintf(connections, sizeof(connections), "%u", plan->clients + 1); /* and the probe's: no client waits */
 #define ADD(name, value) (args[n++] = (name), args[n++] = (value))
     ADD("--queue", queue);
     ADD("--keep-alive-ms", "3600000");
@@ -103,6 +104,7 @@ static int start(struct run *run)
     ADD("--port", "0");
     ADD("--admin", "127.0.0.1:0");
     ADD("--access-log", "off");
+    ADD("--max-connections", connections);
     ADD("--executor", setting->executor == EXECUTOR_INLINE ? "inline" : "pool");
     ADD("--workers", workers);
     ADD("--workers-max", workers);
