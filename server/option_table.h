@@ -32,9 +32,10 @@ enum kind {
     GROUP("Listening")                                                                                                 \
     X("host", config.host, ADDRESS, NULL, 0, 0, "ADDRESS", "a numeric IPv4 or IPv6 address")                           \
     X("port", config.port, UINT, "8000", 0, 65535, "N", "0: any free one")                                             \
-    X("reuseport", config.reuseport, SWITCH, NULL, 0, 1, NULL, "several processes may share the port")                  \
-    X("admin", config.admin, LISTEN, NULL, 0, 0, "HOST:PORT|unix:PATH|off",                                                \
-      "figures, controls; default: 127.0.0.1:8001, or a free port")                 \
+    X("reuseport", config.reuseport, SWITCH, NULL, 0, 1, NULL,                                                         \
+      "several processes may share the port; --admin is off unless given")                                             \
+    X("admin", config.admin, LISTEN, NULL, 0, 0, "HOST:PORT|unix:PATH|off",                                            \
+      "figures, controls; default: 127.0.0.1:8001, a free port with --port 0")                                         \
     X("ready-full-ms", config.ready_full_ms, UINT, NULL, 1, DAY_MS, "MS", "a lane full for so long: not ready")        \
     GROUP("Workers")                                                                                                   \
     X("workers", config.workers, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "at work at once; default: one for each CPU")   \
