@@ -295,7 +295,7 @@ static int settle_routes(struct plan *plan, const struct given *given, const hoi
     for (size_t i = 0; i < plan->n_settings; i++)
         has_async = has_async || plan->settings[i].executor == EXECUTOR_ASYNC;
     if (given->route == NULL && !has_article)
-        return fail(error, "--route: needs a value: %s has no /, /async and --heavy-ms to repeat the article with",
+        return fail(error, "--route is needed: %s has no /, /async and --heavy-ms to repeat the article with",
                     program->name);
     if (route[0] != '/' || strlen(route) >= PLAN_TEXT || strpbrk(route, " \t\r\n") != NULL)
         return fail(error, "--route: '%.60s' is not a path of at most %d bytes that begins with /", route,

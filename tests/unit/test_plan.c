@@ -135,7 +135,7 @@ Test(plan, a_bad_value_is_refused_with_its_option_value_and_range)
         {&article, {"--json=yes"}, {"--json:", "'yes'"}},
         {&article, {"--wrokers", "3"}, {"'--wrokers'", "--help"}},
         {&article, {"bake"}, {"'bake'", "--help"}},
-        {&foreign, {NULL}, {"--route:", "value", "mine"}},
+        {&foreign, {NULL}, {"--route is needed:", "mine has no /"}},
         {&foreign, {"--route", "/report", "--full"}, {"--full:", "--heavy-ms"}},
     };
 
