@@ -218,7 +218,7 @@ typedef struct hoist_config {
     bool server_timing;         /* replies say how long they waited and ran (Server-Timing) */
     size_t max_memory;          /* bytes that requests, bodies and replies hold together, then 503; no limit */
     const char *admin;          /* where figures are told: "HOST:PORT", "unix:PATH"; nowhere */
-    unsigned ready_full_ms;     /* a lane that is full for so long: not ready; 5000 */
+    unsigned ready_full_ms;     /* since a full lane refused a job, and got no quarter back: not ready; 5000 */
     unsigned stuck_exit_ms;     /* every worker stuck for so long: a stop with -ETIMEDOUT; no limit */
     bool reuseport;             /* other processes may listen on the port, too (SO_REUSEPORT) */
 } hoist_config;
