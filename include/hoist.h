@@ -83,7 +83,7 @@ typedef struct hoist_route {
     unsigned queue_timeout_ms; /* waiting alone, then 503; default: config.queue_timeout_ms */
     size_t max_body;           /* bytes, then 413; default: config.max_body */
     size_t max_reply;          /* bytes, then 500; default: config.max_reply */
-    bool interrupt;            /* see above; offloaded routes only */
+    bool interrupt;            /* see above; offloaded routes, and what hoist_offload() runs */
     /* Called once on each pool thread, at start and at stop, never by a resize. A negative errno of worker_init fails
      * the start. What it leaves in *ret_worker_data is what hoist_req_worker_data() gives on that thread. */
     int (*worker_init)(void *data, void **ret_worker_data);
