@@ -119,8 +119,8 @@ void options_print_help(const hoist_program *program, FILE *out)
         else
             print_option(&option, out);
     }
-    fprintf(out,
-            "\nEach is also read from the environment, as in HOIST_WORKERS=8; a size takes K, M or G behind it.\n");
+    fprintf(out, "\nEach is also read from the environment, as in HOIST_WORKERS=8; a size takes K, M or G behind it.\n"
+                 "One without a value takes 0 or 1 there: HOIST_SERVER_TIMING=1.\n");
 }
 
 /* ---- the table, and the program's own options behind it ---- */
