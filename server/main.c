@@ -84,8 +84,12 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
         if (strcmp(argv[i], "--version") == 0)
             return print_version(program);
     }
-    if (argc > 1 && strcmp(argv[1], "routes") == 0)
-        return print_routes(program, route_size);
+    if (argc > 1 && strcmp(argv[1], "routes") == 0) {
+        if (argc == 2)
+            return print_routes(program, route_size);
+        fprintf(stderr, "%s: routes: unexpected '%.60s', it takes no arguments\n", program->name, argv[2]);
+        return EXIT_USAGE;
+    }
     has_command = argc > 1 && strcmp(argv[1], "serve") == 0;
     if (options_read(&options, program, argc - has_command, argv + has_command, error, sizeof(error)) < 0) {
         fprintf(stderr, "%s: %s\n", program->name, error);

@@ -87,6 +87,8 @@ Test(command_line, a_bad_value_is_refused_with_its_option_value_and_range)
         {{"--colour", "red"}, {"--colour", "--help"}},
         {{"-p", "1"}, {"-p", "--help"}},
         {{"bake"}, {"'bake'", "--help"}},
+        {{"routes", "--foo"}, {"routes", "'--foo'", "no arguments"}},
+        {{"routes", "/"}, {"routes", "'/'", "no arguments"}},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
