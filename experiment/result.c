@@ -221,9 +221,11 @@ static size_t collect_waits(const struct trial *trial, double *values)
 static void predict(struct result *result, const struct trial *trial, const struct plan *plan, double *values)
 {
     unsigned servers = plan_servers(plan, &trial->setting);
+    size_t n = result->n_calls - result->n_shed; /* those that failed took their time, too */
+    size_t at_once = n < plan->clients ? n : plan->clients;
 
-    result->predicted_s = theory_makespan(result->n_answered, servers, result->run_mean_s);
-    result->latency_p99_predicted_s = theory_burst_percentile(result->n_answered, servers, result->run_mean_s, 0.99);
+    result->predicted_s = theory_makespan(n, servers, result->run_mean_s);
+    result->latency_p99_predicted_s = theory_burst_percentile(at_once, servers, result->run_mean_s, 0.99);
     result->wait_predicted_s = result->delayed = result->delayed_predicted = NAN;
     if (plan->rate > 0)
         predict_stream(result, trial, plan, values);

@@ -24,7 +24,7 @@ enum { WORKERS_MAX = 1024, FEW_CALLS = 200, FEW_PROBES = 100 };
 static void fit_usl(struct summary *summary);
 static void meet_target(struct summary *summary);
 static double predict_p99(const struct summary *summary, const struct result *base, unsigned workers);
-static void write_target(struct summary *summary);
+static void write_target(struct summary *summary, bool is_run_longer);
 static void judge_cpu(struct summary *summary);
 static void judge_bursts(struct summary *summary);
 static void warn_of_result(struct summary *summary, const struct result *result);
@@ -145,18 +145,18 @@ static void meet_target(struct summary *summary)
         if (setting->executor == EXECUTOR_POOL && setting->workers == summary->target_workers)
             summary->target_measured_s = summary->results[i].latency_p99_s;
     }
-    write_target(summary);
+    write_target(summary, base->run_mean_s > target_s);
 }
 
-static void write_target(struct summary *summary)
+static void write_target(struct summary *summary, bool is_run_longer)
 {
     char target[SUMMARY_TIME], predicted[SUMMARY_TIME], measured[SUMMARY_TIME];
     unsigned workers = summary->target_workers;
 
     summary_time(summary->plan->target_p99_s, target);
     if (workers == 0)
-        (void)snprintf(summary->target, SUMMARY_TEXT,
-                       "No number of workers answers 99 %% within %s: one run takes longer.", target);
+        (void)snprintf(summary->target, SUMMARY_TEXT, "No number of workers %sanswers 99 %% within %s%s.",
+                       is_run_longer ? "" : "up to 1024 ", target, is_run_longer ? ": one run takes longer" : "");
     else
         (void)snprintf(summary->target, SUMMARY_TEXT,
                        "The fewest workers that answer 99 %% within %s: %u; predicted %s, measured %s.", target,
@@ -172,7 +172,8 @@ static double predict_p99(const struct summary *summary, const struct result *ba
 
     if (plan->rate > 0)
         return theory_wait_percentile(&base->stream, workers, 0.99) + base->run_p99_s;
-    return theory_burst_percentile(plan->jobs, plan_servers(plan, &setting), base->run_mean_s, 0.99);
+    return theory_burst_percentile(plan->jobs < plan->clients ? plan->jobs : plan->clients,
+                                   plan_servers(plan, &setting), base->run_mean_s, 0.99);
 }
 
 /* Of the pool with the fewest workers, where they compete least. */
@@ -312,14 +313,14 @@ static void conclude_burst(struct summary *summary)
 
     assert(few != NULL && many != NULL); /* --workers is never empty */
     plan_setting_name(&many->setting, name);
-    if (few == many)
+    if (few->setting.workers == many->setting.workers)
         say(summary, "%s answer%s %zu requests in %s", name, many->setting.workers == 1 ? "s" : "", many->n_answered,
             summary_time(many->makespan_s, many_s));
     else
         say(summary, "%s answer %zu requests in %s where %u take%s %s, %.1f times as fast", name, many->n_answered,
             summary_time(many->makespan_s, many_s), few->setting.workers, few->setting.workers == 1 ? "s" : "",
             summary_time(few->makespan_s, few_s), few->makespan_s / many->makespan_s);
-    if (summary->cpu[0] != '\0')
+    if (summary->cpu[0] != '\0' && summary->holds) /* else it is not the reason, or not the whole of it */
         say(summary, ", because the handler %s", summary->cpu);
     if (on_loop != NULL)
         say(summary, "; /dummy waits %s at most, %s when handlers run on the loop",
@@ -342,7 +343,7 @@ static void conclude_stream(struct summary *summary)
             enough = result;
     }
     if (enough == NULL)
-        say(summary, "No setting keeps up with %g requests a second of %s each, which need more than %.1f workers",
+        say(summary, "No pool keeps up with %g requests a second of %s each, which need more than %.1f workers",
             summary->plan->rate, summary_time(base->run_mean_s, wait_s), summary->plan->rate * base->run_mean_s);
     else
         say(summary,

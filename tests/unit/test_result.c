@@ -81,6 +81,18 @@ Test(result, littles_law_holds_for_every_executor)
     }
 }
 
+Test(result, a_request_that_failed_on_a_worker_is_predicted_all_the_same)
+{
+    trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
+    for (size_t i = 0; i < 8; i += 2)
+        trial.calls[i].status = trial.jobs.list[i].status = 500;
+    cr_assert_eq(result_make(&result, &trial, &burst), 0);
+    trial_free(&trial);
+
+    cr_expect_eq(result.n_failed, 4);
+    expect_near(result.predicted_s, 16, "predicted");
+}
+
 Test(result, a_refused_request_is_counted_and_not_predicted)
 {
     trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
@@ -96,7 +108,7 @@ Test(result, a_refused_request_is_counted_and_not_predicted)
     cr_expect_eq(result.n_failed, 1);
     cr_expect_eq(result.failed_status, 500);
     cr_expect_eq(result.n_answered, 6);
-    expect_near(result.predicted_s, 12, "predicted");
+    expect_near(result.predicted_s, 14, "predicted");
     expect_near(result.wait_max_s, 12, "longest wait");
 }
 

@@ -90,6 +90,25 @@ Test(summary, the_verdict_compares_the_fewest_workers_with_the_most)
                        "%s", summary.verdict);
 }
 
+Test(summary, the_verdict_gives_no_reason_for_what_theory_does_not_explain)
+{
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+    trial_burst(&trials[1], EXECUTOR_POOL, 1, 16, 2, 0);
+    trials[1].setting.workers = 8;
+    trial_summary(&summary, &plan, trials, 2);
+
+    cr_expect_not_null(strstr(summary.verdict, "1.0 times as fast."), "%s", summary.verdict);
+}
+
+Test(summary, the_verdict_compares_no_pool_with_one_of_the_same_size)
+{
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+    trial_burst(&trials[1], EXECUTOR_POOL, 1, 16, 2, 0);
+    trial_summary(&summary, &plan, trials, 2);
+
+    cr_expect_not_null(strstr(summary.verdict, "1 worker answers 16 requests in 32.00 s"), "%s", summary.verdict);
+}
+
 Test(summary, four_pools_are_fitted_and_three_are_not)
 {
     make_pools(3, 2, 0.01);
@@ -118,6 +137,19 @@ Test(summary, a_target_below_one_run_is_met_by_no_number_of_workers)
 
     cr_expect_eq(summary.target_workers, 0);
     cr_expect_not_null(strstr(summary.target, "No number of workers"), "%s", summary.target);
+}
+
+/* Sixteen at once would take 32 s on one worker; two clients never keep more than one waiting. */
+Test(summary, the_target_is_met_as_soon_as_clients_keep_few_enough_waiting)
+{
+    const struct plan few_clients = {.jobs = 16, .clients = 2, .route = "/", .target_p99_s = 4.5};
+
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+    trial_summary(&summary, &few_clients, trials, 1);
+
+    cr_expect_eq(summary.target_workers, 1);
+    cr_expect_float_eq(summary.target_predicted_s, 4, 1e-6);
+    cr_expect_float_eq(summary.results[0].latency_p99_predicted_s, 4, 1e-6);
 }
 
 Test(summary, warns_of_what_makes_its_figures_doubtful)
@@ -165,7 +197,7 @@ Test(summary, warns_when_more_is_asked_for_than_the_workers_can_do)
 
     cr_expect(warns("2.00 times what it can do"));
     cr_expect(warns("16 requests are few"));
-    cr_expect_not_null(strstr(summary.verdict, "No setting keeps up"), "%s", summary.verdict);
+    cr_expect_not_null(strstr(summary.verdict, "No pool keeps up"), "%s", summary.verdict);
 }
 
 Test(summary, times_are_written_as_people_write_them)
