@@ -170,7 +170,8 @@ static int write_requests(struct experiment *experiment)
     if (err == 0)
         err = write_request(experiment->requests[1], PLAN_REQUEST_MAX, plan->async_route, plan->body);
     if (err == 0)
-        err = write_request(experiment->probe, sizeof(experiment->probe), "/dummy", NULL);
+        (void)snprintf(experiment->probe, sizeof(experiment->probe), "%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+                       plan->probe);
     bench->request[EXECUTOR_POOL] = bench->request[EXECUTOR_INLINE] = experiment->requests[0];
     bench->request[EXECUTOR_ASYNC] = experiment->requests[1];
     bench->probe = experiment->probe;

@@ -266,12 +266,12 @@ static int settle_settings(struct plan *plan, const struct given *given, struct 
     return err;
 }
 
-static bool has_route(const hoist_program *program, const char *path)
+static const hoist_route *find_route(const hoist_program *program, const char *path)
 {
     for (const hoist_route *const *route = program->routes; *route != NULL; route++)
         if ((*route)->path != NULL && strcmp((*route)->path, path) == 0)
-            return true;
-    return false;
+            return *route;
+    return NULL;
 }
 
 static bool has_heavy_ms(const hoist_program *program)
@@ -286,8 +286,10 @@ static bool has_heavy_ms(const hoist_program *program)
 static int settle_routes(struct plan *plan, const struct given *given, const hoist_program *program,
                          struct error *error)
 {
-    bool has_article = has_heavy_ms(program) && has_route(program, "/") && has_route(program, "/async");
+    bool has_article =
+        has_heavy_ms(program) && find_route(program, "/") != NULL && find_route(program, "/async") != NULL;
     const char *route = given->route != NULL ? given->route : "/";
+    const hoist_route *dummy = find_route(program, "/dummy");
     const char *async_route = given->async_route != NULL ? given->async_route : "/async";
     bool has_async = false;
     uint64_t ms;
@@ -305,6 +307,11 @@ static int settle_routes(struct plan *plan, const struct given *given, const hoi
                     PLAN_TEXT - 1);
     (void)snprintf(plan->route, sizeof(plan->route), "%s", route);
     (void)snprintf(plan->async_route, sizeof(plan->async_route), "%s", async_route);
+    /* A probe must not be one of the requests that are tried, nor go to a worker as by a route that takes any path. */
+    if (dummy != NULL && dummy->run == HOIST_INLINE && strcmp(route, dummy->path) != 0)
+        plan->probe = "GET /dummy";
+    else
+        plan->probe = "OPTIONS *";
     if (given->full && !has_article)
         return fail(error, "--full: '1' is for a program that has the article's /, /async and --heavy-ms");
     if (has_article && strcmp(route, "/") == 0)

@@ -31,7 +31,8 @@ struct plan {
     double rate, for_s;  /* of a stream of requests; rate 0: a burst */
     unsigned clients;    /* connections */
     double target_p99_s; /* 0: none */
-    double probe_rate;   /* of /dummy, per second */
+    const char *probe;   /* what the loop answers at once: a method and a target */
+    double probe_rate;   /* per second */
     const char *out;     /* a folder, NULL: none */
     bool is_json;
     const char **server_args; /* what came behind "--"; ends with NULL */

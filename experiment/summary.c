@@ -209,7 +209,7 @@ static void judge_bursts(struct summary *summary)
         const struct result *result = &summary->results[i];
         char name[PLAN_TEXT];
 
-        if (fabs(result_ratio(result) - 1) <= SUMMARY_TOLERANCE)
+        if (result->run_mean_s < SHORT_S || fabs(result_ratio(result) - 1) <= SUMMARY_TOLERANCE)
             continue;
         summary->holds = false;
         warn(summary, "%s: the makespan is %+.0f %% off what theory says", plan_setting_name(&result->setting, name),

@@ -9,6 +9,7 @@ enum { ARGS_MAX = 12 };
 
 static const hoist_route root = {.path = "/"}, async = {.path = "/async"}, other = {.path = "/report"};
 static const hoist_route *const article_routes[] = {&root, &async, NULL}, *const other_routes[] = {&other, NULL};
+static const hoist_route dummy = {.path = "/dummy", .run = HOIST_INLINE}, slow_dummy = {.path = "/dummy"};
 static unsigned heavy_ms;
 static const hoist_option heavy = {.name = "heavy-ms", .type = HOIST_OPTION_UINT, .value = &heavy_ms};
 static const hoist_option *const article_options[] = {&heavy, NULL};
@@ -54,6 +55,21 @@ Test(plan, without_options_is_the_articles_four_systems)
     cr_expect_eq(plan.heavy_ms, 2000);
     cr_expect_str_eq(plan.route, "/");
     cr_expect_eq(plan.rate, 0);
+}
+
+Test(plan, probes_are_answered_on_the_loop_and_are_none_of_the_requests)
+{
+    const hoist_route *const on_loop[] = {&other, &dummy, NULL}, *const on_workers[] = {&other, &slow_dummy, NULL};
+    const hoist_program fast = {.name = "mine", .routes = on_loop}, slow = {.name = "mine", .routes = on_workers};
+
+    cr_assert_eq(READ(&fast, "--route", "/report"), 0, "%s", error);
+    cr_expect_str_eq(plan.probe, "GET /dummy");
+    cr_assert_eq(READ(&fast, "--route", "/dummy"), 0, "%s", error);
+    cr_expect_str_eq(plan.probe, "OPTIONS *");
+    cr_assert_eq(READ(&slow, "--route", "/report"), 0, "%s", error);
+    cr_expect_str_eq(plan.probe, "OPTIONS *");
+    cr_assert_eq(READ(&foreign, "--route", "/report"), 0, "%s", error);
+    cr_expect_str_eq(plan.probe, "OPTIONS *");
 }
 
 Test(plan, in_full_waits_the_articles_twenty_seconds)

@@ -51,6 +51,16 @@ Test(summary, a_burst_more_than_a_tenth_off_does_not_hold)
     cr_expect(warns("+12 % off"));
 }
 
+Test(summary, a_burst_of_runs_too_short_to_compare_is_not_judged)
+{
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 0.0001, 0);
+    trials[0].calls[15].answered_ns += 1000000;
+    trial_summary(&summary, &plan, trials, 1);
+
+    cr_expect(summary.holds);
+    cr_expect_not(warns("off what theory says"));
+}
+
 Test(summary, a_route_that_does_not_let_all_workers_in_is_suspected_of_its_limit)
 {
     trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
