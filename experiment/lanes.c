@@ -301,6 +301,25 @@ static void draw_lanes(const struct group *group, double y, FILE *out)
             draw_bar(group, i, y + group->row_of[i] * height, height - gap, out);
 }
 
+/* As the table has it: an inline server receives a request only when it starts it, so there the k-th start is set
+ * against the k-th arrival. NAN: there was no memory for those. */
+static double wait_of(const struct group *group, const struct job *job)
+{
+    size_t low = 0, high = group->n;
+
+    if (group->trial->setting.executor != EXECUTOR_INLINE)
+        return begin_of(job) - job->received_s;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (group->starts[middle] < job->started_s)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < group->n ? fmax(0, job->started_s - group->arrivals[low]) : NAN;
+}
+
 static void draw_bar(const struct group *group, size_t i, double y, double height, FILE *out)
 {
     const struct job *job = &group->trial->jobs.list[i];
@@ -311,7 +330,7 @@ static void draw_bar(const struct group *group, size_t i, double y, double heigh
     fprintf(out, "<rect class=\"bar%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">",
             i % 2 == 1 ? " odd" : "", x, y, width, height);
     fprintf(out, "<title>request %zu: waited %s, ran %s</title></rect>", i + 1,
-            summary_time(begin_of(job) - job->received_s, waited), summary_time(job->finished_s - begin_of(job), ran));
+            summary_time(wait_of(group, job), waited), summary_time(job->finished_s - begin_of(job), ran));
     if (width >= NUMBER_MIN && height >= 11)
         fprintf(out, "<text class=\"number\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%zu</text>", x + width / 2,
                 y + height / 2 + 3.5, i + 1);

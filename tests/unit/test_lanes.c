@@ -62,6 +62,14 @@ Test(lanes, have_a_bar_for_every_request_and_a_lane_for_every_worker)
     cr_expect_eq(count("<rect class=\"lane\""), 1 + 8 + 1 + 8, "workers, the loop, timers that run at once");
 }
 
+Test(lanes, a_bar_on_the_loop_says_how_long_its_client_waited)
+{
+    write_with(lanes_write);
+
+    cr_expect_eq(count("request 1: waited 0.00 ms, ran 2.000 s"), 4, "the first of each setting");
+    cr_expect_eq(count("request 8: waited 14.00 s, ran 2.000 s"), 2, "the last on one worker, and on the loop");
+}
+
 Test(lanes, show_where_dummy_was_kept_waiting)
 {
     write_with(lanes_write);
