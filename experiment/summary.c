@@ -95,10 +95,23 @@ const char *summary_time(double seconds, char text[SUMMARY_TIME])
 
 /* ---- what comes of several rows ---- */
 
-/* A stream's throughput is what was asked for, whatever the workers could do; then it is what they could do at most. */
+/* How many requests a second it could do with all that it can use at once, whose number it returns. Of a burst, which
+ * ends with some idle unless they divide it, the turns count as if each had been full: else idle ones would look like
+ * contention. A stream's throughput is what was asked for, whatever the workers could do; then it is what they could do
+ * at most. */
+static double full_throughput(const struct summary *summary, const struct result *result, double *ret_servers)
+{
+    unsigned servers = plan_servers(summary->plan, &result->setting);
+
+    *ret_servers = servers;
+    if (summary->plan->rate > 0)
+        return servers / result->run_mean_s;
+    return servers * theory_makespan(result->n_answered, servers, 1) / result->makespan_s;
+}
+
 static void fit_usl(struct summary *summary)
 {
-    double workers[PLAN_SETTINGS_MAX], throughput[PLAN_SETTINGS_MAX];
+    double servers[PLAN_SETTINGS_MAX], throughput[PLAN_SETTINGS_MAX];
     size_t n = 0;
 
     for (size_t i = 0; i < summary->n; i++) {
@@ -106,11 +119,10 @@ static void fit_usl(struct summary *summary)
 
         if (result->setting.executor != EXECUTOR_POOL || result->n_answered == 0)
             continue;
-        workers[n] = result->setting.workers;
-        throughput[n++] = summary->plan->rate > 0 ? result->setting.workers / result->run_mean_s
-                                                  : (double)result->n_answered / result->makespan_s;
+        throughput[n] = full_throughput(summary, result, &servers[n]);
+        n++;
     }
-    summary->has_usl = theory_fit_usl(workers, throughput, n, &summary->usl);
+    summary->has_usl = theory_fit_usl(servers, throughput, n, &summary->usl);
     if (!summary->has_usl)
         return;
     n = (size_t)snprintf(

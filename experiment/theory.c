@@ -65,6 +65,20 @@ double theory_wait_percentile(const struct stream *stream, unsigned workers, dou
 
 /* ---- the fit ---- */
 
+static size_t count_different(const double *values, size_t n)
+{
+    size_t different = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+
+        while (values[k] < values[i] || values[k] > values[i])
+            k++;
+        different += k == i;
+    }
+    return different;
+}
+
 /* n / throughput(n) = (1 + contention (n - 1) + coherence n (n - 1)) / rate is linear in what is sought. A coefficient
  * that comes out negative is noise: then it is 0, and the best fit of those that remain counts. */
 bool theory_fit_usl(const double *workers, const double *throughput, size_t n, struct usl *ret_usl)
@@ -72,7 +86,7 @@ bool theory_fit_usl(const double *workers, const double *throughput, size_t n, s
     static const unsigned choices[] = {7, 3, 5, 1}; /* bit i: with term i */
     double best[TERMS] = {0}, least = INFINITY;
 
-    if (n < USL_MIN)
+    if (count_different(workers, n) < USL_MIN)
         return false;
     for (size_t i = 0; i < n; i++)
         if (!(workers[i] > 0 && throughput[i] > 0))

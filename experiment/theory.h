@@ -38,8 +38,8 @@ struct usl {
     double knee;       /* workers beyond which throughput falls; INFINITY: there is none */
 };
 
-/* Fits the law to measured throughputs by least squares, with both coefficients >= 0. False: fewer than USL_MIN points,
- * one that is not positive, or the same number of workers throughout. */
+/* Fits the law to measured throughputs by least squares, with both coefficients >= 0. False: fewer than USL_MIN
+ * different numbers of workers, or a point that is not positive. */
 enum { USL_MIN = 4 };
 bool theory_fit_usl(const double *workers, const double *throughput, size_t n, struct usl *ret_usl);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static struct plan plan = {.jobs = 16, .clients = 16, .route = "/"};
-static struct trial trials[4];
+static struct trial trials[5];
 static struct summary summary;
 
 /* Pools of 1, 2, 4 and 8 workers. */
@@ -128,6 +128,35 @@ Test(summary, four_pools_are_fitted_and_three_are_not)
     cr_expect(summary.has_usl);
     cr_expect_float_eq(summary.usl.rate, 0.5, 1e-6);
     cr_expect_not_null(strstr(summary.law, "no knee"), "%s", summary.law);
+}
+
+/* With 6 requests 4 workers are half idle in the second turn, 6 clients keep no more than 6 of 8 busy, and 16 workers
+ * are the same 6 again. */
+Test(summary, idle_workers_of_an_ideal_burst_are_no_contention)
+{
+    static const struct plan few = {.jobs = 6, .clients = 6, .route = "/"};
+
+    for (size_t i = 0; i < 5; i++)
+        trial_burst(&trials[i], EXECUTOR_POOL, 1U << i, 6, 2, 0.01);
+    trial_summary(&summary, &few, trials, 5);
+
+    cr_assert(summary.has_usl);
+    cr_expect_float_eq(summary.usl.rate, 0.5, 1e-6);
+    cr_expect_float_eq(summary.usl.contention, 0, 1e-9);
+    cr_expect_float_eq(summary.usl.coherence, 0, 1e-9);
+    cr_expect_not_null(strstr(summary.law, "no knee"), "%s", summary.law);
+}
+
+Test(summary, pools_that_come_to_the_same_number_of_servers_are_not_fitted)
+{
+    static const struct plan four = {.jobs = 4, .clients = 4, .route = "/"};
+
+    for (size_t i = 0; i < 4; i++)
+        trial_burst(&trials[i], EXECUTOR_POOL, 2U << i, 4, 2, 0.01);
+    trial_summary(&summary, &four, trials, 4);
+
+    cr_expect_not(summary.has_usl);
+    cr_expect_str_empty(summary.law);
 }
 
 Test(summary, the_target_is_met_by_the_fewest_workers_that_suffice)

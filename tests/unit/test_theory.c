@@ -136,3 +136,14 @@ Test(theory, too_few_points_are_not_fitted)
     cr_expect_not(theory_fit_usl(workers, throughput, 4, &usl));
     cr_expect_eq(usl.rate, 42);
 }
+
+Test(theory, the_same_number_of_workers_again_is_no_other_point)
+{
+    const double same[] = {4, 4, 4, 4}, three[] = {1, 2, 4, 4, 2, 1}, four[] = {8, 8, 1, 2, 4};
+    const double throughput[] = {8, 8, 1, 2, 4, 1};
+    struct usl usl;
+
+    cr_expect_not(theory_fit_usl(same, throughput, 4, &usl));
+    cr_expect_not(theory_fit_usl(three, throughput, 6, &usl));
+    cr_expect(theory_fit_usl(four, throughput, 5, &usl));
+}
