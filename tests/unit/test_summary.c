@@ -147,6 +147,25 @@ Test(summary, idle_workers_of_an_ideal_burst_are_no_contention)
     cr_expect_not_null(strstr(summary.law, "no knee"), "%s", summary.law);
 }
 
+/* 8 workers take 1 ms longer than ideal, and twice as long. */
+Test(summary, a_knee_is_named_only_where_it_is_near_to_what_was_measured)
+{
+    static const struct {
+        double more_s;
+        const char *words;
+    } rows[] = {{0.001, "no knee up to 16 workers"}, {0.1, "the knee is at "}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t k = 0; k < 4; k++)
+            trial_burst(&trials[k], EXECUTOR_POOL, 1U << k, 16, 0.05, 0);
+        trials[3].calls[15].answered_ns += (uint64_t)(rows[i].more_s * 1e9);
+        trial_summary(&summary, &plan, trials, 4);
+        cr_expect_not_null(strstr(summary.law, rows[i].words), "%s", summary.law);
+        if (i == 0)
+            trial_summary_free(&summary);
+    }
+}
+
 Test(summary, pools_that_come_to_the_same_number_of_servers_are_not_fitted)
 {
     static const struct plan four = {.jobs = 4, .clients = 4, .route = "/"};
