@@ -16,6 +16,8 @@ enum { KNEE_REACH = 2 }; /* how far beyond the most servers that were measured t
 /* A handler whose thread is on a CPU for less of its time waits, for more burns. */
 #define SHARE_WAITS 0.1
 #define SHARE_BURNS 0.9
+/* Workers at work for this share of a stream are taken to have been so all the time. */
+#define SHARE_BUSY 0.9
 #define LATE_S 0.005
 /* Of such a run neither the CPU share nor the makespan says much. */
 #define SHORT_S 0.0005
@@ -100,7 +102,7 @@ const char *summary_time(double seconds, char text[SUMMARY_TIME])
 /* How many requests a second it could do with all that it can use at once, whose number it returns. Of a burst, which
  * ends with some idle unless they divide it, the turns count as if each had been full: else idle ones would look like
  * contention. A stream's throughput is what was asked for, whatever the workers could do; then it is what they could do
- * at most. */
+ * at most, if their run times are those of workers that compete. */
 static double full_throughput(const struct summary *summary, const struct result *result, double *ret_servers)
 {
     unsigned servers = plan_servers(summary->plan, &result->setting);
@@ -111,6 +113,13 @@ static double full_throughput(const struct summary *summary, const struct result
     return servers * theory_makespan(result->n_answered, servers, 1) / result->makespan_s;
 }
 
+/* A worker beside idle ones runs as fast as one alone, whatever many at work would do to each other. */
+static bool counts_for_usl(const struct summary *summary, const struct result *result)
+{
+    return result->setting.executor == EXECUTOR_POOL && result->n_answered > 0 &&
+           (summary->plan->rate <= 0 || result->busy >= SHARE_BUSY);
+}
+
 static void fit_usl(struct summary *summary)
 {
     double servers[PLAN_SETTINGS_MAX], throughput[PLAN_SETTINGS_MAX], most = 0;
@@ -119,7 +128,7 @@ static void fit_usl(struct summary *summary)
     for (size_t i = 0; i < summary->n; i++) {
         const struct result *result = &summary->results[i];
 
-        if (result->setting.executor != EXECUTOR_POOL || result->n_answered == 0)
+        if (!counts_for_usl(summary, result))
             continue;
         throughput[n] = full_throughput(summary, result, &servers[n]);
         most = fmax(most, servers[n++]);

@@ -166,6 +166,21 @@ Test(summary, a_knee_is_named_only_where_it_is_near_to_what_was_measured)
     }
 }
 
+Test(summary, a_stream_that_leaves_workers_idle_says_nothing_of_how_they_scale)
+{
+    static const struct plan stream = {.rate = 1, .for_s = 16, .clients = 16, .route = "/"};
+
+    for (unsigned idle = 0; idle < 2; idle++) {
+        for (size_t k = 0; k < 4; k++)
+            trial_burst(&trials[k], EXECUTOR_POOL, 1U << k, 16, 2, 0);
+        trials[3].calls[15].answered_ns += idle * 4000000000;
+        trial_summary(&summary, &stream, trials, 4);
+        cr_expect_eq(summary.has_usl, idle == 0, "%u: %s", idle, summary.law);
+        if (idle == 0)
+            trial_summary_free(&summary);
+    }
+}
+
 Test(summary, pools_that_come_to_the_same_number_of_servers_are_not_fitted)
 {
     static const struct plan four = {.jobs = 4, .clients = 4, .route = "/"};
