@@ -104,8 +104,8 @@ bool theory_fit_usl(const double *workers, const double *throughput, size_t n, s
     if (best[0] <= 0)
         return false;
     ret_usl->rate = 1 / best[0];
-    ret_usl->contention = best[1] / best[0];
-    ret_usl->coherence = best[2] / best[0];
+    ret_usl->contention = best[1] / best[0] + 0.0; /* a negative zero becomes 0 */
+    ret_usl->coherence = best[2] / best[0] + 0.0;
     ret_usl->knee = ret_usl->coherence > 1e-9 && ret_usl->contention < 1
                         ? sqrt((1 - ret_usl->contention) / ret_usl->coherence)
                         : INFINITY;

@@ -127,6 +127,16 @@ Test(theory, noise_never_makes_a_coefficient_negative)
     cr_expect_gt(usl.rate, 9);
 }
 
+Test(theory, a_straight_line_has_no_negative_zero)
+{
+    const double workers[] = {1, 2, 4, 8}, throughput[] = {0.5, 1, 2, 4};
+    struct usl usl;
+
+    cr_assert(theory_fit_usl(workers, throughput, 4, &usl));
+    cr_expect_not(signbit(usl.contention));
+    cr_expect_not(signbit(usl.coherence));
+}
+
 Test(theory, too_few_points_are_not_fitted)
 {
     const double workers[] = {1, 2, 4, 8}, throughput[] = {1, 2, 4, 0};
