@@ -28,6 +28,7 @@ static const char head[] =
     ".law{margin-top:.9rem}.lead{font-size:1.15rem;margin:1rem 0 "
     "1.5rem;max-width:50rem}.soft{color:var(--soft)}p{margin:.4rem 0}\n"
     "svg{max-width:100%;height:auto;display:block}figure{margin:1.25rem 0}\n"
+    "@media screen{figure{overflow-x:auto}svg{min-width:720px}}\n" /* on a telephone text could not be read else */
     ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.84rem;font-variant-numeric:tabular-nums;"
     "white-space:nowrap}\n"
     "th,td{text-align:right;padding:.32rem .5rem;border-bottom:1px solid var(--rule)}thead th{color:var(--soft);"

@@ -53,3 +53,24 @@ for (const file of ["lanes.svg", "index.html"])
     assert.deepEqual([...(await bars(page)).values()], EXPECTED);
     assert.deepEqual(page.complaints, []);
   });
+
+// Of a picture 960 wide that shrinks to the screen, text of 12 would be 4.5 high.
+test("on a narrow screen text can be read: pictures scroll, the page does not", { skip }, async t => {
+  const page = await newPage(t, browser);
+  await page.setViewportSize({ width: 400, height: 800 });
+  await page.goto(pathToFileURL(join(folder, "index.html")).href);
+
+  const heights = await page.$$eval("figure text.soft", texts => texts.map(text => text.getBoundingClientRect().height));
+  assert.ok(heights.length > 0 && Math.min(...heights) >= 9, `${Math.min(...heights)} px`);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 400);
+});
+
+test("on paper pictures are as wide as the text", { skip }, async t => {
+  const page = await newPage(t, browser);
+  await page.setViewportSize({ width: 400, height: 800 });
+  await page.emulateMedia({ media: "print" });
+  await page.goto(pathToFileURL(join(folder, "index.html")).href);
+
+  const widths = await page.$$eval("svg", pictures => pictures.map(picture => picture.getBoundingClientRect().width));
+  assert.ok(Math.max(...widths) <= 400, `${widths}`);
+});
