@@ -36,6 +36,14 @@ static double longest(const struct summary *summary)
     return max_s;
 }
 
+/* Its path follows, and then a quote. */
+static void begin_line(FILE *out, size_t series)
+{
+    fputs("<path class=\"", out);
+    svg_series(out, series);
+    fputs("\" d=\"", out);
+}
+
 static void draw_frame(const struct summary *summary, FILE *out, const char *title, double max_s)
 {
     int more = LEGEND_ROW * (int)((summary->n - 1) / LEGEND_COLUMNS);
@@ -47,9 +55,9 @@ static void draw_frame(const struct summary *summary, FILE *out, const char *tit
         double x = SVG_LEFT + (double)(i % LEGEND_COLUMNS) * LEGEND_STEP,
                y = 40 + LEGEND_ROW * (int)(i / LEGEND_COLUMNS);
 
-        fprintf(out,
-                "<path class=\"s s%zu\" d=\"M%.0f %.0fh24\"/><text class=\"soft\" x=\"%.0f\" y=\"%.0f\">%s</text>\n",
-                i % SVG_SERIES, x, y - 4, x + 30, y, plan_setting_name(&summary->results[i].setting, name));
+        begin_line(out, i);
+        fprintf(out, "M%.0f %.0fh24\"/><text class=\"soft\" x=\"%.0f\" y=\"%.0f\">%s</text>\n", x, y - 4, x + 30, y,
+                plan_setting_name(&summary->results[i].setting, name));
     }
     fprintf(out, "<g transform=\"translate(0 %d)\">\n", more);
     svg_time_axis(out, max_s, TOP, BOTTOM);
@@ -100,7 +108,7 @@ static void draw_dummy(const struct trial *trial, size_t series, const struct sc
         bucket = bucket < BUCKETS ? bucket : BUCKETS - 1;
         longest_s[bucket] = fmax(longest_s[bucket], took_s);
     }
-    fprintf(out, "<path class=\"s s%zu\" d=\"", series % SVG_SERIES);
+    begin_line(out, series);
     for (size_t i = 0; i < BUCKETS; i++) {
         if (longest_s[i] <= 0)
             continue;
@@ -151,7 +159,8 @@ static void draw_latency(const struct trial *trial, size_t series, double max_s,
 
     if (values == NULL)
         return;
-    fprintf(out, "<path class=\"s s%zu\" d=\"M%d %d", series % SVG_SERIES, SVG_LEFT, BOTTOM);
+    begin_line(out, series);
+    fprintf(out, "M%d %d", SVG_LEFT, BOTTOM);
     for (size_t i = step - 1; i < n; i += step)
         fprintf(out, "H%.1fV%.1f", svg_x(values[i], max_s), BOTTOM - (double)(i + 1) / (double)n * (BOTTOM - TOP));
     fprintf(out, "H%.1fV%d\"/>\n", svg_x(values[n - 1], max_s), TOP);

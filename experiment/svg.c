@@ -1,9 +1,12 @@
 /* The frame of a picture. Colours are Okabe and Ito's, which differ for colour-blind people too; those on dark ground
- * are lighter. They are written out instead of var(), which programs for slides do not know. Failures are the stream's.
+ * are lighter. They are written out instead of var(), which programs for slides do not know. Lines also differ by
+ * dashes and width. Failures are the stream's.
  */
 #include "svg.h"
 
 #include <math.h>
+
+enum { SERIES_DASHES = 8, SERIES_WIDTHS = 4 }; /* classes s0 to s7, w0 (as .s has it) to w3 */
 
 static const char style[] =
     "<style>\n"
@@ -15,8 +18,9 @@ static const char style[] =
     ".h .wait{fill:#c8ced6}.h .tick{stroke:#007a5a;stroke-width:1.2;fill:none}.h .late{fill:#d55e00}\n"
     ".h .s{fill:none;stroke-width:1.8;stroke-linejoin:round}\n"
     ".h .s0{stroke:#0072b2}.h .s1{stroke:#d55e00;stroke-dasharray:7 2}.h .s2{stroke:#007a5a;stroke-dasharray:2 2}\n"
-    ".h .s3{stroke:#b0578a;stroke-dasharray:8 2 2 2}.h .s4{stroke:#a87400}.h .s5{stroke:#59636e;stroke-dasharray:7 2}\n"
-    ".h .s6{stroke:#3a8fc4;stroke-dasharray:2 2}.h .s7{stroke:#8c4000;stroke-dasharray:8 2 2 2}\n"
+    ".h .s3{stroke:#b0578a;stroke-dasharray:8 2 2 2}.h .s4{stroke:#a87400;stroke-dasharray:14 5}\n"
+    ".h .s5{stroke:#59636e;stroke-dasharray:2 6}.h .s6{stroke:#3a8fc4;stroke-dasharray:7 2 2 2 2 2}\n"
+    ".h .s7{stroke:#8c4000;stroke-dasharray:4 4}.h .w1{stroke-width:3.2}.h .w2{stroke-width:.8}.h .w3{stroke-width:5}\n"
     "@media (prefers-color-scheme:dark){@media screen{\n"
     ".h .ground{fill:#0d1117}.h text{fill:#e6edf3}.h .soft{fill:#9da7b3}.h .number{fill:#08121a}\n"
     ".h .rule{stroke:#2b323b}.h .frame{stroke:#6e7781}.h .bar{fill:#56b4e9}.h .odd{fill:#84caf0}.h "
@@ -59,6 +63,11 @@ void svg_text(FILE *out, const char *text)
             fputc(*text, out);
         }
     }
+}
+
+void svg_series(FILE *out, size_t i)
+{
+    fprintf(out, "s s%zu w%zu", i % SERIES_DASHES, i / SERIES_DASHES % SERIES_WIDTHS);
 }
 
 double svg_tick(double max)

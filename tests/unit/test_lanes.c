@@ -86,6 +86,52 @@ Test(lanes, of_very_many_requests_are_of_the_first_ones)
     cr_expect_not_null(strstr(text, "the first 3000 of 3100 requests"));
 }
 
+/* The n-th line's look without its colour: its dashes and its width. */
+static void look_of(unsigned n, char look[64])
+{
+    char dashes[32] = "", rule[32], width[8] = "";
+    const char *at = text;
+    unsigned series, weight;
+
+    for (unsigned i = 0; i <= n; i++) {
+        at = strstr(at, "<path class=\"s s");
+        cr_assert_not_null(at);
+        at += strlen("<path class=\"s s");
+    }
+    cr_assert_eq(sscanf(at, "%u w%u\"", &series, &weight), 2);
+    (void)snprintf(rule, sizeof(rule), ".h .s%u{", series);
+    at = strstr(text, rule);
+    cr_assert_not_null(at, "%s", rule);
+    (void)sscanf(at + strlen(rule), "stroke:#%*6[0-9a-f];stroke-dasharray:%31[0-9 ]}", dashes);
+    (void)snprintf(rule, sizeof(rule), ".h .w%u{stroke-width:", weight);
+    at = strstr(text, rule);
+    if (at != NULL)
+        (void)sscanf(at + strlen(rule), "%7[0-9.]", width);
+    (void)snprintf(look, 64, "%s / %s", dashes, width);
+}
+
+Test(lanes, of_32_settings_no_two_lines_look_the_same_without_colour)
+{
+    static void (*const charts[])(const struct summary *, FILE *) = {plot_write_dummy, plot_write_latency};
+    static struct trial many[PLAN_SETTINGS_MAX];
+    char looks[2 * PLAN_SETTINGS_MAX][64];
+
+    trial_summary_free(&summary);
+    for (unsigned i = 0; i < PLAN_SETTINGS_MAX; i++)
+        trial_burst(&many[i], EXECUTOR_POOL, i + 1, 8, 0.1, 0);
+    trial_summary(&summary, &plan, many, PLAN_SETTINGS_MAX);
+    for (size_t chart = 0; chart < 2; chart++) {
+        write_with(charts[chart]);
+        for (unsigned i = 0; i < 2 * PLAN_SETTINGS_MAX; i++)
+            look_of(i, looks[i]);
+        for (unsigned i = 0; i < PLAN_SETTINGS_MAX; i++) {
+            cr_expect_str_eq(looks[i], looks[PLAN_SETTINGS_MAX + i], "the legend's %u", i);
+            for (unsigned k = 0; k < i; k++)
+                cr_expect_str_neq(looks[i], looks[k], "%u and %u", i, k);
+        }
+    }
+}
+
 Test(lanes, stand_alone_and_are_well_formed)
 {
     static void (*const pictures[])(const struct summary *, FILE *) = {lanes_write, plot_write_dummy,
