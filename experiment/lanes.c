@@ -21,7 +21,9 @@ enum {
     LANES_HEIGHT = 176, /* of all lanes of a setting, as long as one is not too thin */
     LANE_MAX = 20,
     LANE_MIN = 3,
-    NUMBER_MIN = 18, /* a bar this wide has room for its number */
+    LABEL_HEIGHT = 13, /* from one to the next; not more than five of the thinnest lanes */
+    LABEL_BELOW = 7,   /* the first one's baseline below the lanes' top: there may be /dummy right above */
+    NUMBER_MIN = 18,   /* a bar this wide has room for its number */
     ROWS_MAX = 1024,
 };
 
@@ -278,10 +280,16 @@ static void draw_waiting(const struct group *group, double y, FILE *out)
     fprintf(out, "V%.1fZ\"/>\n", base);
 }
 
+/* Labels of thin lanes would run into each other: then every second or fifth has one. */
+static unsigned label_step(double height)
+{
+    return height >= LABEL_HEIGHT ? 1 : 2 * height >= LABEL_HEIGHT ? 2 : 5;
+}
+
 static void draw_lanes(const struct group *group, double y, FILE *out)
 {
     double height = lane_height(group), gap = height > 8 ? 2 : height > 4 ? 1 : 0.4;
-    enum executor executor = group->trial->setting.executor;
+    bool is_pool = group->trial->setting.executor == EXECUTOR_POOL;
     char text[32];
 
     for (unsigned row = 0; row < group->rows; row++) {
@@ -290,12 +298,13 @@ static void draw_lanes(const struct group *group, double y, FILE *out)
         fprintf(out, "<rect class=\"lane\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/>", SVG_LEFT, top,
                 SVG_WIDTH - SVG_LEFT - SVG_RIGHT, height - gap);
         (void)snprintf(text, sizeof(text), "worker %u", row);
-        if (executor == EXECUTOR_POOL && height >= 11)
-            label(out, top + height / 2 + 3, text);
-        if (executor != EXECUTOR_POOL && row == 0)
-            label(out, top + fmin(height, 16) / 2 + 4, executor == EXECUTOR_INLINE ? "loop" : "timers");
+        if (is_pool && row % label_step(height) == 0)
+            label(out, top + fmax(height / 2 + 3, LABEL_BELOW), text);
         fputc('\n', out);
     }
+    if (!is_pool)
+        label(out, y + group->rows * height / 2 + 4,
+              group->trial->setting.executor == EXECUTOR_INLINE ? "loop" : "timers");
     for (size_t i = 0; i < drawn(group); i++)
         if (group->row_of[i] >= 0)
             draw_bar(group, i, y + group->row_of[i] * height, height - gap, out);

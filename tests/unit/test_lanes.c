@@ -7,6 +7,7 @@
 #include "lib/trial_fixture.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,40 @@ Test(lanes, a_bar_on_the_loop_says_how_long_its_client_waited)
 
     cr_expect_eq(count("request 1: waited 0.00 ms, ran 2.000 s"), 4, "the first of each setting");
     cr_expect_eq(count("request 8: waited 14.00 s, ran 2.000 s"), 2, "the last on one worker, and on the loop");
+}
+
+Test(lanes, labels_do_not_run_into_each_other)
+{
+    static const struct {
+        enum executor executor;
+        unsigned workers;
+        size_t jobs;
+        const char *has, *has_not;
+    } rows[] = {
+        {EXECUTOR_POOL, 8, 8, ">worker 7<", NULL},
+        {EXECUTOR_POOL, 13, 13, ">worker 11<", NULL},
+        {EXECUTOR_POOL, 16, 32, ">worker 14<", ">worker 1<"},
+        {EXECUTOR_POOL, 32, 16, ">worker 30<", ">worker 31<"},
+        {EXECUTOR_POOL, 200, 8, ">worker 195<", ">worker 196<"},
+        {EXECUTOR_ASYNC, 1, 1, ">timers<", NULL},
+        {EXECUTOR_ASYNC, 1, 100, ">timers<", NULL},
+        {EXECUTOR_INLINE, 0, 8, ">loop<", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        double y, last_y = -INFINITY;
+
+        trial_free(&trials[1]);
+        trial_burst(&trials[1], rows[i].executor, rows[i].workers, rows[i].jobs, 1, 0);
+        write_with(lanes_write);
+        for (const char *at = text; (at = strstr(at, "<text class=\"soft\" x=\"104\"")) != NULL; at++) {
+            cr_assert_eq(sscanf(at, "<text class=\"soft\" x=\"104\" y=\"%lf\" text-anchor=\"end\">", &y), 1);
+            cr_expect_geq(y - last_y, 12, "row %zu: %g px to %.60s", i, y - last_y, at);
+            last_y = y;
+        }
+        cr_expect_not_null(strstr(text, rows[i].has), "row %zu", i);
+        cr_expect(rows[i].has_not == NULL || strstr(text, rows[i].has_not) == NULL, "row %zu", i);
+    }
 }
 
 Test(lanes, show_where_dummy_was_kept_waiting)
