@@ -110,7 +110,7 @@ static double full_throughput(const struct summary *summary, const struct result
     *ret_servers = servers;
     if (summary->plan->rate > 0)
         return servers / result->run_mean_s;
-    return servers * theory_makespan(result->n_answered, servers, 1) / result->makespan_s;
+    return servers * theory_makespan(result->n_calls - result->n_shed, servers, 1) / result->makespan_s;
 }
 
 /* A worker beside idle ones runs as fast as one alone, whatever many at work would do to each other. */
