@@ -29,6 +29,7 @@ struct deadline_list;
 struct deadlines {
     uv_timer_t timer;
     uint64_t timer_ms;           /* what the timer is set for; UINT64_MAX: it is not */
+    bool is_put_off;             /* it came late once, and nothing has expired since */
     struct deadline_list *lists; /* of the prepared durations */
     struct deadline others;      /* the ring of all other durations */
     void (*on_closed)(void *arg);

@@ -216,6 +216,34 @@ Test(deadlines, arming_a_later_one_leaves_the_timer_alone)
     stop(&f);
 }
 
+/* Each turn takes longer than what counts as late. */
+static void hold(uv_idle_t *idle)
+{
+    (void)idle;
+    uv_sleep(70);
+}
+
+Test(deadlines, a_loop_that_is_always_late_puts_them_off_only_once)
+{
+    enum { TURNS = 4 };
+    struct fixture f;
+    struct watched a;
+    uv_idle_t idle;
+
+    start(&f);
+    a = watch(&f, 'a');
+    uv_idle_init(&f.loop, &idle);
+    uv_idle_start(&idle, hold);
+    deadline_arm(&f.deadlines, &a.deadline, 1);
+    for (unsigned i = 0; i < TURNS; i++)
+        uv_run(&f.loop, UV_RUN_NOWAIT);
+
+    cr_expect_str_eq(f.expired, "a");
+    deadline_disarm(&a.deadline);
+    uv_close((uv_handle_t *)&idle, NULL);
+    stop(&f);
+}
+
 static void arm_again(struct watched *watched)
 {
     if (watched->fixture->n_expired < 5)
