@@ -27,10 +27,12 @@ static void shed(struct exchange *x, const char *reason);
 static void on_work(struct pool_job *job);
 static void on_done(struct pool_job *job);
 static bool is_hopeless(const struct exchange *x);
+static bool has_idle_worker(struct pool *pool, const struct lane *lane);
 static void start_timer(struct exchange *x, unsigned ms);
 static bool end_if_left(struct exchange *x);
 static void on_timer(uv_timer_t *timer);
 static void on_deadline(struct deadline *deadline);
+static void answer_running(struct exchange *x);
 static void on_queue_deadline(struct deadline *deadline);
 static bool take_back(struct exchange *x, enum span_outcome outcome);
 static void give_up(struct exchange *x, enum span_outcome outcome);
@@ -296,12 +298,22 @@ static bool is_hopeless(const struct exchange *x)
 {
     const struct route *route = x->req.route;
     uint64_t wait_ns = lane_wait_ns(route->lane, lane_waiting(&route->lane->queue));
+    unsigned limit_ms = route->given.queue_timeout_ms;
+    bool is_late = (limit_ms != HOIST_NO_LIMIT && wait_ns / 1000000 > limit_ms) ||
+                   (wait_ns != 0 && x->req.deadline_ns != 0 && uv_hrtime() + wait_ns > x->req.deadline_ns);
 
-    if (wait_ns == 0)
-        return false;
-    if (x->req.deadline_ns != 0 && uv_hrtime() + wait_ns > x->req.deadline_ns)
-        return true;
-    return route->given.queue_timeout_ms != HOIST_NO_LIMIT && wait_ns / 1000000 > route->given.queue_timeout_ms;
+    return is_late && !has_idle_worker(x->server->pool, route->lane);
+}
+
+/* Until this turn of the loop is over, jobs that came in it count as waiting, whoever is there to take them; and then
+ * the lane's pace may be one of fewer workers. */
+static bool has_idle_worker(struct pool *pool, const struct lane *lane)
+{
+    struct pool_figures figures;
+
+    pool_figures(pool, &figures);
+    return figures.busy + figures.waiting < figures.workers &&
+           (lane->max_concurrency == 0 || lane->max_concurrency >= figures.workers);
 }
 
 static void shed(struct exchange *x, const char *reason)
@@ -309,11 +321,6 @@ static void shed(struct exchange *x, const char *reason)
     x->req.route->figures.shed++;
     give_up(x, SPAN_SHED);
     answer_error(x, 503, reason);
-}
-
-static struct exchange *exchange_of_job(struct pool_job *job)
-{
-    return (struct exchange *)((char *)job - offsetof(struct exchange, job));
 }
 
 /* Worker thread: request, reply and arena are its own until done. */
@@ -358,7 +365,26 @@ static void on_deadline(struct deadline *deadline)
     else if (x->state == EXCHANGE_PENDING)
         log_write(LOG_WARNING, "%s: abandoned after %u ms; it stays until hoist_finish()", x->req.route->given.path,
                   x->req.route->given.timeout_ms);
+    answer_running(x);
+}
+
+/* 504. A job runs on, and its times are counted when it ends; those so far are for this answer alone. */
+static void answer_running(struct exchange *x)
+{
+    const uint64_t wait_ns = x->wait_ns, run_ns = x->run_ns;
+    bool has_job = x->state == EXCHANGE_QUEUED;
+    struct pool_job job;
+
+    if (has_job) {
+        pool_job_look(x->server->pool, &x->job, &job);
+        x->wait_ns += job.started_ns - job.submitted_ns;
+        x->run_ns += uv_hrtime() - job.started_ns;
+    }
     answer_error(x, 504, "the request took too long");
+    if (has_job) {
+        x->wait_ns = wait_ns;
+        x->run_ns = run_ns;
+    }
 }
 
 static void on_queue_deadline(struct deadline *deadline)
@@ -375,6 +401,7 @@ static bool take_back(struct exchange *x, enum span_outcome outcome)
     if (x->state != EXCHANGE_QUEUED || pool_cancel(x->server->pool, &x->job) < 0)
         return false;
     give_up(x, outcome);
+    x->wait_ns += x->ended_ns - x->job.submitted_ns;
     return true;
 }
 
@@ -421,26 +448,11 @@ static void conclude(struct exchange *x, int result)
         fail(x, result);
 }
 
-static int status_of(int err)
-{
-    static const struct {
-        int err, status;
-    } rows[] = {
-        {-EINVAL, 400}, {-EACCES, 403}, {-ENOENT, 404}, {-EFBIG, 413},
-        {-EAGAIN, 503}, {-EBUSY, 503},  {-ENOMEM, 503}, {-ETIMEDOUT, 504},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].err == err)
-            return rows[i].status;
-    return 500;
-}
-
 static void fail(struct exchange *x, int result)
 {
     const char *path = x->req.route->given.path;
     const char *reason = x->res.reason_err == result ? x->res.reason : NULL;
-    int status = status_of(result);
+    int status = reply_status_of(result);
     char text[64];
 
     uv_strerror_r(result, text, sizeof(text)); /* uv_strerror() leaks for numbers that it does not know */
@@ -451,8 +463,9 @@ static void fail(struct exchange *x, int result)
                   "%s: its handler returned HOIST_PENDING; only one with .run = HOIST_ASYNC may, on the loop", path);
     else if (result > 0)
         log_write(LOG_ERROR, "%s: its handler returned %d, which is neither 0 nor a negative errno", path, result);
-    else if (status == 500 && !x->res.is_repeated)
-        log_write(LOG_ERROR, "%s: its handler failed: %s%s%s", path, text, reason != NULL ? ": " : "",
+    else if (status == 500 && !x->res.is_repeated) /* after its client has left, that is how a handler gives up */
+        log_write(atomic_load_explicit(&x->req.cancelled, memory_order_relaxed) ? LOG_INFO : LOG_ERROR,
+                  "%s: its handler failed: %s%s%s", path, text, reason != NULL ? ": " : "",
                   reason != NULL ? reason : "");
     if (reason == NULL)
         reason = result < 0 ? text : "the handler gave no reply";

@@ -155,6 +155,11 @@ void exchange_cancel(struct exchange *x);
 /* Frees the free list; exchanges in use must be gone. */
 void exchange_close_all(struct server *server);
 
+static inline struct exchange *exchange_of_job(struct pool_job *job)
+{
+    return (struct exchange *)((char *)job - offsetof(struct exchange, job));
+}
+
 static inline struct exchange *exchange_of_req(const hoist_req *req)
 {
     return (struct exchange *)((uintptr_t)req - offsetof(struct exchange, req));

@@ -6,6 +6,7 @@
 #include "reply.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,21 @@ static char *put_milliseconds(char *at, uint64_t ns);
 
 /* A copy whose length the compiler knows. */
 #define PUT(at, literal) ((char *)memcpy(at, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
+
+int reply_status_of(int err)
+{
+    static const struct {
+        int err, status;
+    } rows[] = {
+        {-EINVAL, 400}, {-EACCES, 403}, {-ENOENT, 404}, {-EFBIG, 413},
+        {-EAGAIN, 503}, {-EBUSY, 503},  {-ENOMEM, 503}, {-ETIMEDOUT, 504},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].err == err)
+            return rows[i].status;
+    return 500;
+}
 
 size_t reply_write_head(char *out, const struct reply *reply, const struct reply_framing *framing)
 {

@@ -52,6 +52,9 @@ bool reply_may_have_body(int status);
 /* "Not Found" for 404; "" for a status without a name. */
 const char *reply_phrase(int status);
 
+/* What a handler's negative errno is to its client; 500 for most. */
+int reply_status_of(int err);
+
 /* Fills reply with status and {"error":"text"}, written to body; text is cut to fit. */
 void reply_error(struct reply *reply, int status, const char *text, char body[REPLY_ERROR_MAX]);
 

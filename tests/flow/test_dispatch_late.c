@@ -57,7 +57,7 @@ static void serve(const hoist_config *config)
 
 static void open_app(void)
 {
-    serve(&(hoist_config){.workers = 1});
+    serve(&(hoist_config){.workers = 1, .server_timing = true});
 }
 
 static void close_app(void)
@@ -70,6 +70,7 @@ static void close_app(void)
 }
 
 TestSuite(late, .init = open_app, .fini = close_app, .timeout = 30);
+TestSuite(late_not, .fini = close_app, .timeout = 30);
 TestSuite(leave, .init = open_app, .fini = close_app, .timeout = 30);
 TestSuite(half_close, .fini = close_app, .timeout = 30);
 
@@ -121,6 +122,17 @@ static void let_go_and_run_until_idle(void)
 
 /* ---- too late ---- */
 
+/* Part i of Server-Timing, 0 being the wait. */
+static double timing_ms(const struct answer *answer, unsigned i)
+{
+    char value[64];
+    double ms[2];
+
+    cr_assert_not_null(answer_field(answer, "Server-Timing", value, sizeof(value)));
+    cr_assert_eq(sscanf(value, "wait;dur=%lf, run;dur=%lf", &ms[0], &ms[1]), 2, "%s", value);
+    return ms[i];
+}
+
 Test(late, answers_503_to_one_that_waits_and_never_runs_it)
 {
     char value[32];
@@ -130,6 +142,7 @@ Test(late, answers_503_to_one_that_waits_and_never_runs_it)
 
     cr_expect_eq(peer_answer(&peers[1], 0)->status, 503);
     cr_expect_not_null(answer_field(&peers[1].answer, "Retry-After", value, sizeof(value)));
+    cr_expect_gt(timing_ms(&peers[1].answer, 0), 0);
     expect_still_open(1, 1);
     let_go_and_run_until_idle();
     cr_expect_eq(gate_came(&gate), 1);
@@ -141,6 +154,7 @@ Test(late, answers_504_to_one_that_runs_and_abandons_it)
     app_fixture_hurry_deadlines(&f);
 
     cr_expect_eq(peer_answer(&peers[0], 0)->status, 504);
+    cr_expect_gt(timing_ms(&peers[0].answer, 1), 0);
     expect_still_open(0, 1);
     cr_expect_eq(f.app->server.n_abandoned, 1);
     cr_expect_eq(busy(), 1);
@@ -208,6 +222,25 @@ Test(late, is_refused_on_arrival_when_it_could_not_be_served_in_time)
     expect_still_open(2, 1);
     let_go_and_run_until_idle();
     cr_expect_eq(gate_came(&gate), 2);
+}
+
+/* The pace is an old one, and what came in the same turn of the loop counts as waiting. */
+Test(late_not, refused_while_workers_are_idle)
+{
+    serve(&(hoist_config){.workers = PEERS});
+    for (unsigned i = 0; i < PEERS; i++) {
+        ask(i, "/dummy");
+        cr_expect_eq(peer_answer(&peers[i], 0)->status, 200);
+    }
+    for (struct lane *lane = f.app->lanes; lane != NULL; lane = lane->next)
+        lane->drain_ns = 60000000000;
+    for (unsigned i = 0; i < PEERS; i++)
+        peer_get(&peers[i], "/held");
+    gate_run_until_inside(&gate, PEERS);
+    gate_let_all_go(&gate);
+
+    for (unsigned i = 0; i < PEERS; i++)
+        cr_expect_eq(peer_answer(&peers[i], 1)->status, 200);
 }
 
 /* The limit is 30 s; of a request that waited elsewhere less is left than of one that comes. */

@@ -1,5 +1,6 @@
 /* Handlers that block in a system call: the call is broken once nobody waits for them, and nobody else's is. */
 #include "lib/app_fixture.h"
+#include "lib/errors.h"
 #include "lib/gate.h"
 #include "lib/pool_fixture.h"
 #include "server/server.h"
@@ -166,6 +167,18 @@ Test(interrupt, comes_after_the_504_when_the_deadline_is_over)
     LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
     cr_expect_eq(ended[0], -EINTR);
     expect_worker_is_free();
+}
+
+/* /retry ends with -EINTR then, which is no error of the program. */
+Test(interrupt, is_logged_as_no_error)
+{
+    errors_catch();
+    ask(0, "/retry");
+    peer_end(&peers[0]);
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 500);
+    cr_expect_eq(errors_count("its handler failed"), 1, "%s", errors_text());
+    cr_expect_eq(errors_count("error"), 0, "%s", errors_text());
+    errors_release();
 }
 
 Test(interrupt, leaves_a_client_that_only_stopped_sending_its_answer)
