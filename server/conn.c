@@ -170,6 +170,8 @@ static size_t turn(struct conn *conn, char *bytes, size_t len, bool may_hold)
     conn->is_turning = true;
     while (more && conn->state == CONN_READING && !conn->is_answered) {
         conn_make_room(conn);
+        if (conn->state != CONN_READING)
+            break; /* a write was short, or failed */
         more = receive(conn, bytes, len, &used);
     }
     if (!may_hold || !conn_hold(conn))

@@ -26,11 +26,12 @@ static int say(hoist_req *req, hoist_res *res)
 /* POST /echo */
 static int echo(hoist_req *req, hoist_res *res)
 {
+    const char *type = hoist_req_header(req, "Content-Type");
     size_t len;
     const char *body = hoist_req_body(req, &len);
 
     conn_calls++;
-    return hoist_reply_copy(res, 200, "text/x", body, len);
+    return hoist_reply_copy(res, 200, type != NULL ? type : "text/x", body, len);
 }
 
 /* GET /medium/:text, in so many bytes that only a few fit into one write */

@@ -163,6 +163,45 @@ Test(conn, stops_parsing_while_answers_are_not_taken)
     cr_expect_eq(wire_answers(&w), 40);
 }
 
+/* Each has a head of its own, which points into the bytes of a read, and a body of its own. */
+static void pipeline_echoes(unsigned n)
+{
+    enum { LEN = 6000 };
+    static char text[20 * (LEN + 128)];
+    size_t len = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        len += (size_t)sprintf(text + len, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Type: text/%u\r\n", i);
+        len += (size_t)sprintf(text + len, "Content-Length: %d\r\n\r\n%*u", LEN, LEN, i);
+    }
+    wire_send(&w, text);
+}
+
+Test(conn, keeps_no_head_of_a_request_that_waits_for_answers_to_be_taken)
+{
+    char type[32], wanted[32];
+
+    w.room = 0;
+    pipeline_echoes(20);
+    while (w.has_write)
+        wire_take(&w, 1000);
+
+    cr_expect_eq(wire_answers(&w), 20);
+    for (unsigned i = 0; i < 20; i++) {
+        (void)sprintf(wanted, "text/%u", i);
+        cr_expect_str_eq(answer_field(wire_answer(&w, i), "Content-Type", type, sizeof(type)), wanted);
+    }
+}
+
+Test(conn, begins_no_request_behind_answers_that_cannot_be_written)
+{
+    w.error = UV_ECONNRESET;
+    pipeline_echoes(20);
+
+    cr_expect(w.is_closing);
+    cr_expect_null(w.conn.exchange);
+}
+
 Test(conn, does_not_copy_a_large_body)
 {
     w.room = 0;
