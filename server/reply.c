@@ -85,6 +85,8 @@ size_t reply_write_head(char *out, const struct reply *reply, const struct reply
             at = put_field(at, "Content-Type", reply->type);
         if (!framing->is_stream)
             at = put_length(at, reply->body_len);
+    } else if (reply->status == 205) { /* RFC 9110, section 15.3.6 */
+        at = put_length(at, 0);
     }
     if (framing->is_chunked)
         at = PUT(at, "Transfer-Encoding: chunked\r\n");
@@ -167,7 +169,7 @@ static char *put_milliseconds(char *at, uint64_t ns)
 
 bool reply_may_have_body(int status)
 {
-    return status != 204 && status != 304;
+    return status != 204 && status != 205 && status != 304;
 }
 
 const char *reply_phrase(int status)

@@ -46,6 +46,8 @@ Test(reply, announces_no_body_for_a_status_that_has_none)
         cr_expect_not(reply_may_have_body(statuses[i]));
         cr_expect_null(strstr(write_head(&reply, &plain), "Content-"), "%s", out);
     }
+    cr_expect_not(reply_may_have_body(205));
+    cr_expect_not_null(strstr(write_head(&(struct reply){.status = 205, .body_len = 1}, &plain), "Content-Length: 0"));
     cr_expect(reply_may_have_body(200));
     cr_expect(reply_may_have_body(404));
 }
