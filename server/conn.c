@@ -29,6 +29,7 @@ static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used);
 static void receive_more(struct conn *conn);
 static void refuse(struct conn *conn, int status, const char *reason);
 static bool is_between_requests(const struct conn *conn);
+static void drop(struct conn *conn);
 static void settle(struct conn *conn);
 static void set_reading(struct conn *conn, bool on);
 static void wait_for_bytes(struct conn *conn, bool is_idle);
@@ -261,13 +262,30 @@ void conn_begin(struct conn *conn)
         if (conn->state != CONN_READING)
             return; /* conn_on_written() begins it */
     }
-    if (conn->at_eof && !exchange_is_inline(x) && conn->server->config->half_close == HOIST_HALF_CLOSE_CANCEL) {
-        conn_close(conn, false); /* like a job that waits already */
+    if ((conn->at_eof || conn->is_leaving) && !exchange_is_inline(x) &&
+        conn->server->config->half_close == HOIST_HALF_CLOSE_CANCEL) {
+        drop(conn); /* like a job that waits already */
         return;
     }
     conn_set_state(conn, CONN_HANDLING);
     conn_wait_for(conn, WAIT_NONE, 0);
     dispatch_begin(x);
+}
+
+/* The request in hand and all behind it are not wanted any more; answers before it still are. */
+static void drop(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+
+    if (conn->at_eof) {
+        conn_close(conn, false);
+        return;
+    }
+    conn->exchange = NULL;
+    dispatch_cancel(x);
+    conn->is_answered = true;
+    if (!conn->is_turning)
+        settle(conn);
 }
 
 void conn_on_eof(struct conn *conn)
@@ -285,7 +303,8 @@ void conn_on_eof(struct conn *conn)
 
 void conn_on_leaving(struct conn *conn)
 {
-    if (conn->state == CONN_HANDLING && dispatch_half_close(conn->exchange))
+    conn->is_leaving = true;
+    if (conn->stream != NULL || (conn->state == CONN_HANDLING && dispatch_half_close(conn->exchange)))
         conn_close(conn, false);
 }
 

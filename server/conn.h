@@ -72,6 +72,7 @@ struct conn {
     bool is_stalled : 1;  /* reading is stopped: ahead is full */
     bool is_chunked : 1;  /* the stream's pieces go out as chunks */
     bool at_eof : 1;      /* the peer has ended its sending side */
+    bool is_leaving : 1;  /* likewise, behind bytes that are not read yet */
 };
 
 /* Takes a zeroed conn into server and starts to read. */

@@ -198,6 +198,23 @@ Test(leaving, a_job_pipelined_behind_a_running_one_is_dropped_with_a_half_close)
     cr_expect_eq(client_end(client), CLIENT_EOF, "closed without a second answer");
 }
 
+/* The end of its sending side lies behind what the server does not read yet, and is told once. */
+Test(leaving, jobs_pipelined_behind_more_than_is_read_ahead_are_dropped_with_a_half_close)
+{
+    enum { N = 4000 };
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "0", "--access-log", "-");
+    client = client_hold_worker(&server, 1);
+    for (unsigned i = 0; i < N; i++)
+        client_get(client, "/");
+    client_fence(&server);
+    client_half_close(client);
+
+    cr_expect_str_eq(client_receive(client)->body, "{\"slept_ms\":3600000}");
+    cr_expect_eq(client_end(client), CLIENT_EOF, "closed without a second answer");
+}
+
 Test(leaving, a_reset_frees_the_worker_of_a_handler_that_asks)
 {
     struct client *running, *waiting;
