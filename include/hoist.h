@@ -199,7 +199,7 @@ enum hoist_half_close {
 typedef struct hoist_config {
     const char *host;     /* "127.0.0.1"; a numeric IPv4 or IPv6 address */
     unsigned port;        /* any free one; hoist_app_port() tells */
-    unsigned workers;     /* 1 to 1024; the number of CPUs */
+    unsigned workers;     /* 1 to 1024; the number of CPUs, or workers_max if that is less */
     unsigned workers_max; /* what hoist_app_resize() may reach; workers */
     enum hoist_executor executor;
     enum hoist_half_close half_close;

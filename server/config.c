@@ -18,6 +18,7 @@ enum {
     DESCRIPTORS_A_WORKER = 8, /* what one handler may have open */
 };
 
+static void set_workers(hoist_config *config);
 static int check_ranges(const hoist_config *config, char *error, size_t error_size);
 static int limit_connections(hoist_config *config, char *error, size_t error_size);
 
@@ -54,10 +55,19 @@ int config_resolve(hoist_config *config, const hoist_config *given, char *error,
 
     *config = *given;
     config_set_defaults(config);
-    default_to(&config->workers, uv_available_parallelism());
-    default_to(&config->workers_max, config->workers);
+    set_workers(config);
     err = check_ranges(config, error, error_size);
     return err < 0 ? err : limit_connections(config, error, error_size);
+}
+
+/* A machine may have more CPUs than are asked for, or than a pool takes: no reason to fail. */
+static void set_workers(hoist_config *config)
+{
+    unsigned most = config->workers_max != 0 ? config->workers_max : POOL_WORKERS_MAX;
+    unsigned cpus = uv_available_parallelism();
+
+    default_to(&config->workers, cpus < most ? cpus : most);
+    default_to(&config->workers_max, config->workers);
 }
 
 static int check_ranges(const hoist_config *config, char *error, size_t error_size)

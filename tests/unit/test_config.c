@@ -104,6 +104,17 @@ Test(config, lets_workers_max_follow_the_workers)
     cr_expect_eq(config.workers_max, 7);
 }
 
+Test(config, lets_the_workers_be_no_more_than_workers_max)
+{
+    const hoist_config given = {.workers_max = 1};
+    hoist_config config;
+
+    cr_assert_eq(resolve(&config, &given), 0, "%s", error);
+
+    cr_expect_eq(config.workers, 1);
+    cr_expect_eq(config.workers_max, 1);
+}
+
 Test(config, refuses_a_value_out_of_range_and_names_it)
 {
     static const struct {
