@@ -86,6 +86,7 @@ int pool_start(struct pool **ret_pool, uv_loop_t *loop, const struct pool_option
     /* Not earlier: libuv's threads would inherit it. */
     pool->short_turns = options->nice > 0 && priority_set_turns(TURN_NS, &pool->turn_ns);
     *ret_pool = pool;
+    error[0] = '\0';
     return 0;
 
 err_bell:

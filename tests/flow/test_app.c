@@ -286,6 +286,14 @@ Test(app_start, can_be_tried_again_after_a_failure, .timeout = 20)
     app_fixture_close(&f);
 }
 
+Test(app_start, leaves_no_error_behind_when_it_went_well, .timeout = 20)
+{
+    app_fixture_serve(&f, &one_worker, &hello_route, 1);
+
+    cr_expect_str_empty(hoist_app_error(f.app));
+    app_fixture_close(&f);
+}
+
 Test(app_start, refuses_a_second_app_while_one_runs, .timeout = 20)
 {
     hoist_app *second;
