@@ -206,7 +206,7 @@ typedef struct hoist_config {
     unsigned max_waiting;       /* jobs waiting in one lane; 256 */
     unsigned timeout_ms;        /* of a request, waiting and running; 30000 */
     unsigned queue_timeout_ms;  /* of a request, waiting alone; no limit */
-    unsigned max_connections;   /* min(10000, descriptors - 8 x workers - 64) */
+    unsigned max_connections;   /* min(10000, descriptors - 8 x workers - 64); HOIST_NO_LIMIT: no 10000 */
     size_t max_body;            /* bytes; 1 MiB */
     size_t max_reply;           /* bytes; 16 MiB */
     unsigned header_timeout_ms; /* for the whole head; 10000 */

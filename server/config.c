@@ -13,9 +13,10 @@
 
 enum {
     CONNECTIONS_DEFAULT = 10000,
-    CONNECTIONS_LEAST = 64,   /* fewer descriptors than this many connections need are an error at start */
-    DESCRIPTORS_OWN = 64,     /* for files, the loop, logs, the program's own */
-    DESCRIPTORS_A_WORKER = 8, /* what one handler may have open */
+    CONNECTIONS_LEAST = 64,     /* fewer descriptors than this many connections need are an error at start */
+    CONNECTIONS_MOST = 1000000, /* where descriptors have no limit */
+    DESCRIPTORS_OWN = 64,       /* for files, the loop, logs, the program's own */
+    DESCRIPTORS_A_WORKER = 8,   /* what one handler may have open */
 };
 
 static void set_workers(hoist_config *config);
@@ -121,13 +122,15 @@ int config_fd_max(const hoist_config *config)
 static int limit_connections(hoist_config *config, char *error, size_t error_size)
 {
     unsigned long taken = descriptors_taken(config);
-    unsigned long room = CONNECTIONS_DEFAULT;
+    unsigned long room = CONNECTIONS_MOST;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         room = limit.rlim_cur > taken ? (unsigned long)limit.rlim_cur - taken : 0;
     if (config->max_connections == 0)
         config->max_connections = room < CONNECTIONS_DEFAULT ? (unsigned)room : CONNECTIONS_DEFAULT;
+    if (config->max_connections == HOIST_NO_LIMIT)
+        config->max_connections = room < CONNECTIONS_MOST ? (unsigned)room : CONNECTIONS_MOST;
     if (config->max_connections > room || room < CONNECTIONS_LEAST) {
         snprintf(error, error_size,
                  "max_connections: %u connections and %u workers need %lu descriptors; RLIMIT_NOFILE is %lu",

@@ -187,6 +187,20 @@ Test(config, has_a_use_for_as_many_descriptors_as_there_is_room_for_anyway)
     cr_expect_eq(fd_max_of(100), 199);
 }
 
+Test(config, takes_no_limit_of_connections_for_as_many_as_descriptors_allow)
+{
+    const hoist_config given = {.workers = 1, .max_connections = HOIST_NO_LIMIT};
+    hoist_config config;
+
+    allow_descriptors(1024);
+    cr_assert_eq(resolve(&config, &given), 0, "%s", error);
+
+    cr_expect_eq(config.max_connections, 1024 - 64 - 8);
+    allow_descriptors(64 + 8 + 63);
+    cr_expect_eq(resolve(&config, &given), -EINVAL);
+    cr_expect_not_null(strstr(error, "136"), "%s", error);
+}
+
 Test(config, refuses_a_limit_of_descriptors_that_leaves_too_few_connections)
 {
     const hoist_config given = {.workers = 1}, more = {.workers = 1, .max_connections = 65};
