@@ -57,10 +57,12 @@ struct exchange *exchange_new(struct server *server, struct conn *conn)
     return x;
 }
 
-/* A reply's bytes, and the head of the request beside them. */
+/* A reply's bytes, and the head of the request beside them. max_reply may be SIZE_MAX, for no limit. */
 static size_t arena_max(size_t max_reply)
 {
-    return max_reply + HEAD_MAX + REPLY_FIELDS_MAX;
+    const size_t heads = HEAD_MAX + REPLY_FIELDS_MAX;
+
+    return max_reply < SIZE_MAX - heads ? max_reply + heads : SIZE_MAX;
 }
 
 /* The large parts, message, arena and parser, are written when they are used and never zeroed whole. */

@@ -2,6 +2,7 @@
 #include "lib/app_fixture.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 static struct app_fixture f;
@@ -307,5 +308,32 @@ Test(app_start, refuses_a_second_app_while_one_runs, .timeout = 20)
     peer_open(&p, &f);
     peer_get(&p, "/hello");
     cr_expect_eq(peer_answer(&p, 0)->status, 200);
+    app_fixture_close(&f);
+}
+
+/* ---- replies of any length ---- */
+
+static char long_text[1000 * 1000 + 1];
+
+static int reply_long(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, long_text);
+}
+
+Test(app_reply, may_be_long_when_max_reply_is_the_largest_number, .timeout = 20)
+{
+    static struct wire w;
+    const hoist_route route = {.path = "/long", .handler = reply_long, .run = HOIST_INLINE};
+
+    memset(long_text, 'x', sizeof(long_text) - 1);
+    app_fixture_serve_wires(&f, &(hoist_config){.workers = 1, .max_reply = SIZE_MAX}, &route, 1);
+    wire_open(&w, &f);
+    w.room = SIZE_MAX;
+    wire_send(&w, "GET /long HTTP/1.1\r\nHost: t\r\n\r\n");
+
+    cr_expect_eq(wire_answer(&w, 0)->status, 200);
+    cr_expect_eq(wire_answer(&w, 0)->body_len, sizeof(long_text) - 1);
+    wire_close(&w);
     app_fixture_close(&f);
 }
