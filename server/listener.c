@@ -2,8 +2,9 @@
  *
  * Happy path: the loop polls it, on_readable() accepts up to ACCEPTS_MAX connections and hands each to tcp_open().
  * libuv's own listener would accept until the backlog is empty and spins when descriptors run out, so this is a
- * uv_poll_t and accept4(2). Failures: no descriptors or memory: nothing is accepted for BACK_OFF_MS; as many
- * connections as allowed: until one is gone. Close: listener_close(), once the backlog is taken.
+ * uv_poll_t and accept4(2). Failures: no descriptors or memory, or a socket that somebody has shut down: nothing is
+ * accepted for BACK_OFF_MS; as many connections as allowed: until one is gone. Close: listener_close(), once the
+ * backlog is taken.
  *
  * Without descriptors, clients wait in the backlog at first: most shortages are short, and a client that is served
  * 100 ms late will not know. But unlike a connection, what took the descriptors has no time limit, and nothing says
@@ -40,6 +41,8 @@ enum {
 static socklen_t own_address(int fd, union address *ret_address);
 static void on_readable(uv_poll_t *poll, int status, int events);
 static bool accept_one(struct listener *listener);
+static bool is_of_one_connection(int err);
+static bool is_shortage(int err);
 static int open_conn(struct listener *listener, int fd);
 static void resume(struct listener *listener);
 static void back_off(struct listener *listener, int err);
@@ -239,13 +242,39 @@ static bool accept_one(struct listener *listener)
     }
     fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     err = fd < 0 ? -errno : open_conn(listener, fd);
-    if (err == -EAGAIN)
+    if (fd < 0 && err == -EAGAIN)
         return false;
-    if (err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS) {
-        back_off(listener, err);
+    if (fd < 0 ? is_of_one_connection(err) : !is_shortage(err))
+        return true;
+    back_off(listener, err);
+    return false;
+}
+
+/* Of accept4(2): that one is gone again, or a filter refused it, and the next one may be there. After any other error
+ * the next call would fail alike, for ever. */
+static bool is_of_one_connection(int err)
+{
+    switch (-err) {
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:
+    case EINTR:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+        return true;
+    default:
         return false;
     }
-    return true; /* else it is that connection's own trouble: gone again, or refused by a filter (accept(2)) */
+}
+
+static bool is_shortage(int err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS;
 }
 
 static int open_conn(struct listener *listener, int fd)
@@ -261,7 +290,7 @@ static void resume(struct listener *listener)
     uv_poll_start(&listener->poll, UV_READABLE, on_readable);
 }
 
-/* ---- when there are no descriptors, or no memory ---- */
+/* ---- when there are no descriptors or no memory, or when nothing can be accepted ---- */
 
 static void back_off(struct listener *listener, int err)
 {
@@ -270,7 +299,10 @@ static void back_off(struct listener *listener, int err)
     if (listener->short_since_ms == 0) {
         listener->short_since_ms = now_ms;
         listener->n_refused = 0;
-        log_write(LOG_WARNING, "cannot accept: %s; trying again every %d ms", uv_strerror(err), BACK_OFF_MS);
+        if (listener->is_started)
+            log_write(LOG_WARNING, "cannot accept: %s; trying again every %d ms", uv_strerror(err), BACK_OFF_MS);
+        else
+            log_write(LOG_WARNING, "cannot accept, at the stop: %s", uv_strerror(err));
     } else if (now_ms - listener->short_since_ms >= PATIENCE_MS && (err == -EMFILE || err == -ENFILE)) {
         refuse_waiting(listener);
     }
@@ -363,7 +395,8 @@ void listener_close(struct listener *listener, void (*on_closed)(void *arg), voi
     unix_socket_remove(&listener->file); /* before the backlog is taken: nobody comes after */
     if (listener->is_started) {
         listener->is_started = false;
-        while (accept_one(listener))
+        for (int i = 0; i <= BACKLOG && accept_one(listener);
+             i++) /* the kernel holds one more; errors may be endless */
             ;
         if (listener->short_since_ms != 0)
             refuse_waiting(listener);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { FDS_MAX = 1024, PATIENCE_MS = 1000 };
@@ -238,6 +239,67 @@ Test(listener, refuses_what_waits_when_it_is_closed_in_a_shortage)
     cr_expect_eq(client_answer(waiting, text), 503);
     give_descriptors_back(FDS_MAX);
     close(waiting);
+}
+
+/* ---- errors that no descriptor helps against ---- */
+
+static int accept_error;
+static unsigned n_accepts;
+
+/* In the place of the C library's accept4(2), for the whole program; that one's declaration takes a union. */
+int accept_or_fail(int fd, struct sockaddr *address, socklen_t *len, int flags) __asm__("accept4");
+
+int accept_or_fail(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    n_accepts++;
+    if (accept_error == 0)
+        return (int)syscall(SYS_accept4, fd, address, len, flags);
+    errno = accept_error;
+    return -1;
+}
+
+/* As when a parent that shares the socket calls shutdown(2): poll(2) says it is readable ever after. */
+Test(listener, rests_between_tries_when_its_socket_was_shut_down_and_stops_all_the_same)
+{
+    cr_assert_eq(shutdown(f.app->listener.fd, SHUT_RDWR), 0);
+    run_until_short();
+    n_accepts = 0;
+    for (unsigned i = 0; i < 5; i++)
+        uv_run(&f.loop, UV_RUN_NOWAIT);
+
+    cr_expect_leq(n_accepts, 1);
+    app_fixture_stop(&f);
+    cr_expect_eq(f.stopped_calls, 1);
+}
+
+Test(listener, goes_on_after_an_error_of_one_connection)
+{
+    static const int errors[] = {ECONNABORTED, EPROTO, EPERM, ENETUNREACH, EINTR};
+    char text[512];
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        int client = client_new();
+
+        client_ask(client);
+        n_accepts = 0;
+        accept_error = errors[i];
+        LOOP_SPIN_UNTIL(&f.loop, n_accepts > 0);
+        accept_error = 0;
+
+        cr_expect_eq(client_answer(client, text), 200, "%s", strerror(errors[i]));
+        cr_expect_eq(f.app->listener.short_since_ms, 0, "%s", strerror(errors[i]));
+        close(client);
+    }
+}
+
+/* As when a packet filter denies each of them. */
+Test(listener, stops_when_every_accept_fails)
+{
+    accept_error = EPERM;
+    app_fixture_stop(&f);
+
+    cr_expect_eq(f.stopped_calls, 1);
+    accept_error = 0;
 }
 
 /* ---- the array of libuv ---- */
