@@ -49,6 +49,7 @@ static int import_program(struct imported *own, const hoist_program *given, size
                           char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
 static int prepare_process(const struct options *options);
+static void tell_unprepared(const struct options *options, int err);
 static void grow_descriptor_table(const hoist_config *given);
 static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options,
                            const struct activation *sockets);
@@ -151,12 +152,15 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     log_options.access_log = strcmp(access_log, "off") == 0 ? NULL : access_log;
     err = prepare_process(options);
     if (err < 0) {
-        log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
+        tell_unprepared(options, err);
         return EXIT_FAILURE;
     }
     err = log_start(&log_options);
     if (err < 0) {
-        log_write(LOG_ERROR, "cannot log to %s: %s", access_log, uv_strerror(err));
+        if (log_options.access_log != NULL)
+            log_write(LOG_ERROR, "cannot log to %s: %s", access_log, uv_strerror(err));
+        else /* there was no file to open */
+            log_write(LOG_ERROR, "cannot start: no thread for the log: %s", uv_strerror(err));
         return EXIT_FAILURE;
     }
     run.app = make_app(program, route_size, options, &run.sockets);
@@ -180,6 +184,18 @@ static int prepare_process(const struct options *options)
     if (options->config.executor == HOIST_EXECUTOR_INLINE)
         return 0;
     return pool_reserve_threads(options->config.workers_max, options->worker_stack);
+}
+
+static void tell_unprepared(const struct options *options, int err)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && options->worker_stack > limit.rlim_max)
+        log_write(LOG_ERROR,
+                  "cannot start: --worker-stack: %zu bytes are more than the hard limit of the stack, %lu bytes",
+                  options->worker_stack, (unsigned long)limit.rlim_max);
+    else
+        log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
 }
 
 /* The kernel's table of descriptors grows as they are used, and when threads share it that waits for all CPUs to

@@ -154,6 +154,33 @@ Test(command_line, an_access_log_that_cannot_be_opened_is_named)
     cr_expect_not_null(strstr(process_errors(&server), "/nowhere/access.log"), "%s", process_errors(&server));
 }
 
+/* The stack that the C library gives a thread is as large as this limit: none fits then. */
+Test(command_line, a_log_without_a_thread_is_told_without_a_file)
+{
+    static const char *const words[] = {"cannot start", "unavailable"};
+    struct rlimit limit;
+
+    cr_assert_eq(getrlimit(RLIMIT_STACK, &limit), 0);
+    if (limit.rlim_max != RLIM_INFINITY)
+        cr_skip_test("the system limits the stack");
+    limit.rlim_cur = (rlim_t)1 << 50;
+    cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
+
+    cr_expect_eq(process_run(&server, "--port", "0", "--executor", "inline", "--access-log", "off"), 1);
+    expect_line(process_errors(&server), words, 2);
+}
+
+Test(command_line, a_stack_over_the_hard_limit_is_named_with_it)
+{
+    static const char *const words[] = {"--worker-stack", "1073741824", "16777216"};
+    struct rlimit limit = {.rlim_cur = 8 << 20, .rlim_max = 16 << 20};
+
+    cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
+
+    cr_expect_eq(process_run(&server, "--port", "0", "--worker-stack", "1G"), 1);
+    expect_line(process_errors(&server), words, 3);
+}
+
 Test(command_line, the_access_log_goes_to_the_file_that_is_named)
 {
     char path[] = "/tmp/hoist-access-XXXXXX", text[512];
