@@ -395,8 +395,8 @@ void listener_close(struct listener *listener, void (*on_closed)(void *arg), voi
     unix_socket_remove(&listener->file); /* before the backlog is taken: nobody comes after */
     if (listener->is_started) {
         listener->is_started = false;
-        for (int i = 0; i <= BACKLOG && accept_one(listener);
-             i++) /* the kernel holds one more; errors may be endless */
+        /* The kernel holds one more than the backlog; without a bound errors might be endless. */
+        for (int i = 0; i <= BACKLOG && accept_one(listener); i++)
             ;
         if (listener->short_since_ms != 0)
             refuse_waiting(listener);
