@@ -122,8 +122,15 @@ function pieces(span) {
 
   if (span.outcome === 1) return [{ kind: "shed", from: span.received, to: span.ended }];
   if (route && route.run === "async") wait.kind = "timer";
+  if (isTimed(span)) return [{ ...wait, to: span.ended }];
   if (span.started == null) return [wait];
   return start - span.received < Math.max(0.001, 0.5 / view.scale) ? [run] : [wait, run];
+}
+
+/* An async request that has no job, or ended without one. The server says that it started when it came, as it does of
+ * what a handler answers on the loop; but this one has held nobody. */
+function isTimed(span) {
+  return span.seat < 0 && model.event.routes[span.route]?.run === "async" && (span.started ?? span.received) === span.received;
 }
 
 function draw(span) {
@@ -352,11 +359,13 @@ function routeName(index) {
 }
 
 function waited(span) {
-  return (span.started ?? span.ended ?? model.event.t) - span.received;
+  const started = isTimed(span) ? null : span.started;
+
+  return (started ?? span.ended ?? model.event.t) - span.received;
 }
 
 function ran(span) {
-  return span.started == null ? null : (span.ended ?? model.event.t) - span.started;
+  return span.started == null || isTimed(span) ? null : (span.ended ?? model.event.t) - span.started;
 }
 
 function becameOf(span) {

@@ -328,6 +328,16 @@ test("a job that an event leaves out as it ends is drawn whole when the next one
   assert.equal(await page.locator(".bar.wait.gone").count(), 0);
 });
 
+test("an async request that ends without a job is a timer, not a handler that holds the loop", async t => {
+  const routes = event().routes.map(route => ({ ...route, run: "async" }));
+  const page = await openWith(t, [event({ routes, spans: [[1, 0, -1, 9, 9, 9.5, 200, 0], [2, 0, 3, 9, 9.2, 9.5, 200, 0]] })]);
+
+  assert.equal(await page.locator(".bar.loop").count(), 0);
+  const names = await page.$$eval(".bar.timer", bars => bars.map(bar => bar.getAttribute("aria-label")));
+  assert.deepEqual(names, ["/, id 1, 200 answered, waited 500 ms, ran –", "/, id 2, 200 answered, waited 200 ms, ran 300 ms"]);
+  assert.equal((await runBars(page)).length, 1);
+});
+
 test("the lag of the loop stays in the picture when that is paused", async t => {
   const page = await openWith(t, [event({ t: 10 }), event({ t: 10.25, lag_s: 0.05 }), event({ t: 10.5, lag_s: 0.2 })]);
 
