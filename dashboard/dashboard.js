@@ -19,7 +19,7 @@ const model = {
   offset: null,     // the server's clock minus this page's
   spans: new Map(), // by id: {id, route, seat, received, started, ended, guessed, status, outcome, abandoned, bars}
   live: new Set(),  // those that had not ended
-  history: [],      // {t, finished, shed, busy, rate, lag}
+  history: [],      // {t, finished, shed, busy, rate, lag, skipped}
 };
 
 function clock() {
@@ -64,7 +64,8 @@ function take(event) {
 
   lay(first || other);
   model.history.push({ t: event.t, finished: event.finished, shed: event.shed, busy: event.busy, rate: event.rate,
-    lag: first || other ? 0 : event.lag_s }); // the first one's is that of a time nobody knows
+    lag: first || other ? 0 : event.lag_s, // the first one's is that of a time nobody knows
+    skipped: event.skipped });
   while (model.history[0].t < event.t - KEEP) model.history.shift();
   takeSpans(event);
   if (!view.paused) slide(); // a page that is not seen gets no frames
@@ -77,16 +78,30 @@ function take(event) {
 }
 
 function takeSpans(event) {
+  const before = model.history[model.history.length - 2]?.t ?? -Infinity;
   const now = new Set();
 
-  for (const [id, route, seat, received, started, ended, status, outcome] of event.spans)
+  for (const [id, route, seat, received, started, ended, status, outcome] of event.spans) {
     learn(id, { route, seat, received, started, ended, status, outcome, abandoned: outcome === 4, guessed: false });
+    if (ended < before - 1) view.stale = true; // told of the past, while the present is drawn: bars come by their age
+  }
   for (const [id, route, seat, received, started, abandoned] of event.live) {
     learn(id, { route, seat, received, started, ended: null, abandoned: abandoned === 1 });
     now.add(id);
   }
   for (const span of model.live) // it ended about now; a later event may tell of it, but not when there are too many
     if (!now.has(span.id) && event.live.length < LIVE_MAX) learn(span.id, { ended: event.t, guessed: true });
+  if (event.skipped > 0) dropGuessed();
+}
+
+/* What ended them may have been skipped, and so when they started: they would look as if they had never run. */
+function dropGuessed() {
+  for (const span of model.spans.values()) {
+    if (!span.guessed || span.started != null) continue;
+    for (const kind in span.bars) remove(span.bars[kind]);
+    model.spans.delete(span.id);
+    if (view.chosen === span) choose(null);
+  }
 }
 
 function prune() {
@@ -119,6 +134,7 @@ function showFigures(event) {
   set($("lane-lag"), plan.gutter < 80 ? seconds(lag) : `lag ${seconds(lag)}`);
   set($("lane-waiting"), count(event.waiting));
   document.querySelectorAll(".seat").forEach((seat, i) => seat.classList.toggle("off", i >= event.workers));
+  showSkipped(event.t);
   showSpark(event.t);
   if (view.chosen) showDetail();
   showLink();
@@ -127,6 +143,13 @@ function showFigures(event) {
 function figure(id, n, level = "") {
   set($(id), count(n));
   $(id).className = level;
+}
+
+function showSkipped(now) {
+  const n = model.history.filter(h => h.t > now - 5).reduce((sum, h) => sum + h.skipped, 0);
+
+  $("skipped").hidden = n === 0;
+  if (n > 0) set($("skipped"), `Too many in the last 5 s: ${count(n)} of them are not drawn`);
 }
 
 function showSpark(now) {

@@ -20,6 +20,7 @@
 
 enum {
     SPANS_MAX = 500,
+    CATCH_UP_MAX = 20, /* events; on a server that ends more than are told, a page would never see the present */
     LIVE_MAX = 300,
     ROUTES_MAX = 64, /* more have no row on the page */
     SPAN_BYTES = 120 /* at most, of one span in an event */
@@ -30,6 +31,7 @@ struct event_stream {
     struct admin *admin;
     uint64_t sample;           /* the next one to tell */
     uint64_t job, of_loop;     /* the next spans to tell */
+    unsigned catching_up;      /* events for which the oldest spans come first, and none are skipped */
     uint64_t answers, busy_ns; /* the server's figures at the last event */
     uint64_t told_ns;          /* its time */
 };
@@ -40,7 +42,7 @@ static uint64_t lag_max_ns(struct event_stream *events);
 static void add_routes(struct text *text, const hoist_app *app);
 static void add_times(struct text *text, const char *name, const struct histogram *times);
 static void add_spans(struct text *text, struct event_stream *events, size_t size);
-static unsigned add_ring(struct text *text, const struct admin *admin, const struct spans *spans, uint64_t *n,
+static unsigned add_ring(struct text *text, struct event_stream *events, const struct spans *spans, uint64_t *n,
                          unsigned room, const char **comma);
 static void add_live(struct text *text, const struct admin *admin, size_t size);
 static void add_time(struct text *text, const struct admin *admin, uint64_t ns);
@@ -58,6 +60,7 @@ int admin_events(hoist_req *req, hoist_res *res)
     events->sample = admin->n_samples;
     events->job = spans_since(&server->job_spans, uv_hrtime() - UINT64_C(30000000000));
     events->of_loop = server->loop_spans.next;
+    events->catching_up = CATCH_UP_MAX;
     events->answers = server->figures.answers;
     events->busy_ns = loop_watch_busy_ns(&admin->watch);
     events->told_ns = uv_hrtime();
@@ -169,23 +172,29 @@ static void add_times(struct text *text, const char *name, const struct histogra
     text_add(text, "}");
 }
 
-/* The newest ones that have room; those that the loop answered get what the jobs leave. */
+/* The newest ones that have room, but of the past that a new stream begins with the oldest; those that the loop
+ * answered get what the jobs leave. */
 static void add_spans(struct text *text, struct event_stream *events, size_t size)
 {
     const struct server *server = &events->admin->app->server;
     size_t left = size > text->bytes.len ? (size - text->bytes.len) / 2 : 0; /* the other half is for live ones */
     unsigned room = left / SPAN_BYTES < SPANS_MAX ? (unsigned)(left / SPAN_BYTES) : SPANS_MAX;
-    uint64_t all = server->job_spans.next - events->job + server->loop_spans.next - events->of_loop;
+    uint64_t passed = events->job + events->of_loop;
     const char *comma = "";
     unsigned n;
 
     text_add(text, ",\"spans\":[");
-    n = add_ring(text, events->admin, &server->job_spans, &events->job, room, &comma);
-    n += add_ring(text, events->admin, &server->loop_spans, &events->of_loop, room - n, &comma);
-    text_add(text, "],\"skipped\":%" PRIu64, all - n);
+    n = add_ring(text, events, &server->job_spans, &events->job, room, &comma);
+    n += add_ring(text, events, &server->loop_spans, &events->of_loop, room - n, &comma);
+    passed = events->job + events->of_loop - passed;
+    text_add(text, "],\"skipped\":%" PRIu64, passed - n);
+    if (events->job == server->job_spans.next && events->of_loop == server->loop_spans.next)
+        events->catching_up = 0;
+    if (events->catching_up > 0)
+        events->catching_up--;
 }
 
-static unsigned add_ring(struct text *text, const struct admin *admin, const struct spans *spans, uint64_t *n,
+static unsigned add_ring(struct text *text, struct event_stream *events, const struct spans *spans, uint64_t *n,
                          unsigned room, const char **comma)
 {
     uint64_t first = spans_first(spans);
@@ -193,17 +202,17 @@ static unsigned add_ring(struct text *text, const struct admin *admin, const str
 
     if (*n < first)
         *n = first;
-    if (spans->next - *n > room)
+    if (events->catching_up == 0 && spans->next - *n > room)
         *n = spans->next - room;
-    for (; *n < spans->next; (*n)++, told++) {
+    for (; *n < spans->next && told < room; (*n)++, told++) {
         const struct span *span = spans_at(spans, *n);
 
         text_add(text, "%s[%" PRIu64 ",%u,%d,", *comma, span->id, span->route, span->seat);
-        add_time(text, admin, span->received_ns);
+        add_time(text, events->admin, span->received_ns);
         text_add(text, ",");
-        add_time(text, admin, span->started_ns);
+        add_time(text, events->admin, span->started_ns);
         text_add(text, ",");
-        add_time(text, admin, span->ended_ns);
+        add_time(text, events->admin, span->ended_ns);
         text_add(text, ",%u,%u]", span->status, span->outcome);
         *comma = ",";
     }

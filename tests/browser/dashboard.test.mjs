@@ -328,6 +328,26 @@ test("a job that an event leaves out as it ends is drawn whole when the next one
   assert.equal(await page.locator(".bar.wait.gone").count(), 0);
 });
 
+test("a page that is opened late is told all of the last seconds", async t => {
+  const server = await startServer(t, "--workers", "4", "--heavy-ms", "1");
+  for (let i = 0; i < 5; i++) await fetch(`${server.admin}/requests?path=/&n=200`, { method: "POST" });
+  const page = await openDashboard(t, browser, server);
+
+  await page.waitForFunction(() => model.spans.size >= 1000);
+  assert.equal(await page.evaluate(() => model.history.reduce((sum, h) => sum + h.skipped, 0)), 0);
+  assert.ok(await page.locator("#skipped").isHidden());
+});
+
+test("what is not told is counted, and not drawn as if it had never run", async t => {
+  const page = await openWith(t, [event({ live: [[1, 0, -1, 9, null, 0]] }), event({ t: 10.25 }),
+    event({ t: 10.5, skipped: 1200, spans: [[2, 0, 0, 9, 9.1, 9.2, 200, 0]] })]);
+
+  assert.equal(await page.textContent("#skipped"), "Too many in the last 5 s: 1,200 of them are not drawn");
+  assert.ok(await page.locator("#skipped").isVisible());
+  assert.deepEqual(await page.evaluate(() => [...model.spans.keys()]), [2]);
+  assert.equal(await page.locator(".bar.gone").count(), 0);
+});
+
 test("an async request that ends without a job is a timer, not a handler that holds the loop", async t => {
   const routes = event().routes.map(route => ({ ...route, run: "async" }));
   const page = await openWith(t, [event({ routes, spans: [[1, 0, -1, 9, 9, 9.5, 200, 0], [2, 0, 3, 9, 9.2, 9.5, 200, 0]] })]);
