@@ -7,7 +7,7 @@
 "use strict";
 
 const KEEP = 125;        // seconds that are remembered, a little more than the widest zoom
-const SPANS_MAX = 20000; // remembered
+const SPANS_MAX = 20000; // remembered, and as many events
 const LIVE_MAX = 300;    // told in one event
 
 /* ---- what is known ---- */
@@ -19,8 +19,14 @@ const model = {
   offset: null,     // the server's clock minus this page's
   spans: new Map(), // by id: {id, route, seat, received, started, ended, guessed, status, outcome, abandoned, bars}
   live: new Set(),  // those that had not ended
-  history: [],      // {t, finished, shed, busy, rate, lag, skipped}
+  skipped: 0,       // spans that were not told
+  history: [],      // {t, finished, shed, busy, answers, rate, lag, skipped}
 };
+
+/* What ended before is forgotten; not what a picture that stands still shows, or can be moved to. */
+function keptSince() {
+  return (view.paused ? view.frozen : model.event.t) - KEEP;
+}
 
 function clock() {
   return performance.now() / 1000;
@@ -37,11 +43,14 @@ function forget() {
   pause(false);
 }
 
-/* What an event tells of a span. An end that was guessed gives way to what is told later. */
+/* What an event tells of a span. An end that was guessed gives way to what is told later. An async request that ends
+ * without a job is told as started when it came, like what a handler answers on the loop; but it has held nobody. */
 function learn(id, fields) {
   let span = model.spans.get(id);
 
   if (span && span.ended != null && !span.guessed) return;
+  if (fields.seat < 0 && fields.started === fields.received && model.event.routes[fields.route]?.run === "async")
+    fields.started = null;
   if (!span) model.spans.set(id, span = { id, bars: {} });
   Object.assign(span, fields);
   if (fields.ended == null) model.live.add(span);
@@ -63,10 +72,11 @@ function take(event) {
   model.heard = heard;
 
   lay(first || other);
-  model.history.push({ t: event.t, finished: event.finished, shed: event.shed, busy: event.busy, rate: event.rate,
+  model.history.push({ t: event.t, finished: event.finished, shed: event.shed, busy: event.busy,
+    answers: event.answers, rate: pace(model.history.at(-1) || event, event),
     lag: first || other ? 0 : event.lag_s, // the first one's is that of a time nobody knows
-    skipped: event.skipped });
-  while (model.history[0].t < event.t - KEEP) model.history.shift();
+    skipped: model.skipped += event.skipped });
+  while (model.history[0].t < keptSince() || model.history.length > SPANS_MAX) model.history.shift();
   takeSpans(event);
   if (!view.paused) slide(); // a page that is not seen gets no frames
   prune();
@@ -78,7 +88,7 @@ function take(event) {
 }
 
 function takeSpans(event) {
-  const before = model.history[model.history.length - 2]?.t ?? -Infinity;
+  const before = model.history.at(-2)?.t ?? -Infinity;
   const now = new Set();
 
   for (const [id, route, seat, received, started, ended, status, outcome] of event.spans) {
@@ -91,25 +101,17 @@ function takeSpans(event) {
   }
   for (const span of model.live) // it ended about now; a later event may tell of it, but not when there are too many
     if (!now.has(span.id) && event.live.length < LIVE_MAX) learn(span.id, { ended: event.t, guessed: true });
-  if (event.skipped > 0) dropGuessed();
-}
-
-/* What ended them may have been skipped, and so when they started: they would look as if they had never run. */
-function dropGuessed() {
-  for (const span of model.spans.values()) {
-    if (!span.guessed || span.started != null) continue;
-    for (const kind in span.bars) remove(span.bars[kind]);
-    model.spans.delete(span.id);
-    if (view.chosen === span) choose(null);
+  // What ended the others may have been skipped, and so when they started: they would look as if they had never run.
+  if (event.skipped) for (const { id, guessed, started, bars } of model.spans.values()) if (guessed && started == null) {
+    for (const kind in bars) remove(bars[kind]);
+    model.spans.delete(id);
   }
 }
 
 function prune() {
-  const old = model.event.t - KEEP;
-
   for (const [id, span] of model.spans) {
     if (span.ended == null) continue;
-    if (span.ended > old && model.spans.size <= SPANS_MAX) break;
+    if (span.ended > keptSince() && model.spans.size <= SPANS_MAX) break;
     model.spans.delete(id);
   }
   if (!view.paused) dropOffScreen();
@@ -117,11 +119,18 @@ function prune() {
 
 /* ---- figures ---- */
 
+/* Answers a second, between two moments. */
+function pace(a, b) {
+  return (b.answers - a.answers) / (b.t - a.t) || 0;
+}
+
 function showFigures(event) {
-  const recent = model.history.filter(h => h.t > event.t - 2);
   const old = model.history.find(h => h.t > event.t - 5);
-  const rate = recent.reduce((sum, h) => sum + h.rate, 0) / recent.length;
-  const lag = Math.max(...recent.map(h => h.lag));
+  const rate = pace(model.history.findLast(h => h.t <= event.t - 2) || model.history[0], event);
+  const skipped = model.skipped - old.skipped;
+  const taken = new Set([...model.live].map(s => s.seat).filter(i => i >= 0));
+  let spare = event.workers - taken.size; // seats of idle workers: when these become fewer, jobs may be on any seat
+  const lag = Math.max(...model.history.filter(h => h.t > event.t - 2).map(h => h.lag));
 
   say(sentence({ ...event, rate: drainRate(model.history), refused: event.shed - old.shed }), event.stuck > 0);
   set($("busy"), event.executor === "inline" ? "–" : `${event.busy} of ${event.workers}`);
@@ -133,8 +142,9 @@ function showFigures(event) {
   set($("rate"), rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1));
   set($("lane-lag"), plan.gutter < 80 ? seconds(lag) : `lag ${seconds(lag)}`);
   set($("lane-waiting"), count(event.waiting));
-  document.querySelectorAll(".seat").forEach((seat, i) => seat.classList.toggle("off", i >= event.workers));
-  showSkipped(event.t);
+  document.querySelectorAll(".seat").forEach((seat, i) =>
+    seat.classList.toggle("off", !taken.has(i) && spare-- <= 0));
+  set($("skipped"), skipped ? `${count(skipped)} of the last 5 s not drawn` : "");
   showSpark(event.t);
   if (view.chosen) showDetail();
   showLink();
@@ -143,13 +153,6 @@ function showFigures(event) {
 function figure(id, n, level = "") {
   set($(id), count(n));
   $(id).className = level;
-}
-
-function showSkipped(now) {
-  const n = model.history.filter(h => h.t > now - 5).reduce((sum, h) => sum + h.skipped, 0);
-
-  $("skipped").hidden = n === 0;
-  if (n > 0) set($("skipped"), `Too many in the last 5 s: ${count(n)} of them are not drawn`);
 }
 
 function showSpark(now) {
@@ -187,11 +190,11 @@ function showRoutes(routes) {
   }
   routes.forEach((route, i) => {
     const cells = body.rows[i].cells;
-    const times = [route.wait_s, route.run_s].flatMap(s => [s.p50, s.p90, s.p99]);
+    const times = [route.wait_s, route.run_s].flatMap(s => [s.p50, s.p90, s.p99].map(t => s.count ? seconds(t) : "–"));
     const counts = [route.waiting, route.running, route.finished, route.shed];
     set(cells[1], route.run);
     counts.forEach((n, j) => set(cells[j + 2], count(n)));
-    times.forEach((s, j) => set(cells[j + 6], route.finished ? seconds(s) : "–"));
+    times.forEach((s, j) => set(cells[j + 6], s));
     for (let j = 2; j < cells.length; j++) cells[j].classList.toggle("zero", /^[0–]$/.test(cells[j].textContent));
   });
 }
@@ -407,7 +410,7 @@ function begin() {
     pan(by);
   });
   chart.addEventListener("click", event => {
-    if (down && down.moved) return;
+    if (down?.moved) return;
     const bar = model.event && barNear(event.clientX, event.clientY);
     choose(bar ? bar.span : null);
   });

@@ -19,6 +19,8 @@ const COLOURS = 6;
 const view = {
   now: 0, span: 30, paused: false, chosen: null,
   reduced: matchMedia("(prefers-reduced-motion: reduce)").matches,
+  frozen: 0,    // the moment at which it was paused
+  drawn: 0,     // the moment up to which a picture that is paused is drawn; moved to the left, it ends before
   origin: 0,    // the server's time at x = 0
   scale: 1,     // pixels per second
   base: NaN,    // the x at which what is painted begins
@@ -121,20 +123,13 @@ function pieces(span) {
   const wait = { kind: "wait", from: span.received, to: start };
 
   if (span.outcome === 1) return [{ kind: "shed", from: span.received, to: span.ended }];
-  if (route && route.run === "async") wait.kind = "timer";
-  if (isTimed(span)) return [{ ...wait, to: span.ended }];
+  if (route?.run === "async") wait.kind = "timer";
   if (span.started == null) return [wait];
   return start - span.received < Math.max(0.001, 0.5 / view.scale) ? [run] : [wait, run];
 }
 
-/* An async request that has no job, or ended without one. The server says that it started when it came, as it does of
- * what a handler answers on the loop; but this one has held nobody. */
-function isTimed(span) {
-  return span.seat < 0 && model.event.routes[span.route]?.run === "async" && (span.started ?? span.received) === span.received;
-}
-
 function draw(span) {
-  if (view.paused && !(span.received <= view.now)) return;
+  if (view.paused && !(span.received <= view.drawn)) return;
   const list = pieces(span);
 
   for (const piece of list) {
@@ -263,7 +258,7 @@ function drawLag(i) {
   const from = i > 0 ? model.history[i - 1].t : t;
   const height = Math.max(0, Math.min(1, (Math.log10(lag) + 4) / 4)) * 22;
 
-  if (!(height > 0) || (view.paused && from > view.now)) return;
+  if (!(height > 0) || (view.paused && from > view.drawn)) return;
   const rect = make($("bars"), "rect", {
     class: `lag ${lagLevel(lag)}`, x: ((from - view.origin) * view.scale).toFixed(2), y: LOOP.y + LOOP.height - height,
     width: Math.max(1, (t - from) * view.scale - 1).toFixed(2), height: height.toFixed(1),
@@ -286,6 +281,7 @@ function rebuild() {
   view.tail.clear();
   view.scale = (plan.width - plan.gutter) / view.span;
   view.origin = Math.floor(view.now);
+  view.drawn = view.now;
   view.base = view.moved = NaN;
   $("bars").setAttribute("width", 2 * (plan.width - plan.gutter));
   $("bars").setAttribute("height", plan.height);
@@ -325,6 +321,7 @@ function frame() {
 
 function pause(on) {
   view.paused = on;
+  view.frozen = view.now;
   $("pause").setAttribute("aria-pressed", on);
   set($("pause"), on ? "Resume" : "Pause");
   showLink();
@@ -346,8 +343,9 @@ function zoom(step) {
 function pan(pixels) {
   const last = model.event.t;
 
-  view.now = Math.max(Math.min(view.now - pixels / view.scale, last), Math.min(last, last - KEEP + view.span));
-  slide();
+  view.now = Math.max(Math.min(view.now - pixels / view.scale, last), Math.min(last, keptSince() + view.span));
+  if (view.now > view.drawn) rebuild();
+  else slide();
 }
 
 /* ---- a bar that is looked at ---- */
@@ -359,13 +357,11 @@ function routeName(index) {
 }
 
 function waited(span) {
-  const started = isTimed(span) ? null : span.started;
-
-  return (started ?? span.ended ?? model.event.t) - span.received;
+  return (span.started ?? span.ended ?? model.event.t) - span.received;
 }
 
 function ran(span) {
-  return span.started == null || isTimed(span) ? null : (span.ended ?? model.event.t) - span.started;
+  return span.started == null ? null : (span.ended ?? model.event.t) - span.started;
 }
 
 function becameOf(span) {

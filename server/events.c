@@ -29,11 +29,11 @@ enum {
 struct event_stream {
     struct ticking ticking;
     struct admin *admin;
-    uint64_t sample;           /* the next one to tell */
-    uint64_t job, of_loop;     /* the next spans to tell */
-    unsigned catching_up;      /* events for which the oldest spans come first, and none are skipped */
-    uint64_t answers, busy_ns; /* the server's figures at the last event */
-    uint64_t told_ns;          /* its time */
+    uint64_t sample;       /* the next one to tell */
+    uint64_t job, of_loop; /* the next spans to tell */
+    unsigned catching_up;  /* events for which the oldest spans come first, and none are skipped */
+    uint64_t busy_ns;      /* how long the loop had been busy at the last event */
+    uint64_t told_ns;      /* its time */
 };
 
 static ssize_t fill(struct stream *stream, char *out, size_t size);
@@ -61,7 +61,6 @@ int admin_events(hoist_req *req, hoist_res *res)
     events->job = spans_since(&server->job_spans, uv_hrtime() - UINT64_C(30000000000));
     events->of_loop = server->loop_spans.next;
     events->catching_up = CATCH_UP_MAX;
-    events->answers = server->figures.answers;
     events->busy_ns = loop_watch_busy_ns(&admin->watch);
     events->told_ns = uv_hrtime();
     ticker_add(&admin->events, &events->ticking);
@@ -96,7 +95,6 @@ static void add_state(struct text *text, struct event_stream *events, uint64_t n
     const hoist_app *app = admin->app;
     uint64_t busy_ns = loop_watch_busy_ns(&admin->watch);
     uint64_t passed_ns = now_ns > events->told_ns ? now_ns - events->told_ns : 1;
-    uint64_t answers = app->server.figures.answers;
     struct totals totals;
     char reason[128];
 
@@ -115,9 +113,8 @@ static void add_state(struct text *text, struct event_stream *events, uint64_t n
     text_add_seconds(text, lag_max_ns(events));
     text_add(text, ",\"loop\":");
     text_add_share(text, busy_ns > events->busy_ns ? (double)(busy_ns - events->busy_ns) / (double)passed_ns : 0);
-    text_add(text, ",\"rate\":%" PRIu64, (answers - events->answers) * 1000000000 / passed_ns);
+    text_add(text, ",\"answers\":%" PRIu64, app->server.figures.answers);
     events->busy_ns = busy_ns;
-    events->answers = answers;
     events->told_ns = now_ns;
 }
 
@@ -161,7 +158,7 @@ static void add_routes(struct text *text, const hoist_app *app)
 
 static void add_times(struct text *text, const char *name, const struct histogram *times)
 {
-    text_add(text, ",\"%s\":{\"p50\":", name);
+    text_add(text, ",\"%s\":{\"count\":%" PRIu64 ",\"p50\":", name, times->count);
     text_add_seconds(text, histogram_quantile_ns(times, 0.5));
     text_add(text, ",\"p90\":");
     text_add_seconds(text, histogram_quantile_ns(times, 0.9));
