@@ -34,6 +34,7 @@ struct sink {
     const char *path; /* to open it again; NULL: not a file of ours */
     int fd;
     bool is_failing; /* the last write */
+    bool is_cut;     /* what fd got ends within a line */
     char *out;
 
     pthread_mutex_t lock; /* of everything below */
@@ -80,6 +81,7 @@ static void *sink_run(void *arg);
 static size_t sink_take(struct sink *sink);
 static void sink_write(struct sink *sink, size_t len);
 static void sink_reopen(struct sink *sink);
+static int end_cut_line(struct sink *sink);
 static int write_all(int fd, const char *bytes, size_t len, size_t *ret_written);
 static uint64_t count_lines(const char *bytes, size_t len);
 static void note(enum log_level level, const char *format, ...) HOIST_PRINTF(2, 3);
@@ -222,6 +224,7 @@ static int sink_start(struct sink *sink, int fd, const char *path)
         sink->out = sink->buffers[1];
         sink->len = 0;
         sink->is_failing = false;
+        sink->is_cut = false;
         err = start_writer(sink);
         if (err == 0)
             sink->state = SINK_ON;
@@ -410,7 +413,11 @@ static void sink_write(struct sink *sink, size_t len)
 
     if (sink->path != NULL && atomic_exchange(&reopen_is_wanted, false))
         sink_reopen(sink);
-    err = write_all(sink->fd, sink->out, len, &written);
+    err = end_cut_line(sink);
+    if (err == 0)
+        err = write_all(sink->fd, sink->out, len, &written);
+    if (written > 0)
+        sink->is_cut = sink->out[written - 1] != '\n';
     if (err < 0) {
         lost = count_lines(sink->out + written, len - written);
         if (!sink->is_failing && sink != &errors)
@@ -437,6 +444,17 @@ static void sink_reopen(struct sink *sink)
     }
     close(sink->fd);
     sink->fd = fd;
+    sink->is_cut = false;
+}
+
+/* Otherwise the next line, a good one, would be glued to what went through of the one that was lost. */
+static int end_cut_line(struct sink *sink)
+{
+    int err = sink->is_cut ? write_all(sink->fd, "\n", 1, &(size_t){0}) : 0;
+
+    if (err == 0)
+        sink->is_cut = false;
+    return err;
 }
 
 static int write_all(int fd, const char *bytes, size_t len, size_t *ret_written)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -416,6 +417,58 @@ Test(log, the_old_file_stays_in_use_when_the_new_one_cannot_be_opened)
     release(&c);
     unlink(moved);
     rmdir(name);
+    rmdir(folder);
+}
+
+/* The access log may have four bytes, as if its disk were full then; stderr tells once its line was cut. */
+static void start_with_cut_line(const char *name, const struct capture *c)
+{
+    struct rlimit usual, four;
+
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    four = usual;
+    four.rlim_cur = 4;
+    start(LOG_INFO, name);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &four), 0);
+    log_access("lost and cut");
+    cr_expect_str_eq(text_of(read_line(c)), "access log: File too large");
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &usual), 0);
+}
+
+Test(log, a_line_after_one_that_was_cut_is_on_its_own)
+{
+    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
+    struct capture c = capture(STDERR_FILENO);
+
+    make_names(folder, name, moved);
+    start_with_cut_line(name, &c);
+    log_access("good");
+    log_access("next");
+    log_stop();
+
+    expect_file(name, "lost\ngood\nnext\n");
+    cr_expect_eq(log_lost(), 1);
+    release(&c);
+    unlink(name);
+    rmdir(folder);
+}
+
+Test(log, a_new_file_does_not_begin_with_the_end_of_a_cut_line)
+{
+    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
+    struct capture c = capture(STDERR_FILENO);
+
+    make_names(folder, name, moved);
+    start_with_cut_line(name, &c);
+    cr_assert_eq(rename(name, moved), 0);
+    log_reopen();
+    log_access("new");
+    log_stop();
+
+    expect_file(name, "new\n");
+    release(&c);
+    unlink(name);
+    unlink(moved);
     rmdir(folder);
 }
 
