@@ -2,6 +2,8 @@
  * which it never comes. */
 #include "server/log.h"
 
+#include "lib/capture.h"
+
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <errno.h>
@@ -18,71 +20,6 @@
 enum { LINES_ENOUGH = 100000, THREADS = 4, LINES_A_THREAD = 2000 };
 
 TestSuite(log, .timeout = 60);
-
-/* stdout or stderr, taken away from the test runner for a while. */
-struct capture {
-    int fd, saved, reader; /* reader: of the pipe that fd is meanwhile */
-};
-
-static struct capture capture(int fd)
-{
-    struct capture c = {.fd = fd};
-    int ends[2];
-
-    cr_assert_eq(pipe(ends), 0);
-    c.reader = ends[0];
-    c.saved = dup(fd);
-    cr_assert_geq(c.saved, 0);
-    cr_assert_eq(dup2(ends[1], fd), fd);
-    close(ends[1]);
-    return c;
-}
-
-/* A pipe that holds little. */
-static struct capture capture_narrow(int fd)
-{
-    struct capture c = capture(fd);
-
-    cr_assert_geq(fcntl(fd, F_SETPIPE_SZ, 4096), 4096);
-    return c;
-}
-
-static void release_writer(struct capture *c)
-{
-    cr_assert_eq(dup2(c->saved, c->fd), c->fd);
-    close(c->saved);
-}
-
-static void release(struct capture *c)
-{
-    release_writer(c);
-    close(c->reader);
-}
-
-/* The next line, without its newline; NULL at the end. */
-static const char *read_line(const struct capture *c)
-{
-    static char line[LOG_LINE_MAX + 1];
-    size_t len = 0;
-
-    while (read(c->reader, line + len, 1) == 1) {
-        if (line[len] == '\n') {
-            line[len] = '\0';
-            return line;
-        }
-        cr_assert_lt(++len, sizeof(line));
-    }
-    return NULL;
-}
-
-/* The text of a line behind "<time> <level> ". */
-static const char *text_of(const char *line)
-{
-    const char *level = line != NULL ? strchr(line, ' ') : NULL, *text = level != NULL ? strchr(level + 1, ' ') : NULL;
-
-    cr_assert_not_null(text, "%s", line != NULL ? line : "(end)");
-    return text + 1;
-}
 
 static void start(enum log_level level, const char *access_log)
 {
@@ -118,8 +55,8 @@ Test(log, a_line_before_the_start_is_written_by_its_caller)
 
     log_write(LOG_ERROR, "early");
 
-    cr_expect_str_eq(text_of(read_line(&c)), "early");
-    release(&c);
+    cr_expect_str_eq(capture_text(capture_line(&c)), "early");
+    capture_release(&c);
 }
 
 Test(log, a_line_has_time_level_and_text)
@@ -130,9 +67,9 @@ Test(log, a_line_has_time_level_and_text)
 
     start(LOG_INFO, NULL);
     log_write(LOG_WARNING, "%d of %d", 7, 8);
-    strncat(line, read_line(&c), sizeof(line) - 1);
+    strncat(line, capture_line(&c), sizeof(line) - 1);
     log_stop();
-    release(&c);
+    capture_release(&c);
 
     for (char *p = line; p < strchr(line, 'Z'); p++)
         *p = (char)(isdigit((unsigned char)*p) ? '0' : *p);
@@ -148,10 +85,10 @@ Test(log, a_line_above_the_level_is_not_written)
     log_write(LOG_DEBUG, "no");
     log_write(LOG_WARNING, "yes");
     log_stop();
-    release_writer(&c);
+    capture_release_writer(&c);
 
-    cr_expect_str_eq(text_of(read_line(&c)), "yes");
-    cr_expect_null(read_line(&c));
+    cr_expect_str_eq(capture_text(capture_line(&c)), "yes");
+    cr_expect_null(capture_line(&c));
     close(c.reader);
 }
 
@@ -163,8 +100,8 @@ Test(log, control_bytes_are_escaped)
     log_write(LOG_INFO, "%s", "a\nb\r\x01\x7f\x1b[31m\t\xc3\xbc");
     log_stop();
 
-    cr_expect_str_eq(text_of(read_line(&c)), "a\\x0ab\\x0d\\x01\\x7f\\x1b[31m\\x09\xc3\xbc");
-    release(&c);
+    cr_expect_str_eq(capture_text(capture_line(&c)), "a\\x0ab\\x0d\\x01\\x7f\\x1b[31m\\x09\xc3\xbc");
+    capture_release(&c);
 }
 
 Test(log, a_long_line_is_cut)
@@ -180,10 +117,10 @@ Test(log, a_long_line_is_cut)
     log_write(LOG_INFO, "next");
     log_stop();
 
-    cr_expect_eq(strlen(read_line(&c)), LOG_LINE_MAX - 1);
-    cr_expect_eq(strlen(text_of(read_line(&c))) % strlen("\\x0a"), 0, "an escape was cut");
-    cr_expect_str_eq(text_of(read_line(&c)), "next");
-    release(&c);
+    cr_expect_eq(strlen(capture_line(&c)), LOG_LINE_MAX - 1);
+    cr_expect_eq(strlen(capture_text(capture_line(&c))) % strlen("\\x0a"), 0, "an escape was cut");
+    cr_expect_str_eq(capture_text(capture_line(&c)), "next");
+    capture_release(&c);
 }
 
 Test(log, a_full_sink_loses_and_counts_lines_and_holds_nobody_up)
@@ -196,16 +133,17 @@ Test(log, a_full_sink_loses_and_counts_lines_and_holds_nobody_up)
     start(LOG_INFO, NULL);
     written = write_until_lost(write_number); /* nobody reads, and yet it comes back */
 
-    for (text = text_of(read_line(&c)); strncmp(text, "line ", 5) == 0; text = text_of(read_line(&c)), arrived++)
+    for (text = capture_text(capture_line(&c)); strncmp(text, "line ", 5) == 0;
+         text = capture_text(capture_line(&c)), arrived++)
         cr_assert_eq(strtoul(text + 5, NULL, 10), arrived);
     (void)snprintf(want, sizeof(want), "error log: %" PRIu64 " lines lost", log_lost());
     cr_expect_str_eq(text, want);
     cr_expect_eq(arrived + log_lost(), written);
 
     log_write(LOG_INFO, "after");
-    cr_expect_str_eq(text_of(read_line(&c)), "after");
+    cr_expect_str_eq(capture_text(capture_line(&c)), "after");
     log_stop();
-    release(&c);
+    capture_release(&c);
 }
 
 Test(log, a_stuck_access_log_leaves_the_error_log_alone)
@@ -216,14 +154,14 @@ Test(log, a_stuck_access_log_leaves_the_error_log_alone)
     start(LOG_INFO, "-");
     written = write_until_lost(access_number);
     log_write(LOG_INFO, "through");
-    cr_expect_str_eq(text_of(read_line(&err)), "through");
+    cr_expect_str_eq(capture_text(capture_line(&err)), "through");
 
     for (arrived = 0; arrived + log_lost() < written; arrived++)
-        cr_assert_not_null(read_line(&out));
-    cr_expect_not_null(strstr(read_line(&err), "access log: "));
+        cr_assert_not_null(capture_line(&out));
+    cr_expect_not_null(strstr(capture_line(&err), "access log: "));
     log_stop();
-    release(&out);
-    release(&err);
+    capture_release(&out);
+    capture_release(&err);
 }
 
 Test(log, a_sink_that_does_not_block_gets_every_line)
@@ -236,10 +174,10 @@ Test(log, a_sink_that_does_not_block_gets_every_line)
         write_number(i);
 
     for (unsigned i = 0; i < 1000; i++)
-        cr_assert_eq(strtoul(text_of(read_line(&c)) + 5, NULL, 10), i);
+        cr_assert_eq(strtoul(capture_text(capture_line(&c)) + 5, NULL, 10), i);
     cr_expect_eq(log_lost(), 0);
     log_stop();
-    release(&c);
+    capture_release(&c);
 }
 
 static void *write_many(void *arg)
@@ -263,13 +201,13 @@ Test(log, lines_of_many_threads_arrive_whole_and_in_order)
         numbers[i] = i;
         cr_assert_eq(pthread_create(&threads[i], NULL, write_many, &numbers[i]), 0);
     }
-    while (arrived + log_lost() < THREADS * LINES_A_THREAD && (line = read_line(&c)) != NULL) {
+    while (arrived + log_lost() < THREADS * LINES_A_THREAD && (line = capture_line(&c)) != NULL) {
         unsigned thread, number;
         char end;
 
         if (strstr(line, "lines lost") != NULL)
             continue;
-        cr_assert_eq(sscanf(text_of(line), "%u %u en%c", &thread, &number, &end), 3, "%s", line);
+        cr_assert_eq(sscanf(capture_text(line), "%u %u en%c", &thread, &number, &end), 3, "%s", line);
         cr_assert_lt(thread, THREADS);
         cr_assert_geq(number, next[thread]);
         next[thread] = number + 1;
@@ -280,7 +218,7 @@ Test(log, lines_of_many_threads_arrive_whole_and_in_order)
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     log_stop();
-    release(&c);
+    capture_release(&c);
 }
 
 Test(log, a_stop_writes_what_is_left)
@@ -292,12 +230,12 @@ Test(log, a_stop_writes_what_is_left)
         write_number(i);
     log_stop();
     log_write(LOG_INFO, "late");
-    release_writer(&c);
+    capture_release_writer(&c);
 
     for (unsigned i = 0; i < 500; i++)
-        cr_assert_eq(strtoul(text_of(read_line(&c)) + 5, NULL, 10), i);
-    cr_expect_str_eq(text_of(read_line(&c)), "late");
-    cr_expect_null(read_line(&c));
+        cr_assert_eq(strtoul(capture_text(capture_line(&c)) + 5, NULL, 10), i);
+    cr_expect_str_eq(capture_text(capture_line(&c)), "late");
+    cr_expect_null(capture_line(&c));
     close(c.reader);
 }
 
@@ -312,9 +250,9 @@ Test(log, a_stop_gives_up_on_a_stuck_sink)
     log_write(LOG_INFO, "this does not block either");
     cr_expect_eq(log_start(&(struct log_options){.level = LOG_INFO}), -EBUSY);
 
-    while (strstr(read_line(&c), "lines lost") == NULL) /* its last one: now the writer ends, too */
+    while (strstr(capture_line(&c), "lines lost") == NULL) /* its last one: now the writer ends, too */
         ;
-    release(&c);
+    capture_release(&c);
 }
 
 Test(log, a_failing_sink_is_told_once_and_its_lines_are_counted)
@@ -323,13 +261,13 @@ Test(log, a_failing_sink_is_told_once_and_its_lines_are_counted)
 
     start(LOG_INFO, "/dev/full");
     log_access("one");
-    cr_expect_str_eq(text_of(read_line(&c)), "access log: No space left on device");
+    cr_expect_str_eq(capture_text(capture_line(&c)), "access log: No space left on device");
     log_access("two");
     log_access("three");
     log_stop();
-    release_writer(&c);
+    capture_release_writer(&c);
 
-    cr_expect_null(read_line(&c));
+    cr_expect_null(capture_line(&c));
     cr_expect_eq(log_lost(), 3);
     close(c.reader);
 }
@@ -342,134 +280,9 @@ Test(log, a_reader_that_left_does_not_end_the_process)
     start(LOG_INFO, NULL);
     log_write(LOG_INFO, "for nobody");
     log_stop();
-    release_writer(&c);
+    capture_release_writer(&c);
 
     cr_expect_eq(log_lost(), 1);
-}
-
-/* A folder of its own, and the names of two files there. */
-static void make_names(char folder[], char name[64], char moved[64])
-{
-    cr_assert_not_null(mkdtemp(folder));
-    (void)snprintf(name, 64, "%s/access", folder);
-    (void)snprintf(moved, 64, "%s/moved", folder);
-}
-
-static void expect_file(const char *name, const char *want)
-{
-    char text[256] = "";
-    FILE *file = fopen(name, "r");
-
-    cr_assert_not_null(file, "%s", name);
-    (void)!fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    cr_expect_str_eq(text, want, "%s: %s", name, text);
-}
-
-Test(log, the_access_log_is_appended_to_its_file)
-{
-    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
-
-    make_names(folder, name, moved);
-    for (int i = 0; i < 2; i++) {
-        start(LOG_INFO, name);
-        log_access("line %d", i);
-        log_stop();
-    }
-    expect_file(name, "line 0\nline 1\n");
-    unlink(name);
-    rmdir(folder);
-}
-
-Test(log, the_access_log_is_opened_anew_when_asked)
-{
-    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
-
-    make_names(folder, name, moved);
-    start(LOG_INFO, name);
-    cr_assert_eq(rename(name, moved), 0);
-    log_reopen();
-    log_access("new");
-    log_stop();
-
-    expect_file(moved, "");
-    expect_file(name, "new\n");
-    unlink(name);
-    unlink(moved);
-    rmdir(folder);
-}
-
-Test(log, the_old_file_stays_in_use_when_the_new_one_cannot_be_opened)
-{
-    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
-    struct capture c = capture(STDERR_FILENO);
-
-    make_names(folder, name, moved);
-    start(LOG_INFO, name);
-    cr_assert_eq(rename(name, moved), 0);
-    cr_assert_eq(mkdir(name, 0700), 0);
-    log_reopen();
-    log_access("old");
-    log_stop();
-
-    cr_expect_not_null(strstr(read_line(&c), "Is a directory"));
-    expect_file(moved, "old\n");
-    release(&c);
-    unlink(moved);
-    rmdir(name);
-    rmdir(folder);
-}
-
-/* The access log may have four bytes, as if its disk were full then; stderr tells once its line was cut. */
-static void start_with_cut_line(const char *name, const struct capture *c)
-{
-    struct rlimit usual, four;
-
-    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &usual), 0);
-    four = usual;
-    four.rlim_cur = 4;
-    start(LOG_INFO, name);
-    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &four), 0);
-    log_access("lost and cut");
-    cr_expect_str_eq(text_of(read_line(c)), "access log: File too large");
-    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &usual), 0);
-}
-
-Test(log, a_line_after_one_that_was_cut_is_on_its_own)
-{
-    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
-    struct capture c = capture(STDERR_FILENO);
-
-    make_names(folder, name, moved);
-    start_with_cut_line(name, &c);
-    log_access("good");
-    log_access("next");
-    log_stop();
-
-    expect_file(name, "lost\ngood\nnext\n");
-    cr_expect_eq(log_lost(), 1);
-    release(&c);
-    unlink(name);
-    rmdir(folder);
-}
-
-Test(log, a_new_file_does_not_begin_with_the_end_of_a_cut_line)
-{
-    char folder[] = "/tmp/hoist-log-XXXXXX", name[64], moved[64];
-    struct capture c = capture(STDERR_FILENO);
-
-    make_names(folder, name, moved);
-    start_with_cut_line(name, &c);
-    cr_assert_eq(rename(name, moved), 0);
-    log_reopen();
-    log_access("new");
-    log_stop();
-
-    expect_file(name, "new\n");
-    release(&c);
-    unlink(name);
-    unlink(moved);
-    rmdir(folder);
 }
 
 Test(log, an_access_log_is_wanted_only_while_there_is_one)
@@ -531,11 +344,11 @@ Test(log, the_journal_gets_priorities)
     log_write(LOG_DEBUG, "d");
     log_stop();
 
-    cr_expect_str_eq(read_line(&c), "<3>a");
-    cr_expect_str_eq(read_line(&c), "<4>b");
-    cr_expect_str_eq(read_line(&c), "<6>c");
-    cr_expect_str_eq(read_line(&c), "<7>d");
-    release(&c);
+    cr_expect_str_eq(capture_line(&c), "<3>a");
+    cr_expect_str_eq(capture_line(&c), "<4>b");
+    cr_expect_str_eq(capture_line(&c), "<6>c");
+    cr_expect_str_eq(capture_line(&c), "<7>d");
+    capture_release(&c);
 }
 
 Test(log, a_journal_that_is_not_stderr_changes_nothing)
@@ -547,6 +360,6 @@ Test(log, a_journal_that_is_not_stderr_changes_nothing)
     log_write(LOG_INFO, "a");
     log_stop();
 
-    cr_expect_str_eq(text_of(read_line(&c)), "a");
-    release(&c);
+    cr_expect_str_eq(capture_text(capture_line(&c)), "a");
+    capture_release(&c);
 }
