@@ -56,6 +56,9 @@ const char *plan_target(const struct plan *plan, const struct setting *setting);
 /* The executor's word, as in JSON. */
 const char *plan_executor_name(enum executor executor);
 
+/* Of so many requests of a burst, those that wait or are served at once at most. */
+size_t plan_at_once(const struct plan *plan, size_t requests);
+
 /* Requests that are served at once at most. */
 unsigned plan_servers(const struct plan *plan, const struct setting *setting);
 

@@ -63,6 +63,11 @@ double result_little(const struct result *result)
     return result->in_flight / (result->throughput * result->residence_s);
 }
 
+size_t result_ran(const struct result *result)
+{
+    return result->n_calls - result->n_shed;
+}
+
 double result_offered(const struct plan *plan, const struct result *result)
 {
     if (result->setting.executor == EXECUTOR_ASYNC)
@@ -221,11 +226,10 @@ static size_t collect_waits(const struct trial *trial, double *values)
 static void predict(struct result *result, const struct trial *trial, const struct plan *plan, double *values)
 {
     unsigned servers = plan_servers(plan, &trial->setting);
-    size_t n = result->n_calls - result->n_shed; /* those that failed took their time, too */
-    size_t at_once = n < plan->clients ? n : plan->clients;
+    size_t n = result_ran(result);
 
     result->predicted_s = theory_makespan(n, servers, result->run_mean_s);
-    result->latency_p99_predicted_s = theory_burst_percentile(at_once, servers, result->run_mean_s, 0.99);
+    result->latency_p99_predicted_s = theory_burst_percentile(plan_at_once(plan, n), servers, result->run_mean_s, 0.99);
     result->wait_predicted_s = result->delayed = result->delayed_predicted = NAN;
     if (plan->rate > 0)
         predict_stream(result, trial, plan, values);

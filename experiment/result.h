@@ -42,6 +42,9 @@ double result_ratio(const struct result *result);
 /* L over X x W: 1 if both sides counted the same. */
 double result_little(const struct result *result);
 
+/* Requests that ran, whatever came of them: all that were not refused. */
+size_t result_ran(const struct result *result);
+
 /* The share of what the workers can do that is asked of them; over 1 the queue only grows. Streams only. */
 double result_offered(const struct plan *plan, const struct result *result);
 

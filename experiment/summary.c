@@ -110,7 +110,7 @@ static double full_throughput(const struct summary *summary, const struct result
     *ret_servers = servers;
     if (summary->plan->rate > 0)
         return servers / result->run_mean_s;
-    return servers * theory_makespan(result->n_calls - result->n_shed, servers, 1) / result->makespan_s;
+    return servers * theory_makespan(result_ran(result), servers, 1) / result->makespan_s;
 }
 
 /* A worker beside idle ones runs as fast as one alone, whatever many at work would do to each other. */
@@ -205,8 +205,8 @@ static double predict_p99(const struct summary *summary, const struct result *ba
 
     if (plan->rate > 0)
         return theory_wait_percentile(&base->stream, workers, 0.99) + base->run_p99_s;
-    return theory_burst_percentile(plan->jobs < plan->clients ? plan->jobs : plan->clients,
-                                   plan_servers(plan, &setting), base->run_mean_s, 0.99);
+    return theory_burst_percentile(plan_at_once(plan, plan->jobs), plan_servers(plan, &setting), base->run_mean_s,
+                                   0.99);
 }
 
 /* Of the pool with the fewest workers, where they compete least. */

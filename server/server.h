@@ -36,9 +36,9 @@ struct server {
     uv_loop_t *loop;
     const hoist_config *config; /* every field is set */
     const struct router *router;
-    int fd_max;        /* no descriptor above it is polled, see listener_reserve() */
-    struct pool *pool; /* NULL: the inline executor, every handler runs on the loop */
-    struct rdhup *rdhup;
+    int fd_max;          /* no descriptor above it is polled, see listener_reserve() */
+    struct pool *pool;   /* NULL: the inline executor, every handler runs on the loop */
+    struct rdhup *rdhup; /* sees clients leave that are not read */
     struct deadlines deadlines;
     struct reply_clock clock;
 

@@ -10,12 +10,18 @@ static struct plan plan = {.jobs = 16, .clients = 16, .route = "/"};
 static struct trial trials[5];
 static struct summary summary;
 
+/* Pools of so many workers, and each next one of twice as many, under a plan of a burst. */
+static void make_pools_under(const struct plan *burst, unsigned fewest, size_t n, double run_s, double cpu_s)
+{
+    for (size_t i = 0; i < n; i++)
+        trial_burst(&trials[i], EXECUTOR_POOL, fewest << i, burst->jobs, run_s, cpu_s);
+    trial_summary(&summary, burst, trials, n);
+}
+
 /* Pools of 1, 2, 4 and 8 workers. */
 static void make_pools(size_t n, double run_s, double cpu_s)
 {
-    for (size_t i = 0; i < n; i++)
-        trial_burst(&trials[i], EXECUTOR_POOL, 1U << i, 16, run_s, cpu_s);
-    trial_summary(&summary, &plan, trials, n);
+    make_pools_under(&plan, 1, n, run_s, cpu_s);
 }
 
 static void tear_down(void)
@@ -136,9 +142,7 @@ Test(summary, idle_workers_of_an_ideal_burst_are_no_contention)
 {
     static const struct plan few = {.jobs = 6, .clients = 6, .route = "/"};
 
-    for (size_t i = 0; i < 5; i++)
-        trial_burst(&trials[i], EXECUTOR_POOL, 1U << i, 6, 2, 0.01);
-    trial_summary(&summary, &few, trials, 5);
+    make_pools_under(&few, 1, 5, 2, 0.01);
 
     cr_assert(summary.has_usl);
     cr_expect_float_eq(summary.usl.rate, 0.5, 1e-6);
@@ -185,9 +189,7 @@ Test(summary, pools_that_come_to_the_same_number_of_servers_are_not_fitted)
 {
     static const struct plan four = {.jobs = 4, .clients = 4, .route = "/"};
 
-    for (size_t i = 0; i < 4; i++)
-        trial_burst(&trials[i], EXECUTOR_POOL, 2U << i, 4, 2, 0.01);
-    trial_summary(&summary, &four, trials, 4);
+    make_pools_under(&four, 2, 4, 2, 0.01);
 
     cr_expect_not(summary.has_usl);
     cr_expect_str_empty(summary.law);
