@@ -21,11 +21,11 @@ function untilFinished(page, n) {
     [...model.spans.values()].every(span => span.ended < view.now), n);
 }
 
-// The bars on seats, as they are drawn: seat, top, left and right edge.
+// The bars on seats, as they are drawn: id, seat, top, left and right edge.
 function runBars(page) {
   return page.$$eval(".bar.run", bars => bars.map(bar => {
     const x = Number(bar.getAttribute("x"));
-    return { seat: Number(bar.dataset.seat), top: Number(bar.getAttribute("y")), left: x,
+    return { id: bar.dataset.id, seat: Number(bar.dataset.seat), top: Number(bar.getAttribute("y")), left: x,
       right: x + Number(bar.getAttribute("width")), name: bar.getAttribute("aria-label") };
   }).sort((a, b) => a.left - b.left));
 }
@@ -77,15 +77,23 @@ test("with one worker, eight / are eight bars one after another on one seat", as
   for (const bar of bars) assert.match(bar.name, /^\/, id \d+, 200 answered, waited .+, ran .+/);
 });
 
-test("with one worker, seven of eight / show their wait", async t => {
-  const server = await startServer(t, "--workers", "1", "--heavy-ms", "200");
+test("with one worker, / show their wait from when they came until they run", async t => {
+  const server = await startServer(t, "--workers", "1", "--heavy-ms", "400");
   const page = await openDashboard(t, browser, server);
 
   await send(page, 8);
   await untilFinished(page, 8);
+  const runs = await runBars(page);
+  const waits = await page.$$eval(".bar.wait", bars => bars.map(bar => {
+    const x = Number(bar.getAttribute("x"));
+    return { id: bar.dataset.id, left: x, right: x + Number(bar.getAttribute("width")) };
+  }));
 
-  const waits = await page.$$eval(".bar.wait", bars => bars.map(bar => Number(bar.getAttribute("width"))));
-  assert.equal(waits.filter(width => width > 3).length, 7);
+  for (let i = 1; i < 8; i++) { // the first may have waited as well, for a busy machine
+    const wait = waits.find(wait => wait.id === runs[i].id);
+    assert.ok(wait.left < runs[i - 1].right, `bar ${i} came before the one ahead of it had ended`);
+    assert.ok(Math.abs(runs[i].left - wait.right) < 2, `bar ${i} waits until it runs`);
+  }
 });
 
 test("with eight workers, eight / are eight bars side by side on eight seats", async t => {
