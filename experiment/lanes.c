@@ -5,6 +5,7 @@
  */
 #include "lanes.h"
 
+#include "real.h"
 #include "sample.h"
 #include "svg.h"
 
@@ -53,7 +54,7 @@ static void draw_legend(FILE *out, double y);
 
 static double lane_height(const struct group *group)
 {
-    return fmin(LANE_MAX, fmax(LANE_MIN, (double)LANES_HEIGHT / group->rows));
+    return real_min(LANE_MAX, real_max(LANE_MIN, (double)LANES_HEIGHT / group->rows));
 }
 
 void lanes_write(const struct summary *summary, FILE *out)
@@ -63,7 +64,7 @@ void lanes_write(const struct summary *summary, FILE *out)
     char title[SUMMARY_TEXT];
 
     for (size_t i = 0; i < summary->n; i++)
-        max_s = fmax(max_s, summary->results[i].makespan_s);
+        max_s = real_max(max_s, summary->results[i].makespan_s);
     for (size_t i = 0; i < summary->n && groups != NULL; i++) {
         group_init(&groups[i], summary, i, max_s, y);
         y += group_height(&groups[i]);
@@ -216,7 +217,7 @@ static double probe_s(const struct group *group, uint64_t at_ns)
 {
     double seconds = ((double)at_ns - (double)group->trial->zero_ns) / 1e9;
 
-    return fmax(0, fmin(seconds, group->max_s));
+    return real_max(0, real_min(seconds, group->max_s));
 }
 
 /* A tick for each answer that came soon; a block, to scale, while somebody was kept waiting for more than a hundredth
@@ -253,7 +254,7 @@ static void draw_strip(const struct group *group, double y, FILE *out)
         }
         if (late_to < 0)
             late_from = from;
-        late_to = fmax(late_to, to);
+        late_to = real_max(late_to, to);
     }
 }
 
@@ -269,10 +270,10 @@ static void draw_waiting(const struct group *group, double y, FILE *out)
     while (gone < group->n) {
         double at_s =
             in < group->n && group->arrivals[in] <= group->starts[gone] ? group->arrivals[in++] : group->starts[gone++];
-        double x = svg_x(fmax(0, at_s), group->max_s);
+        double x = svg_x(real_max(0, at_s), group->max_s);
 
         if (x >= last_x + 0.2) { /* less cannot be seen */
-            fprintf(out, "V%.1fH%.1f", base - fmin(height, WAIT_HEIGHT), x);
+            fprintf(out, "V%.1fH%.1f", base - real_min(height, WAIT_HEIGHT), x);
             last_x = x;
         }
         height = in > gone ? (double)(in - gone) * scale : 0;
@@ -299,7 +300,7 @@ static void draw_lanes(const struct group *group, double y, FILE *out)
                 SVG_WIDTH - SVG_LEFT - SVG_RIGHT, height - gap);
         (void)snprintf(text, sizeof(text), "worker %u", row);
         if (is_pool && row % label_step(height) == 0)
-            label(out, top + fmax(height / 2 + 3, LABEL_BELOW), text);
+            label(out, top + real_max(height / 2 + 3, LABEL_BELOW), text);
         fputc('\n', out);
     }
     if (!is_pool)
@@ -326,14 +327,14 @@ static double wait_of(const struct group *group, const struct job *job)
         else
             high = middle;
     }
-    return low < group->n ? fmax(0, job->started_s - group->arrivals[low]) : NAN;
+    return low < group->n ? real_max(0, job->started_s - group->arrivals[low]) : NAN;
 }
 
 static void draw_bar(const struct group *group, size_t i, double y, double height, FILE *out)
 {
     const struct job *job = &group->trial->jobs.list[i];
     double x = svg_x(begin_of(job), group->max_s), end = svg_x(job->finished_s, group->max_s);
-    double width = fmax(0.6, end - x - (end - x > 4 ? 1 : 0));
+    double width = real_max(0.6, end - x - (end - x > 4 ? 1 : 0));
     char waited[SUMMARY_TIME], ran[SUMMARY_TIME];
 
     fprintf(out, "<rect class=\"bar%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">",

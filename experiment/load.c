@@ -7,9 +7,10 @@
  */
 #include "load.h"
 
+#include "real.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ void load_draw(struct call *calls, size_t n, double rate)
     double at_s = 0;
 
     for (size_t i = 0; i < n; i++) {
-        at_s -= log(draw(&state)) / rate;
+        at_s -= real_ln(draw(&state)) / rate;
         calls[i].intended_ns = (uint64_t)(at_s * 1e9);
     }
 }
@@ -51,7 +52,7 @@ size_t load_count(double rate, double seconds, size_t max)
     size_t n;
 
     for (n = 0; n < max; n++) {
-        at_s -= log(draw(&state)) / rate;
+        at_s -= real_ln(draw(&state)) / rate;
         if (at_s > seconds)
             break;
     }

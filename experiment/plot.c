@@ -5,10 +5,10 @@
  */
 #include "plot.h"
 
+#include "real.h"
 #include "sample.h"
 #include "svg.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum {
@@ -32,7 +32,7 @@ static double longest(const struct summary *summary)
     double max_s = 0;
 
     for (size_t i = 0; i < summary->n; i++)
-        max_s = fmax(max_s, summary->results[i].makespan_s);
+        max_s = real_max(max_s, summary->results[i].makespan_s);
     return max_s;
 }
 
@@ -83,16 +83,16 @@ static struct scale dummy_scale(const struct summary *summary)
     struct scale scale = {-4, -2};
 
     for (size_t i = 0; i < summary->n; i++)
-        if (summary->results[i].dummy_max_s > 0)
-            scale.most = (int)fmax(scale.most, ceil(log10(summary->results[i].dummy_max_s)));
+        while (real_power_of_ten(scale.most) < summary->results[i].dummy_max_s)
+            scale.most++;
     return scale;
 }
 
 static double level(const struct scale *scale, double seconds)
 {
-    double share = (log10(fmax(seconds, 1e-9)) - scale->least) / (scale->most - scale->least);
+    double share = (real_log10(real_max(seconds, 1e-9)) - scale->least) / (scale->most - scale->least);
 
-    return BOTTOM - fmin(1, fmax(0, share)) * (BOTTOM - TOP);
+    return BOTTOM - real_min(1, real_max(0, share)) * (BOTTOM - TOP);
 }
 
 static void draw_dummy(const struct trial *trial, size_t series, const struct scale *scale, double max_s, FILE *out)
@@ -106,7 +106,7 @@ static void draw_dummy(const struct trial *trial, size_t series, const struct sc
         size_t bucket = at_s <= 0 ? 0 : (size_t)(at_s / max_s * BUCKETS);
 
         bucket = bucket < BUCKETS ? bucket : BUCKETS - 1;
-        longest_s[bucket] = fmax(longest_s[bucket], took_s);
+        longest_s[bucket] = real_max(longest_s[bucket], took_s);
     }
     begin_line(out, series);
     for (size_t i = 0; i < BUCKETS; i++) {
@@ -128,7 +128,7 @@ void plot_write_dummy(const struct summary *summary, FILE *out)
     draw_frame(summary, out, "How long /dummy took, by when it was due (the longest of each moment, logarithmic)",
                max_s);
     for (int power = scale.least; power <= scale.most; power++) {
-        double seconds = pow(10, power);
+        double seconds = real_power_of_ten(power);
 
         (void)snprintf(text, sizeof(text), seconds < 0.9 ? "%g ms" : "%g s", seconds < 0.9 ? seconds * 1000 : seconds);
         draw_level(out, level(&scale, seconds), text);
@@ -177,7 +177,7 @@ void plot_write_latency(const struct summary *summary, FILE *out)
         double *values = sorted_latencies(&summary->trials[i]);
 
         if (values != NULL)
-            max_s = fmax(max_s, values[summary->trials[i].n_calls - 1]);
+            max_s = real_max(max_s, values[summary->trials[i].n_calls - 1]);
         free(values);
     }
     draw_frame(summary, out, "Share of requests answered within a time", max_s > 0 ? max_s : 1);

@@ -9,6 +9,7 @@
  */
 #include "result.h"
 
+#include "real.h"
 #include "sample.h"
 
 #include <errno.h>
@@ -176,7 +177,7 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
     }
     result->busy = held_s / (servers * result->makespan_s);
     result->cpu_share =
-        trial->setting.executor == EXECUTOR_POOL && on_workers_s > 0 ? fmin(cpu_s / on_workers_s, 1) : NAN;
+        trial->setting.executor == EXECUTOR_POOL && on_workers_s > 0 ? real_min(cpu_s / on_workers_s, 1) : NAN;
 }
 
 /* At the start of each, those that have started and not ended. Moments are microseconds, so one that ends when another
@@ -217,7 +218,7 @@ static size_t collect_waits(const struct trial *trial, double *values)
         return n;
     sample_sort(values, n);
     for (size_t i = 0; i < n && i < trial->n_calls; i++)
-        values[i] = fmax(0, values[i] - seconds_between(trial->zero_ns, trial->calls[i].intended_ns));
+        values[i] = real_max(0, values[i] - seconds_between(trial->zero_ns, trial->calls[i].intended_ns));
     return n;
 }
 
@@ -261,5 +262,5 @@ static void predict_stream(struct result *result, const struct trial *trial, con
     result->wait_predicted_s = theory_wait(stream, servers);
     result->delayed_predicted = theory_erlang_c(servers, stream->rate * stream->run_s);
     result->latency_p99_predicted_s = theory_wait_percentile(stream, servers, 0.99) + result->run_p99_s;
-    result->predicted_s = fmax(last_s + stream->run_s, (double)result->n_answered * stream->run_s / servers);
+    result->predicted_s = real_max(last_s + stream->run_s, (double)result->n_answered * stream->run_s / servers);
 }

@@ -1,6 +1,8 @@
 /* Percentiles and batch means. Nothing is allocated and nothing fails. Close: nothing is held. */
 #include "sample.h"
 
+#include "real.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -21,15 +23,16 @@ void sample_sort(double *values, size_t n)
         qsort(values, n, sizeof(*values), by_value);
 }
 
+size_t sample_rank(size_t n, double share)
+{
+    double rank = real_ceil(share * (double)n - 1e-9); /* 0.99 x 100 is 99, whatever binary fractions say */
+
+    return rank < 1 ? 1 : (size_t)rank;
+}
+
 double sample_percentile(const double *sorted, size_t n, double share)
 {
-    double rank = ceil(share * (double)n - 1e-9); /* 0.99 x 100 is 99, whatever binary fractions say */
-
-    if (n == 0)
-        return NAN;
-    if (rank < 1)
-        return sorted[0];
-    return sorted[rank > (double)n ? n - 1 : (size_t)rank - 1];
+    return n > 0 ? sorted[sample_rank(n, share) - 1] : NAN;
 }
 
 double sample_mean(const double *values, size_t n)
@@ -46,7 +49,7 @@ double sample_max(const double *values, size_t n)
     double max = NAN;
 
     for (size_t i = 0; i < n; i++)
-        max = fmax(max, values[i]); /* which takes a NAN for no value */
+        max = real_max(max, values[i]); /* which takes a NAN for no value */
     return max;
 }
 
@@ -75,6 +78,6 @@ bool sample_interval(const double *values, size_t n, double *ret_half)
         return false;
     for (size_t i = 0; i < SAMPLE_BATCHES; i++)
         means[i] = sample_mean(values + i * size, size);
-    *ret_half = STUDENT_T * sqrt(sample_variance(means, SAMPLE_BATCHES) / SAMPLE_BATCHES);
+    *ret_half = STUDENT_T * real_sqrt(sample_variance(means, SAMPLE_BATCHES) / SAMPLE_BATCHES);
     return true;
 }

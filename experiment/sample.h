@@ -11,8 +11,11 @@ enum { SAMPLE_BATCHES = 20, SAMPLE_BATCH_MIN = 10 };
 
 void sample_sort(double *values, size_t n);
 
-/* The smallest value that at least the share (0 to 1) of all is not above: nearest rank, so always one that was
- * measured. Sorted values. NAN: there are none. */
+/* The place, from 1, of the smallest of n sorted values that at least the share (0 to 1) of all is not above: nearest
+ * rank, so always one that was measured. */
+size_t sample_rank(size_t n, double share);
+
+/* The value there. Sorted values. NAN: there are none. */
 double sample_percentile(const double *sorted, size_t n, double share);
 
 double sample_mean(const double *values, size_t n); /* NAN: there are none */

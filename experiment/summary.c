@@ -5,6 +5,8 @@
  */
 #include "summary.h"
 
+#include "real.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdarg.h>
@@ -131,7 +133,7 @@ static void fit_usl(struct summary *summary)
         if (!counts_for_usl(summary, result))
             continue;
         throughput[n] = full_throughput(summary, result, &servers[n]);
-        most = fmax(most, servers[n++]);
+        most = real_max(most, servers[n++]);
     }
     summary->has_usl = theory_fit_usl(servers, throughput, n, &summary->usl);
     if (summary->has_usl)
@@ -155,7 +157,8 @@ static void write_law(struct summary *summary, double most_servers)
         (void)snprintf(summary->law + n, SUMMARY_TEXT - n, "there is no knee up to %.0f workers.",
                        KNEE_REACH * most_servers);
     else
-        (void)snprintf(summary->law + n, SUMMARY_TEXT - n, "the knee is at %.0f workers.", fmax(1, floor(usl->knee)));
+        (void)snprintf(summary->law + n, SUMMARY_TEXT - n, "the knee is at %.0f workers.",
+                       real_max(1, real_floor(usl->knee)));
 }
 
 /* By the model, with the run time as the pool with the most workers had it; that may be wrong where workers compete for
@@ -233,7 +236,7 @@ static void judge_cpu(struct summary *summary)
         (void)snprintf(
             summary->cpu, SUMMARY_TEXT,
             "is on a CPU for %.0f %% of its time: %u %s can keep about %.0f workers busy, more will not help",
-            100 * share, summary->cores, cores, ceil(summary->cores / share));
+            100 * share, summary->cores, cores, real_ceil(summary->cores / share));
 }
 
 static void judge_bursts(struct summary *summary)
@@ -312,7 +315,7 @@ static void warn_of_stream(struct summary *summary, const struct result *result,
     if (offered < 1 && !isnan(result->wait_half_s) &&
         fabs(result->wait_mean_s - result->wait_predicted_s) > result->wait_half_s + 0.0005)
         warn(summary, "%s: theory's mean wait of %.1f ms is outside of the measured interval, %.1f to %.1f ms", name,
-             1000 * result->wait_predicted_s, 1000 * fmax(0, result->wait_mean_s - result->wait_half_s),
+             1000 * result->wait_predicted_s, 1000 * real_max(0, result->wait_mean_s - result->wait_half_s),
              1000 * (result->wait_mean_s + result->wait_half_s));
 }
 

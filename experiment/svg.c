@@ -4,7 +4,9 @@
  */
 #include "svg.h"
 
-#include <math.h>
+#include "real.h"
+
+enum { TICK_LEAST = -9 }; /* the power of ten of the finest tick */
 
 enum { SERIES_DASHES = 8, SERIES_WIDTHS = 4 }; /* classes s0 to s7, w0 (as .s has it) to w3 */
 
@@ -72,8 +74,13 @@ void svg_series(FILE *out, size_t i)
 
 double svg_tick(double max)
 {
-    double unit = pow(10, floor(log10(max / 4)));
-    double steps = max / 4 / unit;
+    double unit, steps;
+    int power = TICK_LEAST;
+
+    while (real_power_of_ten(power + 1) <= max / 4)
+        power++;
+    unit = real_power_of_ten(power);
+    steps = max / 4 / unit;
 
     return unit * (steps >= 5 ? 5 : steps >= 2 ? 2 : 1);
 }

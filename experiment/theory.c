@@ -2,6 +2,9 @@
  */
 #include "theory.h"
 
+#include "real.h"
+#include "sample.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -12,21 +15,14 @@ static bool fit_terms(const double *workers, const double *throughput, size_t n,
 static bool solve(double matrix[TERMS][TERMS + 1], unsigned n);
 static double term(unsigned i, double workers);
 
-static double ceil_div(size_t jobs, unsigned workers)
-{
-    return ceil((double)jobs / workers);
-}
-
 double theory_makespan(size_t jobs, unsigned workers, double run_s)
 {
-    return ceil_div(jobs, workers) * run_s;
+    return real_ceil((double)jobs / workers) * run_s;
 }
 
 double theory_burst_percentile(size_t jobs, unsigned workers, double run_s, double share)
 {
-    double rank = ceil(share * (double)jobs - 1e-9);
-
-    return ceil_div(rank < 1 ? 1 : (size_t)rank, workers) * run_s;
+    return theory_makespan(sample_rank(jobs, share), workers, run_s);
 }
 
 /* By Erlang B, whose recursion neither overflows nor loses digits: B(0) = 1, B(k) = a B(k-1) / (k + a B(k-1)). */
@@ -60,7 +56,7 @@ double theory_wait_percentile(const struct stream *stream, unsigned workers, dou
 
     if (chance <= 1 - share)
         return 0;
-    return theory_wait(stream, workers) / chance * log(chance / (1 - share));
+    return theory_wait(stream, workers) / chance * real_ln(chance / (1 - share));
 }
 
 /* ---- the fit ---- */
@@ -107,7 +103,7 @@ bool theory_fit_usl(const double *workers, const double *throughput, size_t n, s
     ret_usl->contention = best[1] / best[0] + 0.0; /* a negative zero becomes 0 */
     ret_usl->coherence = best[2] / best[0] + 0.0;
     ret_usl->knee = ret_usl->coherence > 1e-9 && ret_usl->contention < 1
-                        ? sqrt((1 - ret_usl->contention) / ret_usl->coherence)
+                        ? real_sqrt((1 - ret_usl->contention) / ret_usl->coherence)
                         : INFINITY;
     return true;
 }
