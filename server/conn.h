@@ -26,8 +26,8 @@ struct stream;
 
 /* Owner: the transport, for as long as its connections live. */
 struct conn_io {
-    /* Start or stop conn_on_bytes(). A stopped one still tells of a client that leaves: conn_on_leaving(),
-     * conn_on_error(). */
+    /* Start or stop conn_on_bytes(). A stopped one still tells of a client that leaves, conn_on_leaving() or
+     * conn_on_error(), and after conn_on_eof() of one that is gone. */
     void (*read)(struct conn *conn, bool on);
     /* Writes what fits at once. Bytes taken, 0 to all, or -errno. */
     ssize_t (*try_write)(struct conn *conn, const uv_buf_t *bufs, unsigned n);

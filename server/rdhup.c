@@ -1,7 +1,8 @@
-/* Peers that leave unread: EPOLLRDHUP of epoll_ctl(2).
+/* Peers that leave unread: EPOLLRDHUP, EPOLLHUP and EPOLLERR of epoll_ctl(2).
  *
  * Happy path: a second epoll, which the loop polls like a socket. The loop's own cannot do it: libuv takes a descriptor
- * once only, and its stream's interest in it is the bytes. Failures: no descriptor or memory at start. Close: of the
+ * once only, and its stream's interest in it is the bytes. Edge-triggered: an end that was told does not hide that the
+ * peer is gone later, and is not told in every turn. Failures: no descriptor or memory at start. Close: of the
  * handle first, then of the epoll.
  */
 #include "rdhup.h"
@@ -32,7 +33,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     for (int i = 0; i < EVENTS_MAX && epoll_wait(rdhup->fd, &event, 1, 0) == 1; i++) {
         watch = event.data.ptr;
-        watch->on_rdhup(watch);
+        watch->on_rdhup(watch, event.events & (EPOLLHUP | EPOLLERR));
     }
 }
 
@@ -71,9 +72,9 @@ void rdhup_close(struct rdhup *rdhup)
     close(rdhup->fd);
 }
 
-int rdhup_begin(struct rdhup *rdhup, int fd, struct rdhup_watch *watch)
+int rdhup_begin(struct rdhup *rdhup, int fd, bool is_ended, struct rdhup_watch *watch)
 {
-    struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = watch};
+    struct epoll_event event = {.events = EPOLLET | (is_ended ? 0 : EPOLLRDHUP), .data.ptr = watch};
 
     return epoll_ctl(rdhup->fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
@@ -98,10 +99,11 @@ void rdhup_close(struct rdhup *rdhup)
     (void)rdhup;
 }
 
-int rdhup_begin(struct rdhup *rdhup, int fd, struct rdhup_watch *watch)
+int rdhup_begin(struct rdhup *rdhup, int fd, bool is_ended, struct rdhup_watch *watch)
 {
     (void)rdhup;
     (void)fd;
+    (void)is_ended;
     (void)watch;
     return -ENOTSUP;
 }

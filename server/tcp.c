@@ -22,13 +22,13 @@ struct tcp {
     struct conn conn;
     uv_tcp_t handle;
     uv_write_t *write;        /* only while one is under way */
-    struct rdhup_watch watch; /* only while reading is stopped; else its callback is NULL */
+    struct rdhup_watch watch; /* only while nothing is read; else its callback is NULL */
 };
 
 static const struct conn_io tcp_io;
 
 static void begin_watch(struct tcp *tcp);
-static void on_rdhup(struct rdhup_watch *watch);
+static void on_rdhup(struct rdhup_watch *watch, bool is_gone);
 static void end_watch(struct tcp *tcp);
 
 static struct tcp *tcp_of_conn(const struct conn *conn)
@@ -85,12 +85,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct tcp *tcp = stream->data;
 
-    if (n > 0)
+    if (n > 0) {
         conn_on_bytes(&tcp->conn, buf->base, (size_t)n);
-    else if (n == UV_EOF)
+    } else if (n == UV_EOF) {
         conn_on_eof(&tcp->conn);
-    else if (n < 0)
+        begin_watch(tcp); /* libuv has stopped reading */
+    } else if (n < 0) {
         conn_on_error(&tcp->conn);
+    }
 }
 
 static void tcp_read(struct conn *conn, bool on)
@@ -119,19 +121,16 @@ static int fd_of(const struct tcp *tcp)
 /* Best effort: a client that is not watched is missed when its answer is written. */
 static void begin_watch(struct tcp *tcp)
 {
-    if (rdhup_begin(tcp->conn.server->rdhup, fd_of(tcp), &tcp->watch) == 0)
+    if (!uv_is_closing((uv_handle_t *)&tcp->handle) &&
+        rdhup_begin(tcp->conn.server->rdhup, fd_of(tcp), tcp->conn.at_eof, &tcp->watch) == 0)
         tcp->watch.on_rdhup = on_rdhup;
 }
 
-static void on_rdhup(struct rdhup_watch *watch)
+static void on_rdhup(struct rdhup_watch *watch, bool is_gone)
 {
     struct tcp *tcp = (struct tcp *)((uintptr_t)watch - offsetof(struct tcp, watch));
-    int err = 0;
-    socklen_t len = sizeof(err);
 
-    end_watch(tcp);
-    getsockopt(fd_of(tcp), SOL_SOCKET, SO_ERROR, &err, &len);
-    if (err != 0)
+    if (is_gone)
         conn_on_error(&tcp->conn);
     else
         conn_on_leaving(&tcp->conn);

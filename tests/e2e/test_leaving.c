@@ -142,6 +142,24 @@ Test(leaving, half_close_finish_answers_a_request_that_waits)
     cr_expect_eq(client_end(waiting), CLIENT_EOF);
 }
 
+Test(leaving, a_reset_is_seen_behind_the_end_that_half_close_finish_awaits_answers_for)
+{
+    struct client *running, *waiting, *last;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--half-close", "finish", "--access-log", "-");
+    running = client_hold_worker(&server, 1);
+    client_half_close(running);
+    waiting = client_ask(&server, "/");
+    client_half_close(waiting);
+    last = client_ask(&server, "/sleep/1");
+    client_fence(&server);
+    client_reset(waiting);
+    client_fence(&server);
+    client_reset(running); /* whose handler asks whether anybody waits */
+
+    cr_expect_eq(client_receive(last)->status, 200);
+}
+
 Test(leaving, half_close_finish_answers_the_whole_pipeline)
 {
     struct client *client;

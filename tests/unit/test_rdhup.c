@@ -12,7 +12,7 @@ enum { MANY = 200 }; /* more than are heard in a turn */
 struct pair {
     struct rdhup_watch watch;
     int fd, peer;
-    unsigned n_heard;
+    unsigned n_heard, n_gone;
     struct pair *ends; /* whose watch it ends, too */
 };
 
@@ -27,13 +27,13 @@ static void end(struct pair *pair)
     rdhup_end(rdhup, pair->fd);
 }
 
-static void on_rdhup(struct rdhup_watch *watch)
+static void on_rdhup(struct rdhup_watch *watch, bool is_gone)
 {
     struct pair *pair = (struct pair *)((char *)watch - offsetof(struct pair, watch));
 
     n_heard++;
     pair->n_heard++;
-    end(pair);
+    pair->n_gone += is_gone;
     if (pair->ends != NULL)
         end(pair->ends);
 }
@@ -59,7 +59,7 @@ static void open_pairs(unsigned n)
         cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
         pairs[i] = (struct pair){.watch.on_rdhup = on_rdhup, .fd = fds[0], .peer = fds[1]};
         cr_assert_eq(write(fds[1], "unread", 6), 6);
-        cr_assert_eq(rdhup_begin(rdhup, pairs[i].fd, &pairs[i].watch), 0);
+        cr_assert_eq(rdhup_begin(rdhup, pairs[i].fd, false, &pairs[i].watch), 0);
     }
 }
 
@@ -84,11 +84,32 @@ Test(rdhup, tells_of_each_peer_that_leaves_and_of_no_other)
     uv_run(&loop, UV_RUN_NOWAIT);
 
     cr_expect_eq(pairs[0].n_heard, 1);
+    cr_expect_eq(pairs[0].n_gone, 0);
     cr_expect_eq(pairs[1].n_heard, 1);
+    cr_expect_eq(pairs[1].n_gone, 1);
     cr_expect_eq(pairs[2].n_heard, 0, "it has sent, but not left");
     close(pairs[0].peer);
     close(pairs[2].peer);
     close_pairs(3);
+}
+
+/* As well when the end is known and was never told. */
+Test(rdhup, tells_of_a_peer_that_is_gone_after_its_end)
+{
+    open_pairs(2);
+    end(&pairs[1]);
+    cr_assert_eq(shutdown(pairs[0].peer, SHUT_WR), 0);
+    cr_assert_eq(shutdown(pairs[1].peer, SHUT_WR), 0);
+    LOOP_RUN_UNTIL(&loop, n_heard == 1);
+    cr_assert_eq(rdhup_begin(rdhup, pairs[1].fd, true, &pairs[1].watch), 0);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    cr_expect_eq(n_heard, 1);
+
+    close(pairs[0].peer);
+    close(pairs[1].peer);
+    LOOP_RUN_UNTIL(&loop, pairs[0].n_gone == 1 && pairs[1].n_gone == 1);
+    cr_expect_eq(n_heard, 3);
+    close_pairs(2);
 }
 
 Test(rdhup, tells_of_many_that_leave_at_once)
