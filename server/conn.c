@@ -16,9 +16,9 @@
 
 enum {
     AHEAD_MAX = 64 * 1024, /* bytes read ahead of the request in hand; then reading stops */
-    LINGER_MS = 1000,      /* RFC 9112, section 9.6 */
-    LINGER_BYTES = 256 * 1024,
-    BODY_BYTES_PER_S = 500, /* a body that comes slower than this is not waited for */
+    LINGER_MS = 1000, /* RFC 9112, section 9.6: at a body's rate LINGERS_MAX times; otherwise, or in a drain, once */
+    LINGERS_MAX = 30,
+    BODY_BYTES_PER_S = 500, /* what comes slower than this is not waited for */
     DRAIN_HEAD_MS = 1000,
 };
 
@@ -127,8 +127,6 @@ void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
         return;
     if (conn->state == CONN_LINGERING) {
         conn->progress += len;
-        if (conn->progress > LINGER_BYTES)
-            conn_close(conn, false);
         return;
     }
     if (conn->state == CONN_READING && conn->ahead.len == 0) {
@@ -378,7 +376,8 @@ static void refuse(struct conn *conn, int status, const char *reason)
 }
 
 /* Half-closes, then throws away what the client still sends: closing with unread bytes would send a reset, which may
- * destroy the answer before it is read (RFC 9112, section 9.6). */
+ * destroy the answer before it is read (RFC 9112, section 9.6), and most clients read it only when they have sent all.
+ */
 static void linger(struct conn *conn)
 {
     buffer_close(&conn->ahead);
@@ -439,9 +438,15 @@ static void on_deadline(struct deadline *deadline)
         else
             conn_wait_for(conn, WAIT_WRITE, config->write_timeout_ms);
         break;
+    case WAIT_LINGER:
+        wanted = (size_t)BODY_BYTES_PER_S * LINGER_MS / 1000;
+        if (conn->progress < wanted || conn->server->is_draining || ++conn->n_lingers == LINGERS_MAX)
+            conn_close(conn, false);
+        else
+            conn_wait_for(conn, WAIT_LINGER, LINGER_MS);
+        break;
     case WAIT_NONE:
     case WAIT_REQUEST:
-    case WAIT_LINGER:
         conn_close(conn, false);
         break;
     }

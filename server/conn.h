@@ -62,9 +62,10 @@ struct conn {
     struct deadline deadline;
     uint64_t received, parsed; /* bytes so far */
     uint64_t drain_at;         /* what was received by a drain's first answer; 0: there was none */
-    size_t progress; /* at the begin of this wait: body bytes received, or bytes unsent; lingering: bytes thrown away */
+    size_t progress;           /* body bytes received, or bytes unsent, as this wait began; bytes thrown away in it */
     enum conn_state state : 8;
     enum conn_wait wait : 8;
+    uint8_t n_lingers;    /* waits for the end of what is thrown away */
     bool keep_alive : 1;  /* after the request in hand */
     bool is_answered : 1; /* the last answer ends the connection: nothing behind it is parsed */
     bool is_turning : 1;  /* conn_turn() is on the stack: it will write what is gathered, and go on */

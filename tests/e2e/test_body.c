@@ -188,7 +188,7 @@ Test(body, larger_than_allowed_is_413_for_a_length_and_for_chunks)
 Test(body, a_refusal_arrives_although_the_client_is_still_sending)
 {
     static const char *const heads[] = {
-        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n",
         "this is not a request\r\n\r\n",
     };
 
@@ -196,9 +196,9 @@ Test(body, a_refusal_arrives_although_the_client_is_still_sending)
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
         struct client *client = client_open(&server);
         size_t len;
-        char *request = make_request(heads[i], 200000, &len);
+        char *request = make_request(heads[i], LARGE, &len);
 
-        client_send_cut(client, request, len, 10000);
+        client_send_cut(client, request, len, 100000);
         client_fence(&server);
         cr_expect_neq(client_receive(client)->status, 0, "the answer did not arrive: %s", heads[i]);
         cr_expect_eq(client_end(client), CLIENT_EOF, "%s", heads[i]);

@@ -11,7 +11,7 @@
 #define HALF_HEAD "GET /say/x HTTP/1.1\r\nHo"
 #define HALF_BODY "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nab"
 
-enum { LINGER_BYTES = 256 * 1024 };
+enum { LINGERS_MAX = 30, LINGER_BYTES_PER_S = 500 };
 
 TestSuite(conn_eof, .init = conn_fixture_open_plain, .fini = conn_fixture_close, .timeout = 20);
 TestSuite(conn_error, .init = conn_fixture_open_plain, .fini = conn_fixture_close, .timeout = 20);
@@ -224,26 +224,60 @@ Test(conn_error, closes_when_a_write_fails_later)
 
 /* ---- a last answer lingers, so that it arrives ---- */
 
-Test(conn_linger, throws_away_so_many_bytes_and_then_closes)
+Test(conn_linger, closes_when_no_more_bytes_come)
 {
-    static char junk[LINGER_BYTES];
+    static char junk[1024 * 1024];
 
     wire_send(&w, "BAD\r\n\r\n");
     cr_expect(w.is_shut);
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1000);
     cr_expect_eq(wire_send_cut(&w, junk, sizeof(junk), 0), sizeof(junk));
-    cr_expect_not(w.is_closing);
-    wire_send(&w, "x");
+    conn_hurry_and_pass();
+    cr_expect_not(w.is_closing, "some came in that second");
+    conn_hurry();
 
     wire_run_until_closed(&w);
     cr_expect_not(w.is_reset);
     wire_expect_last(&w, 0, 400);
 }
 
-Test(conn_linger, closes_after_a_while)
+Test(conn_linger, does_not_wait_for_a_trickle)
 {
+    static char junk[LINGER_BYTES_PER_S - 1];
+
     wire_send(&w, "BAD\r\n\r\n");
-    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1000);
-    wire_send(&w, "more");
+    wire_send_cut(&w, junk, sizeof(junk), 0);
+    conn_hurry();
+
+    wire_run_until_closed(&w);
+    cr_expect_not(w.is_reset);
+}
+
+Test(conn_linger, closes_after_a_while_whatever_comes)
+{
+    static char junk[LINGER_BYTES_PER_S];
+
+    wire_send(&w, "BAD\r\n\r\n");
+    for (unsigned i = 1; i < LINGERS_MAX; i++) {
+        wire_send_cut(&w, junk, sizeof(junk), 0);
+        conn_hurry_and_pass();
+        cr_expect_not(w.is_closing, "after %u s", i);
+    }
+    wire_send_cut(&w, junk, sizeof(junk), 0);
+    conn_hurry();
+
+    wire_run_until_closed(&w);
+    cr_expect_not(w.is_reset);
+}
+
+Test(conn_linger, does_not_keep_a_drain_for_more_than_a_second)
+{
+    static char junk[LINGER_BYTES_PER_S];
+
+    wire_send(&w, "BAD\r\n\r\n");
+    server_drain(&f.app->server);
+    wire_send_cut(&w, junk, sizeof(junk), 0);
+    cr_expect_not(w.is_closing);
     conn_hurry();
 
     wire_run_until_closed(&w);
