@@ -121,9 +121,10 @@ static void add_state(struct text *text, struct event_stream *events, uint64_t n
 /* Of the samples since the last event. */
 static uint64_t lag_max_ns(struct event_stream *events)
 {
-    const struct admin *admin = events->admin;
+    struct admin *admin = events->admin;
     uint64_t max_ns = 0;
 
+    loop_watch_sample(&admin->watch);
     if (admin->n_samples - events->sample > ADMIN_SAMPLES)
         events->sample = admin->n_samples - ADMIN_SAMPLES;
     for (; events->sample < admin->n_samples; events->sample++) {

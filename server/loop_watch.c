@@ -37,17 +37,25 @@ uint64_t loop_watch_busy_ns(const struct loop_watch *watch)
     return passed_ns - (uv_metrics_idle_time(watch->timer.loop) - watch->idle_ns);
 }
 
-/* uv_now() is uv_hrtime() in whole milliseconds (libuv, uv__update_time()), so due_ns is on that clock too. */
+void loop_watch_sample(struct loop_watch *watch)
+{
+    if (uv_hrtime() > watch->due_ns)
+        on_sample(&watch->timer);
+}
+
+/* uv_now() is an earlier uv_hrtime(), in whole milliseconds (libuv, uv__update_time()), so due_ns is on that clock too.
+ * It is left alone: moved on while timers are called, it would have them called again before any socket is read. */
 static void on_sample(uv_timer_t *timer)
 {
     struct loop_watch *watch = timer->data;
     uint64_t now_ns = uv_hrtime();
+    uint64_t next_ms = now_ns / 1000000 + SAMPLE_MS;
     uint64_t lag_ns = now_ns > watch->due_ns + TIMER_NS ? now_ns - watch->due_ns - TIMER_NS : 0;
 
     histogram_add(&watch->lag, lag_ns);
     watch->on_sample(lag_ns, watch->sample_arg);
-    watch->due_ns = (uv_now(timer->loop) + SAMPLE_MS) * UINT64_C(1000000);
-    uv_timer_start(timer, on_sample, SAMPLE_MS, 0);
+    watch->due_ns = next_ms * 1000000;
+    uv_timer_start(timer, on_sample, next_ms - uv_now(timer->loop), 0);
 }
 
 void loop_watch_close(struct loop_watch *watch, void (*on_closed)(void *arg), void *arg)

@@ -22,6 +22,9 @@ struct loop_watch {
 /* Takes a watch that is zeroed but for on_sample and its argument. Its handle does not keep the loop alive. */
 void loop_watch_start(struct loop_watch *watch, uv_loop_t *loop);
 
+/* Takes the sample that is due, if one is: its timer may be behind the caller's in the same turn of the loop. */
+void loop_watch_sample(struct loop_watch *watch);
+
 /* Time at work since begun_ns: all of it that the loop did not wait for events. */
 uint64_t loop_watch_busy_ns(const struct loop_watch *watch);
 

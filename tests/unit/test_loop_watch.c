@@ -9,10 +9,14 @@ enum { WORK_MS = 20, WAIT_MS = 50 };
 static uv_loop_t loop;
 static struct loop_watch watch;
 
+static unsigned n_samples;
+static uint64_t last_lag_ns;
+
 static void on_sample(uint64_t lag_ns, void *arg)
 {
-    (void)lag_ns;
     (void)arg;
+    n_samples++;
+    last_lag_ns = lag_ns;
 }
 
 static void on_closed(void *arg)
@@ -74,4 +78,21 @@ Test(loop_watch, does_not_count_that_the_loop_waits)
     busy_ns = loop_watch_busy_ns(&watch);
     passed_ns = uv_hrtime() - watch.begun_ns;
     cr_expect_geq(passed_ns - busy_ns, WAIT_MS * MS / 2);
+}
+
+/* Whoever is called before the sample's timer in the same turn. */
+Test(loop_watch, takes_a_sample_that_is_due_when_asked)
+{
+    uint64_t now_ms = uv_now(&loop);
+
+    loop_watch_sample(&watch);
+    cr_expect_eq(n_samples, 0, "none is due");
+    while (uv_hrtime() < watch.due_ns + WORK_MS * MS)
+        ;
+    loop_watch_sample(&watch);
+    cr_expect_eq(n_samples, 1);
+    cr_expect_geq(last_lag_ns, (WORK_MS - 1) * MS);
+    cr_expect_eq(uv_now(&loop), now_ms, "or timers would be called again before sockets are read");
+    loop_watch_sample(&watch);
+    cr_expect_eq(n_samples, 1, "the next one is due later");
 }
