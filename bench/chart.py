@@ -52,7 +52,7 @@ def bar(verdict: Verdict, row: Row, y: int) -> list[str]:
         )
     elif low < high:
         lines.append(f'<line class="spread" x1="{place(low):.1f}" x2="{place(high):.1f}" y1="{middle}" y2="{middle}"/>')
-    text = f"{short(verdict.value.median)} of {short(verdict.goal.bound)}"
+    text = f"{short(verdict.value.median, verdict.goal.bound)} of {short(verdict.goal.bound)}"
     lines.append(
         f'<text x="{WIDTH - RIGHT + 14}" y="{middle + 4}">{escape(text)}{"" if verdict.met else ", missed"}</text>'
     )

@@ -52,9 +52,14 @@ def number(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}"
 
 
-def short(value: float) -> str:
-    """Four digits or so."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+def short(value: float, bound: float | None = None) -> str:
+    """Four digits or so; as many as it takes to tell the value from another."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    digits = 4
+    while bound is not None and value != bound and float(f"{value:.{digits}g}") == bound:
+        digits += 1
+    return f"{value:.{digits}g}"
 
 
 def cell(values: list[float], digits: int) -> str:
@@ -84,7 +89,7 @@ def verdict_line(verdict: Verdict) -> str:
     value, goal = verdict.value, verdict.goal
     spread_text = f" ({short(value.low)} – {short(value.high)})" if value.low < value.high else ""
     return (
-        f"- {'met' if verdict.met else '**missed**'}: {verdict.title}: {short(value.median)}{spread_text}, "
+        f"- {'met' if verdict.met else '**missed**'}: {verdict.title}: {short(value.median, goal.bound)}{spread_text}, "
         f"goal {goal.sense} {short(goal.bound)}"
     )
 

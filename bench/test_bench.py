@@ -133,6 +133,11 @@ class Written(unittest.TestCase):
     def test_a_missed_goal_is_said(self) -> None:
         self.assertIn("- **missed**: ms: 2 (1 – 3), goal at most 1", report.section(self.rows[0]))
 
+    def test_a_goal_that_is_missed_by_little_is_seen_to_be(self) -> None:
+        close = measured_of(row_of(Goal("ms", "at most", 1.004)), hoist=[1.00417])
+        self.assertIn("- **missed**: ms: 1.0042, goal at most 1.004", report.section(close))
+        self.assertIn(">1.0042 of 1.004, missed<", chart.svg(FACTS, [close]))
+
     def test_the_json_has_every_round(self) -> None:
         again = json.loads(json.dumps(report.as_json(FACTS, self.rows)))
         self.assertEqual([figures["ms"] for figures in again["rows"][0]["rounds"]["hoist"]], [1, 2, 3])
