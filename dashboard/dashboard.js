@@ -17,7 +17,7 @@ const model = {
   reopened: false,  // the stream was, so the next event may be another server's
   heard: 0,         // when it came, on this page's clock
   offset: null,     // the server's clock minus this page's
-  spans: new Map(), // by id: {id, route, seat, received, started, ended, guessed, status, outcome, abandoned, bars}
+  spans: new Map(), // by id: {id, route, seat, received, queued, started, ended, guessed, status, outcome, abandoned, bars}
   live: new Set(),  // those that had not ended
   skipped: 0,       // spans that were not told
   history: [],      // {t, finished, shed, busy, answers, rate, lag, skipped}
@@ -49,8 +49,7 @@ function learn(id, fields) {
   let span = model.spans.get(id);
 
   if (span && span.ended != null && !span.guessed) return;
-  if (fields.seat < 0 && fields.started === fields.received && model.event.routes[fields.route]?.run === "async")
-    fields.started = null;
+  if (queuedAt(fields) === null) fields.started = null;
   if (!span) model.spans.set(id, span = { id, bars: {} });
   Object.assign(span, fields);
   if (fields.ended == null) model.live.add(span);
@@ -91,12 +90,12 @@ function takeSpans(event) {
   const before = model.history.at(-2)?.t ?? -Infinity;
   const now = new Set();
 
-  for (const [id, route, seat, received, started, ended, status, outcome] of event.spans) {
-    learn(id, { route, seat, received, started, ended, status, outcome, abandoned: outcome === 4, guessed: false });
+  for (const [id, route, seat, received, started, ended, status, outcome, queued] of event.spans) {
+    learn(id, { route, seat, received, queued, started, ended, status, outcome, abandoned: outcome === 4, guessed: false });
     if (ended < before - 1) view.stale = true; // told of the past, while the present is drawn: bars come by their age
   }
-  for (const [id, route, seat, received, started, abandoned] of event.live) {
-    learn(id, { route, seat, received, started, ended: null, abandoned: abandoned === 1 });
+  for (const [id, route, seat, received, started, abandoned, queued] of event.live) {
+    learn(id, { route, seat, received, queued, started, ended: null, abandoned: abandoned > 0 });
     now.add(id);
   }
   for (const span of model.live) // it ended about now; a later event may tell of it, but not when there are too many

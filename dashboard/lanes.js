@@ -117,15 +117,21 @@ function drawAxis() {
 
 /* What of a span is drawn where: a wait in the band, a run on its seat or the loop, a timer of an async route. */
 function pieces(span) {
-  const route = model.event.routes[span.route];
-  const start = span.started ?? span.ended;
-  const run = { kind: span.seat < 0 ? "loop" : "run", from: span.started, to: span.ended };
-  const wait = { kind: "wait", from: span.received, to: start };
+  const { received, started, ended } = span;
+  const start = started ?? ended;
+  const queued = queuedAt(span);
 
-  if (span.outcome === 1) return [{ kind: "shed", from: span.received, to: span.ended }];
-  if (route?.run === "async") wait.kind = "timer";
-  if (span.started == null) return [wait];
-  return start - span.received < Math.max(0.001, 0.5 / view.scale) ? [run] : [wait, run];
+  if (span.outcome === 1) return [{ kind: "shed", from: received, to: ended }];
+  return [
+    queued !== received && { kind: "timer", from: received, to: queued ?? start },
+    queued != null && (started ?? Infinity) - queued > Math.max(0.001, 0.5 / view.scale) && { kind: "wait", from: queued, to: start },
+    started != null && { kind: span.seat < 0 ? "loop" : "run", from: started, to: ended },
+  ].filter(Boolean);
+}
+
+/* When it began to wait for a worker; an async request may never. */
+function queuedAt({ route, received, queued }) {
+  return model.event.routes[route]?.run === "async" ? queued : received;
 }
 
 function draw(span) {
@@ -357,7 +363,7 @@ function routeName(index) {
 }
 
 function waited(span) {
-  return (span.started ?? span.ended ?? model.event.t) - span.received;
+  return (span.started ?? span.ended ?? model.event.t) - (queuedAt(span) ?? span.received);
 }
 
 function ran(span) {

@@ -211,7 +211,9 @@ static unsigned add_ring(struct text *text, struct event_stream *events, const s
         add_time(text, events->admin, span->started_ns);
         text_add(text, ",");
         add_time(text, events->admin, span->ended_ns);
-        text_add(text, ",%u,%u]", span->status, span->outcome);
+        text_add(text, ",%u,%u,", span->status, span->outcome);
+        add_time(text, events->admin, span->queued_ns);
+        text_add(text, "]");
         *comma = ",";
     }
     return told;
@@ -228,7 +230,9 @@ static void add_live(struct text *text, const struct admin *admin, size_t size)
         add_time(text, admin, spans[i].received_ns);
         text_add(text, ",");
         add_time(text, admin, spans[i].started_ns);
-        text_add(text, ",%d]", spans[i].outcome == SPAN_ABANDONED);
+        text_add(text, ",%d,", spans[i].outcome == SPAN_ABANDONED);
+        add_time(text, admin, spans[i].queued_ns);
+        text_add(text, "]");
     }
     text_add(text, "]");
 }

@@ -404,12 +404,26 @@ test("times of a route are told as soon as one is known, of waiting and of runni
 
 test("an async request that ends without a job is a timer, not a handler that holds the loop", async t => {
   const routes = event().routes.map(route => ({ ...route, run: "async" }));
-  const page = await openWith(t, [event({ routes, spans: [[1, 0, -1, 9, 9, 9.5, 200, 0], [2, 0, 3, 9, 9.2, 9.5, 200, 0]] })]);
+  const page = await openWith(t, [event({ routes, spans: [[1, 0, -1, 9, 9, 9.5, 200, 0, null], [2, 0, 3, 9, 9.2, 9.5, 200, 0, 9.2]] })]);
 
   assert.equal(await page.locator(".bar.loop").count(), 0);
   const names = await page.$$eval(".bar.timer", bars => bars.map(bar => bar.getAttribute("aria-label")));
-  assert.deepEqual(names, ["/, id 1, 200 answered, waited 500 ms, ran –", "/, id 2, 200 answered, waited 200 ms, ran 300 ms"]);
+  assert.deepEqual(names, ["/, id 1, 200 answered, waited 500 ms, ran –", "/, id 2, 200 answered, waited < 1 µs, ran 300 ms"]);
   assert.equal((await runBars(page)).length, 1);
+});
+
+test("an async request waits for a worker once its timer is over", async t => {
+  const routes = event().routes.map(route => ({ ...route, run: "async" }));
+  const page = await openWith(t, [event({ routes, spans: [[1, 0, 3, 8, 9.2, 9.5, 200, 0, 8.8]], live: [[2, 0, -1, 8.5, null, 0, 9]] })]);
+
+  const bars = await page.$$eval(".bar", bars => bars.map(bar => bar.getAttribute("class").split(" ")[1]).sort());
+  assert.deepEqual(bars, ["run", "timer", "timer", "wait", "wait"]);
+  const edges = await page.evaluate(() => [1, 2].map(id => {
+    const { timer, wait } = model.spans.get(id).bars;
+    return [timer.from, timer.to, wait.from, wait.to];
+  }));
+  assert.deepEqual(edges, [[8, 8.8, 8.8, 9.2], [8.5, 9, 9, null]]);
+  assert.match((await runBars(page))[0].name, /waited 400 ms, ran 300 ms/);
 });
 
 test("the lag of the loop stays in the picture when that is paused", async t => {
