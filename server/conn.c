@@ -18,7 +18,7 @@ enum {
     AHEAD_MAX = 64 * 1024, /* bytes read ahead of the request in hand; then reading stops */
     LINGER_MS = 1000, /* RFC 9112, section 9.6: at a body's rate LINGERS_MAX times; otherwise, or in a drain, once */
     LINGERS_MAX = 30,
-    BODY_BYTES_PER_S = 500, /* what comes slower than this is not waited for */
+    BODY_BYTES_PER_S = 500, /* a body, or what is thrown away, that comes slower is not waited for */
     DRAIN_HEAD_MS = 1000,
 };
 
@@ -412,11 +412,15 @@ void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
     deadline_arm(deadlines, &conn->deadline, ms);
 }
 
+static bool is_too_slow(size_t bytes, unsigned ms)
+{
+    return bytes < ((size_t)BODY_BYTES_PER_S * ms + 999) / 1000;
+}
+
 static void on_deadline(struct deadline *deadline)
 {
     struct conn *conn = (struct conn *)((char *)deadline - offsetof(struct conn, deadline));
     const hoist_config *config = conn->server->config;
-    size_t wanted;
 
     switch (conn->wait) {
     case WAIT_HEAD:
@@ -426,8 +430,7 @@ static void on_deadline(struct deadline *deadline)
             refuse(conn, 408, "the head of the request took too long");
         break;
     case WAIT_BODY:
-        wanted = ((size_t)BODY_BYTES_PER_S * config->body_timeout_ms + 999) / 1000;
-        if (conn->exchange->req.body.len - conn->progress < wanted)
+        if (is_too_slow(conn->exchange->req.body.len - conn->progress, config->body_timeout_ms))
             refuse(conn, 408, "the body of the request came too slowly");
         else
             conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
@@ -439,8 +442,7 @@ static void on_deadline(struct deadline *deadline)
             conn_wait_for(conn, WAIT_WRITE, config->write_timeout_ms);
         break;
     case WAIT_LINGER:
-        wanted = (size_t)BODY_BYTES_PER_S * LINGER_MS / 1000;
-        if (conn->progress < wanted || conn->server->is_draining || ++conn->n_lingers == LINGERS_MAX)
+        if (is_too_slow(conn->progress, LINGER_MS) || conn->server->is_draining || ++conn->n_lingers == LINGERS_MAX)
             conn_close(conn, false);
         else
             conn_wait_for(conn, WAIT_LINGER, LINGER_MS);
