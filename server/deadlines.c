@@ -149,27 +149,25 @@ static void set_timer(struct deadlines *deadlines, uint64_t due_ms)
 }
 
 /* A loop that was held comes late. What the clients sent meanwhile is in their sockets: it is read first, in one more
- * turn, and not in two: it may be held in each. Looks at all heads anew after each call, which may have changed any
- * list. What is armed meanwhile is due later than now: so this ends, and the timer is left alone until it does. */
+ * turn. As the loop may be held in each, those that were due before that turn are over, and others have theirs. Looks
+ * at all heads anew after each call, which may have changed any list. What is armed meanwhile is due later than now: so
+ * this ends, and the timer is left alone until it does. */
 static void on_timer(uv_timer_t *timer)
 {
     struct deadlines *deadlines = (struct deadlines *)timer->data;
     uint64_t now_ms = uv_now(timer->loop);
+    bool is_late = now_ms - deadlines->timer_ms > LATE_MS;
+    uint64_t over_ms = is_late ? deadlines->late_ms : now_ms;
     struct deadline *ring = earliest_ring(deadlines);
 
-    if (now_ms - deadlines->timer_ms > LATE_MS && !deadlines->is_put_off) {
-        deadlines->is_put_off = true;
-        set_timer(deadlines, now_ms + 1);
-        return;
-    }
-    deadlines->is_put_off = false;
-    for (; ring_due(ring) <= now_ms; ring = earliest_ring(deadlines)) {
+    deadlines->late_ms = is_late ? now_ms : 0;
+    for (; ring_due(ring) <= over_ms; ring = earliest_ring(deadlines)) {
         struct deadline *deadline = ring->next;
 
         deadline_disarm(deadline);
         deadline->expired(deadline);
     }
-    set_timer(deadlines, ring_due(ring));
+    set_timer(deadlines, ring_due(ring) > now_ms ? ring_due(ring) : now_ms + 1);
 }
 
 static struct deadline *earliest_ring(struct deadlines *deadlines)

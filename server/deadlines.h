@@ -28,8 +28,8 @@ struct deadline_list;
 
 struct deadlines {
     uv_timer_t timer;
-    uint64_t timer_ms;           /* what the timer is set for; UINT64_MAX: it is not */
-    bool is_put_off;             /* it came late once, and nothing has expired since */
+    uint64_t timer_ms; /* what the timer is set for; UINT64_MAX: it is not */
+    uint64_t late_ms;  /* when it came late last: what was due then is put off for a turn; 0: it was in time */
     struct deadline_list *lists; /* of the prepared durations */
     struct deadline others;      /* the ring of all other durations */
     void (*on_closed)(void *arg);

@@ -244,6 +244,39 @@ Test(deadlines, a_loop_that_is_always_late_puts_them_off_only_once)
     stop(&f);
 }
 
+static struct watched *newcomer;
+
+static void arm_newcomer_and_hold(uv_idle_t *idle)
+{
+    if (newcomer->fixture->n_expired == 0 && newcomer->fixture->deadlines.late_ms != 0)
+        deadline_arm(&newcomer->fixture->deadlines, &newcomer->deadline, 20);
+    hold(idle);
+}
+
+/* Nothing of its client was read yet: the loop is held behind the accept, in the turn to which others are put off. */
+Test(deadlines, one_that_is_armed_while_others_are_put_off_is_put_off_as_well)
+{
+    struct fixture f;
+    struct watched a, b;
+    uv_idle_t idle;
+
+    start(&f);
+    a = watch(&f, 'a');
+    b = watch(&f, 'b');
+    newcomer = &b;
+    uv_idle_init(&f.loop, &idle);
+    uv_idle_start(&idle, arm_newcomer_and_hold);
+    deadline_arm(&f.deadlines, &a.deadline, 1);
+    for (unsigned i = 0; i < 3; i++)
+        uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_expect_str_eq(f.expired, "a");
+    uv_run(&f.loop, UV_RUN_NOWAIT);
+
+    cr_expect_str_eq(f.expired, "ab");
+    uv_close((uv_handle_t *)&idle, NULL);
+    stop(&f);
+}
+
 static void arm_again(struct watched *watched)
 {
     if (watched->fixture->n_expired < 5)
