@@ -35,8 +35,8 @@ TestSuite(abuse, .fini = tear_down, .timeout = 100);
 static void start(void)
 {
     memset(filler, 'x', sizeof(filler));
-    process_start(&server, "--workers", "2", "--heavy-ms", "3600000", "--header-timeout-ms", "300", "--body-timeout-ms",
-                  "300", "--keep-alive-ms", "3600000", "--access-log", "-");
+    process_start(&server, "--workers", "2", "--heavy-ms", "3600000", "--header-timeout-ms", "1000",
+                  "--body-timeout-ms", "1000", "--keep-alive-ms", "3600000", "--access-log", "-");
     observer = client_open(&server);
     client_get(observer, "/dummy");
     cr_assert_eq(client_receive(observer)->status, 200);

@@ -66,7 +66,7 @@ Test(queue, a_request_that_waits_too_long_is_503_and_its_connection_stays)
     struct client *running, *waiting;
     const struct response *response;
 
-    process_start(&server, "--workers", "1", "--heavy-ms", "0", "--queue-timeout-ms", "200", "--access-log", "-");
+    process_start(&server, "--workers", "1", "--heavy-ms", "0", "--queue-timeout-ms", "1000", "--access-log", "-");
     running = client_hold_worker(&server, 1);
     waiting = client_ask(&server, "/");
     response = client_receive(waiting);

@@ -63,7 +63,7 @@ Test(stop, a_wait_on_the_loop_is_waited_for)
 {
     struct client *client;
 
-    process_start(&server, "--workers", "1", "--heavy-ms", "300");
+    process_start(&server, "--workers", "1", "--heavy-ms", "1000");
     client = client_ask(&server, "/async");
     client_fence(&server);
     process_signal(&server, SIGTERM);

@@ -31,7 +31,7 @@ Test(timeouts, a_head_that_comes_too_slowly_is_408)
 {
     struct client *client;
 
-    process_start(&server, "--workers", "1", "--header-timeout-ms", "200");
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "500");
     client = client_open(&server);
     client_send(client, "GET /dummy HTTP/1.1\r\nHo");
 
@@ -55,7 +55,7 @@ Test(timeouts, a_body_that_comes_too_slowly_is_408)
 {
     struct client *client;
 
-    process_start(&server, "--workers", "1", "--body-timeout-ms", "200");
+    process_start(&server, "--workers", "1", "--body-timeout-ms", "500");
     client = client_open(&server);
     client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
 
@@ -88,15 +88,18 @@ Test(timeouts, a_request_that_stops_anywhere_is_408)
         {"POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx", 0},
     };
 
-    process_start(&server, "--workers", "1", "--header-timeout-ms", "200", "--body-timeout-ms", "200");
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct client *client = client_open(&server);
+    enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+    struct client *clients[ROWS];
 
-        client_send(client, rows[i].bytes);
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "1000", "--body-timeout-ms", "1000");
+    for (size_t i = 0; i < ROWS; i++) {
+        clients[i] = client_open(&server);
+        client_send(clients[i], rows[i].bytes);
+    }
+    for (size_t i = 0; i < ROWS; i++) {
         if (rows[i].before != 0)
-            cr_expect_eq(client_receive(client)->status, rows[i].before, "'%s'", rows[i].bytes);
-        expect_408(client);
-        client_close(client);
+            cr_expect_eq(client_receive(clients[i])->status, rows[i].before, "'%s'", rows[i].bytes);
+        expect_408(clients[i]);
     }
 }
 
@@ -104,7 +107,7 @@ Test(timeouts, a_request_for_head_that_stops_is_408_without_a_body)
 {
     struct client *client;
 
-    process_start(&server, "--workers", "1", "--header-timeout-ms", "200");
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "500");
     client = client_open(&server);
     client_send(client, "HEAD /dummy");
 
@@ -136,7 +139,7 @@ Test(timeouts, a_request_that_trickles_is_408_all_the_same)
         {POST_WITH("Transfer-Encoding: chunked\r\n") "0\r\n", "A: b\r\n"},
     };
 
-    process_start(&server, "--workers", "1", "--header-timeout-ms", "200", "--body-timeout-ms", "200");
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "500", "--body-timeout-ms", "500");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct client *client = client_open(&server);
 
@@ -161,15 +164,18 @@ Test(timeouts, a_connection_without_a_request_is_closed_without_a_word)
         {POST_WITH("Content-Length: 1\r\n") "x\r\n\r\n", 200},
     };
 
-    process_start(&server, "--workers", "1", "--header-timeout-ms", "200", "--keep-alive-ms", "200");
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct client *client = client_open(&server);
+    enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+    struct client *clients[ROWS];
 
-        client_send(client, rows[i].bytes);
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "1000", "--keep-alive-ms", "1000");
+    for (size_t i = 0; i < ROWS; i++) {
+        clients[i] = client_open(&server);
+        client_send(clients[i], rows[i].bytes);
+    }
+    for (size_t i = 0; i < ROWS; i++) {
         if (rows[i].before != 0)
-            cr_expect_eq(client_receive(client)->status, rows[i].before, "'%s'", rows[i].bytes);
-        cr_expect_eq(client_end(client), CLIENT_EOF, "'%s'", rows[i].bytes);
-        client_close(client);
+            cr_expect_eq(client_receive(clients[i])->status, rows[i].before, "'%s'", rows[i].bytes);
+        cr_expect_eq(client_end(clients[i]), CLIENT_EOF, "'%s'", rows[i].bytes);
     }
 }
 
@@ -177,7 +183,7 @@ Test(timeouts, a_client_that_never_says_anything_is_closed_without_a_word)
 {
     struct client *client;
 
-    process_start(&server, "--workers", "1", "--header-timeout-ms", "200");
+    process_start(&server, "--workers", "1", "--header-timeout-ms", "500");
     client = client_open(&server);
 
     cr_expect_eq(client_end(client), CLIENT_EOF);
