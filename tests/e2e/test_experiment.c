@@ -46,13 +46,13 @@ static double number_of(const char *text, const char *key, unsigned n)
 Test(experiment, a_burst_takes_what_theory_says_and_more_workers_are_faster)
 {
     int status =
-        process_run(&program, "experiment", "--workers", "1,4", "--route", "/sleep/50", "--jobs", "8", "--json");
+        process_run(&program, "experiment", "--workers", "1,4", "--route", "/sleep/200", "--jobs", "8", "--json");
     double ratios[2];
 
     for (unsigned i = 0; i < 2; i++) {
         ratios[i] = number_of(program.out_text, "makespan_s", i) / number_of(program.out_text, "predicted_s", i);
         cr_expect(ratios[i] > 0.8 && ratios[i] < 2, "setting %u: %g\n%s", i, ratios[i], program.out_text);
-        cr_expect_geq(number_of(program.out_text, "run_mean_s", i), 0.05);
+        cr_expect_geq(number_of(program.out_text, "run_mean_s", i), 0.2);
         cr_expect_eq(number_of(program.out_text, "shed", i), 0);
     }
     cr_expect_gt(number_of(program.out_text, "speedup", 1), 2);
@@ -81,7 +81,7 @@ Test(experiment, a_stream_is_compared_with_erlangs_formula)
         cr_expect_gt(number_of(program.out_text, "requests", i), 50);
         cr_expect_geq(number_of(program.out_text, "delayed_predicted", i), 0);
     }
-    cr_expect_gt(number_of(program.out_text, "offered", 0), 3.5 * number_of(program.out_text, "offered", 1));
+    cr_expect_gt(number_of(program.out_text, "offered", 0), 2 * number_of(program.out_text, "offered", 1));
 }
 
 Test(experiment, the_table_names_every_setting)
