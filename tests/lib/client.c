@@ -34,7 +34,7 @@ struct client {
     char fields[HEAD_MAX]; /* the head with a NUL behind each line */
 };
 
-static struct client clients[CLIENTS_MAX];
+static struct client *clients[CLIENTS_MAX]; /* each from its first use on */
 
 static int connect_to(unsigned port, int receive_buffer);
 static const struct response *receive(struct client *client, bool has_body);
@@ -46,11 +46,14 @@ static void drop(struct client *client, size_t len);
 static struct client *client_new(int fd)
 {
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
-        if (!clients[i].is_open) {
-            clients[i].is_open = true;
-            clients[i].fd = fd;
-            clients[i].in_len = 0;
-            return &clients[i];
+        if (clients[i] == NULL)
+            clients[i] = calloc(1, sizeof(*clients[i]));
+        cr_assert_not_null(clients[i]);
+        if (!clients[i]->is_open) {
+            clients[i]->is_open = true;
+            clients[i]->fd = fd;
+            clients[i]->in_len = 0;
+            return clients[i];
         }
     }
     cr_assert_fail("more than %d clients at once", CLIENTS_MAX);
@@ -119,8 +122,8 @@ void client_close(struct client *client)
 void client_close_all(void)
 {
     for (size_t i = 0; i < CLIENTS_MAX; i++)
-        if (clients[i].is_open)
-            client_close(&clients[i]);
+        if (clients[i] != NULL && clients[i]->is_open)
+            client_close(clients[i]);
 }
 
 void client_reset(struct client *client)
