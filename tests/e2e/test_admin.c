@@ -216,9 +216,13 @@ Test(admin, its_json_is_whole)
 Test(admin, a_trace_has_a_track_for_each_worker_and_a_bar_for_each_run)
 {
     const struct response *trace;
+    struct client *held[2];
 
-    process_start(&server, "--workers", "2");
-    ask("POST /requests?path=/sleep/1&n=2", "Host: localhost\r\n");
+    process_start(&server, "--workers", "2", "--access-log", "-");
+    for (unsigned i = 0; i < 2; i++)
+        held[i] = client_hold_worker(&server, i + 1);
+    for (unsigned i = 0; i < 2; i++)
+        client_reset(held[i]);
     await("/stats", "\"finished\":2");
     trace = get_stream("/trace");
 
