@@ -251,7 +251,7 @@ static int later(hoist_req *req, hoist_res *res)
     return hoist_later(req, 20000, first_step);
 }
 
-Test(hoist_test, lets_time_pass_at_once_and_counts_it, .timeout = 10)
+Test(hoist_test, lets_time_pass_at_once_and_counts_it, .timeout = 30)
 {
     const hoist_route route = {.path = "/", .handler = later, .run = HOIST_ASYNC, .timeout_ms = HOIST_NO_LIMIT};
     hoist_test *t = hoist_test_new(&route);
@@ -281,7 +281,7 @@ static int never(hoist_req *req, hoist_res *res)
     return HOIST_PENDING;
 }
 
-Test(hoist_test, gives_status_0_for_what_is_never_finished, .timeout = 10)
+Test(hoist_test, gives_status_0_for_what_is_never_finished, .timeout = 30)
 {
     const hoist_route route = {.path = "/", .handler = never, .run = HOIST_ASYNC};
     hoist_test *t = hoist_test_new(&route);

@@ -294,8 +294,8 @@ static void expect(const char *target, int status, const char *says, const char 
 {
     cr_expect_eq(ask(target)->status, status, "%d", p.answer.status);
     cr_expect(answer_says(&p.answer, says), "%.*s", (int)p.answer.body_len, p.answer.body);
-    expect_life();
     expect_one_line(line);
+    expect_life();
 }
 
 Test(handler_mistake, a_line_end_in_a_header_field)

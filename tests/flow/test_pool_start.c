@@ -216,13 +216,22 @@ static void hold_thread(uv_work_t *work)
         sched_yield();
 }
 
+/* A busy machine may keep some of most from coming in time. */
+static void expect_too_few(unsigned most, unsigned of)
+{
+    char text[128];
+    unsigned came = most + 1;
+
+    (void)sscanf(f.error, "%u", &came);
+    (void)snprintf(text, sizeof(text), "%u of %u threads after 50 ms: libuv's pool was used before, or is busy", came,
+                   of);
+    cr_expect_str_eq(f.error, text);
+    cr_expect_leq(came, most, "%s", f.error);
+}
+
 Test(pool_start, threads_that_others_hold_are_not_waited_for_for_ever, .timeout = 30)
 {
-    static const struct {
-        unsigned held;
-        const char *error;
-    } rows[] = {{1, "3 of 4 threads after 50 ms: libuv's pool was used before, or is busy"},
-                {4, "0 of 4 threads after 50 ms: libuv's pool was used before, or is busy"}};
+    static const unsigned held[] = {1, 4};
     struct pool_options options = with_hook(THREADS);
     uv_work_t work[THREADS];
     size_t i;
@@ -230,15 +239,15 @@ Test(pool_start, threads_that_others_hold_are_not_waited_for_for_ever, .timeout 
 
     open_with_threads(THREADS);
     options.gather_ms = 50;
-    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (i = 0; i < sizeof held / sizeof held[0]; i++) {
         atomic_store(&is_held, true);
-        for (n = 0; n < rows[i].held; n++)
+        for (n = 0; n < held[i]; n++)
             uv_queue_work(&f.loop, &work[n], hold_thread, NULL);
         fixture_start_as(&f, &options);
         atomic_store(&is_held, false);
         uv_run(&f.loop, UV_RUN_DEFAULT);
         cr_expect_eq(f.err, -EAGAIN);
-        cr_expect_str_eq(f.error, rows[i].error);
+        expect_too_few(THREADS - held[i], THREADS);
     }
     cr_expect_eq(ledger.inits, 0);
 
@@ -261,7 +270,7 @@ Test(pool_start, a_pool_that_libuv_made_smaller_before_is_an_error, .timeout = 3
     fixture_start_as(&f, &options);
 
     cr_expect_eq(f.err, -EAGAIN);
-    cr_expect_eq(strncmp(f.error, "4 of 8 threads", 14), 0, "%s", f.error);
+    expect_too_few(4, 8);
     fixture_close(&f);
 }
 

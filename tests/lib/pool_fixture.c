@@ -34,7 +34,7 @@ void fixture_start_as(struct fixture *f, const struct pool_options *options)
 
 void fixture_start(struct fixture *f, unsigned workers)
 {
-    struct pool_options options = {.workers = workers, .workers_max = workers};
+    struct pool_options options = {.workers = workers, .workers_max = workers, .gather_ms = 60000};
 
     cr_assert_eq(pool_reserve_threads(workers, 0), 0);
     fixture_open(f);
