@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 32, CLOSE_BOUND_MS = 5 * 1000, PASSED_FIRST = 3, PASSED_MAX = 8 };
+enum { ARGS_MAX = 32, CLOSE_BOUND_MS = 30 * 1000, PASSED_FIRST = 3, PASSED_MAX = 8 };
 
 /* For the next process. */
 static struct {
