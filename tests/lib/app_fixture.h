@@ -10,14 +10,6 @@
 #include "server/conn.h"
 #include "server/exchange.h"
 
-/* As LOOP_RUN_UNTIL() for what a timer alone brings about: a turn that calls it would then block for the next one. Only
- * the test's own timeout ends it when the condition never holds. */
-#define LOOP_SPIN_UNTIL(loop, condition)                                                                               \
-    do {                                                                                                               \
-        while (!(condition))                                                                                           \
-            uv_run((loop), UV_RUN_NOWAIT);                                                                             \
-    } while (0)
-
 enum { PEER_IN = 32 * 1024, WIRE_OUT = 2 * 1024 * 1024 };
 
 struct peer;

@@ -22,4 +22,12 @@ enum { LOOP_TURNS_MAX = 100000 };
         }                                                                                                              \
     } while (0)
 
+/* As LOOP_RUN_UNTIL() for what a timer alone brings about: a turn that calls it would then block for the next one. Only
+ * the test's own timeout ends it when the condition never holds. */
+#define LOOP_SPIN_UNTIL(loop, condition)                                                                               \
+    do {                                                                                                               \
+        while (!(condition))                                                                                           \
+            uv_run((loop), UV_RUN_NOWAIT);                                                                             \
+    } while (0)
+
 #endif

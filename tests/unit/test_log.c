@@ -148,13 +148,19 @@ Test(log, a_full_sink_loses_and_counts_lines_and_holds_nobody_up)
 Test(log, a_stuck_access_log_leaves_the_error_log_alone)
 {
     struct capture out = capture_narrow(STDOUT_FILENO), err = capture(STDERR_FILENO);
-    unsigned written, arrived;
+    unsigned filled = 0, written, arrived;
 
+    cr_assert_eq(fcntl(STDOUT_FILENO, F_SETFL, O_NONBLOCK), 0);
+    while (write(STDOUT_FILENO, "\n", 1) == 1) /* so that not even the first write ends before somebody reads */
+        filled++;
+    cr_assert_eq(fcntl(STDOUT_FILENO, F_SETFL, 0), 0);
     start(LOG_INFO, "-");
     written = write_until_lost(access_number);
     log_write(LOG_INFO, "through");
     cr_expect_str_eq(capture_text(capture_line(&err)), "through");
 
+    for (; filled > 0; filled--)
+        cr_assert_not_null(capture_line(&out));
     for (arrived = 0; arrived + log_lost() < written; arrived++)
         cr_assert_not_null(capture_line(&out));
     cr_expect_not_null(strstr(capture_line(&err), "access log: "));
