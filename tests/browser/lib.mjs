@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 export const program = process.env.HOIST_PROGRAM;
+const PATIENCE_MS = 120_000; // a busy machine takes its time
 
 // A server on free ports, ended after the test t. Its stderr is the test's, so that a sanitizer's report is seen.
 export async function startServer(t, ...options) {
@@ -39,12 +40,13 @@ export async function startServer(t, ...options) {
 export function startBrowser() {
   const root = process.getuid() === 0; // whom Chromium gives no sandbox
   const args = ["--disable-dev-shm-usage", ...(root ? ["--no-sandbox"] : [])]; // a container has little of that
-  return chromium.launch({ executablePath: process.env.CHROMIUM, args });
+  return chromium.launch({ executablePath: process.env.CHROMIUM, args, timeout: PATIENCE_MS });
 }
 
 // A page, closed after the test; page.complaints collects what a console would show in red, page.hosts who was asked.
 export async function newPage(t, browser, options = {}) {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
+  page.setDefaultTimeout(PATIENCE_MS);
   page.complaints = [];
   page.hosts = new Set();
   page.on("console", message => {

@@ -140,7 +140,7 @@ ask()
 # start_hoist <name>: its pid is in $started then.
 start_hoist()
 {
-    "$hoist" --port 0 --admin 127.0.0.1:0 --workers 4 --heavy-ms 50 --keep-alive-ms 60000 \
+    "$hoist" --port 0 --admin 127.0.0.1:0 --workers 4 --heavy-ms 50 --keep-alive-ms 60000 --drain-ms 3600000 \
         >"$scratch/$1.out" 2>"$scratch/$1.errors" &
     started=$!
     await $started grep -q '^admin on ' "$scratch/$1.out"
@@ -194,7 +194,7 @@ passes_requests_on()
 keeps_connections()
 {
     before=$(accepted)
-    curl --silent --max-time 30 --output /dev/null --unix-socket "$scratch/proxy" 'http://localhost/dummy?[1-40]'
+    curl --silent --max-time 300 --output /dev/null --unix-socket "$scratch/proxy" 'http://localhost/dummy?[1-40]'
     more=$(($(accepted) - before))
     test $more -le 4 || die "40 requests took $more connections"
 }
@@ -202,7 +202,7 @@ keeps_connections()
 # drains <command...>: the first server is stopped while requests keep coming, and holds its drain until the command succeeds.
 drains()
 {
-    curl --silent --max-time 60 "http://127.0.0.1:$(port a 'listening on')/sleep/3600000" &
+    curl --silent --max-time 3600 "http://127.0.0.1:$(port a 'listening on')/sleep/3600000" &
     direct=$!
     await $a is_busy
     for i in 1 2 3 4; do
@@ -278,7 +278,7 @@ http {
 END
     "$program" -p "$scratch" -e "$scratch/nginx.errors" -c "$scratch/main.conf" &
     proxy=$!
-    await $proxy test -S "$scratch/proxy"
+    await $proxy curl --silent --max-time 30 --output /dev/null --unix-socket "$scratch/proxy" http://localhost/dummy
     passes_requests_on
     keeps_connections
     drains has_answers 200
