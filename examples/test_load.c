@@ -114,8 +114,7 @@ Test(load, eight_workers_have_eight_sqlite_handles_and_serve_10000_mixed_request
     cr_assert_not_null(mkdtemp(folder));
     (void)snprintf(file, sizeof(file), "%s/notes.db", folder);
     choose("sqlite");
-    process_start(&server, "--workers", "8", "--db", file, "--keep-alive-ms", "3600000", "--header-timeout-ms",
-                  "3600000");
+    process_start(&server, "--workers", "8", "--db", file, PROCESS_PATIENT);
     cr_expect_eq(open_handles(file), 8, "%u", open_handles(file));
     for (unsigned i = 0; i < CLIENTS; i++)
         clients[i] = client_open(&server);
@@ -221,7 +220,7 @@ static void start_calls(void)
     setrlimit(RLIMIT_NOFILE, &limit);
     for (unsigned i = 0; i < CALLS; i++)
         write_call(&calls[i], i);
-    process_start(&server, "--workers", "8", "--queue", "1000", "--header-timeout-ms", "3600000", "--timeout-ms", "0");
+    process_start(&server, "--workers", "8", "--queue", "1000", "--timeout-ms", "0", PROCESS_PATIENT);
 }
 
 Test(load, a_thousand_calls_at_once_of_two_routes_on_one_lane_are_all_right)

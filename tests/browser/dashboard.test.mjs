@@ -87,7 +87,7 @@ test("with one worker, / show their wait from when they came until they run", as
   await send(page, 8);
   await page.waitForFunction(() => model.event.waiting === 8);
   holder.resetAndDestroy();
-  await page.waitForFunction(() => [...model.spans.values()].filter(span => span.ended && span.ended < view.now).length === 9);
+  await untilFinished(page, 9);
   const runs = await runBars(page);
   const waits = await page.$$eval(".bar.wait", bars => bars.map(bar => {
     const x = Number(bar.getAttribute("x"));

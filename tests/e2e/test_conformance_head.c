@@ -13,7 +13,7 @@ static struct process server;
 
 static void set_up(void)
 {
-    process_start(&server, "--workers", "2", "--heavy-ms", "0", DIALOG_LIMITS);
+    process_start(&server, "--workers", "2", "--heavy-ms", "0", PROCESS_PATIENT);
 }
 
 static void tear_down(void)

@@ -83,8 +83,7 @@ Test(drain_load, sigterm_answers_all_that_was_received_and_resets_nobody)
     struct client *running[RUNNING], *waiting[WAITING], *idle[IDLE], *silent[SILENT], *mid_head[MID_HEAD],
         *pipelining[PIPELINING];
 
-    process_start(&server, "--workers", "8", "--keep-alive-ms", "3600000", "--header-timeout-ms", "3600000",
-                  "--access-log", "-");
+    process_start(&server, "--workers", "8", "--access-log", "-", PROCESS_PATIENT);
     for (unsigned i = 0; i < RUNNING; i++)
         running[i] = client_hold_worker(&server, i + 1);
     for (unsigned i = 0; i < IDLE; i++)

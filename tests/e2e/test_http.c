@@ -222,8 +222,7 @@ Test(http, more_connections_than_allowed_wait_until_one_is_gone)
     struct client *first, *second, *third;
 
     process_stop(&server);
-    process_start(&server, "--workers", "1", "--max-connections", "2", "--keep-alive-ms", "3600000",
-                  "--header-timeout-ms", "3600000");
+    process_start(&server, "--workers", "1", "--max-connections", "2", PROCESS_PATIENT);
     first = client_open(&server);
     second = client_open(&server);
     client_get(first, "/dummy");

@@ -27,6 +27,24 @@ static void expect_408(struct client *client)
     cr_expect_eq(client_end(client), CLIENT_EOF);
 }
 
+/* What a client says before it falls silent. */
+struct beginning {
+    const char *bytes;
+    int before; /* the status of an answer that comes first; 0: none */
+};
+
+/* Each on a connection of its own, and all before the first one's time is over, so that they wait it out together. */
+static void begin(struct client **clients, const struct beginning *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        clients[i] = client_open(&server);
+        client_send(clients[i], rows[i].bytes);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].before != 0)
+            cr_expect_eq(client_receive(clients[i])->status, rows[i].before, "'%s'", rows[i].bytes);
+}
+
 Test(timeouts, a_head_that_comes_too_slowly_is_408)
 {
     struct client *client;
@@ -65,10 +83,7 @@ Test(timeouts, a_body_that_comes_too_slowly_is_408)
 /* RFC 9110, section 15.5.9. */
 Test(timeouts, a_request_that_stops_anywhere_is_408)
 {
-    static const struct {
-        const char *bytes;
-        int before; /* the status of an answer that comes first; 0: none */
-    } rows[] = {
+    static const struct beginning rows[] = {
         {"G", 0},
         {"GET /dummy HTTP/1.1\r\n", 0},
         {"GET /dummy HTTP/1.1\r\nHost: h\r\n\r", 0},
@@ -92,15 +107,9 @@ Test(timeouts, a_request_that_stops_anywhere_is_408)
     struct client *clients[ROWS];
 
     process_start(&server, "--workers", "1", "--header-timeout-ms", "1000", "--body-timeout-ms", "1000");
-    for (size_t i = 0; i < ROWS; i++) {
-        clients[i] = client_open(&server);
-        client_send(clients[i], rows[i].bytes);
-    }
-    for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].before != 0)
-            cr_expect_eq(client_receive(clients[i])->status, rows[i].before, "'%s'", rows[i].bytes);
+    begin(clients, rows, ROWS);
+    for (size_t i = 0; i < ROWS; i++)
         expect_408(clients[i]);
-    }
 }
 
 Test(timeouts, a_request_for_head_that_stops_is_408_without_a_body)
@@ -153,10 +162,7 @@ Test(timeouts, a_request_that_trickles_is_408_all_the_same)
 /* Empty lines before a request are nothing, so this is silence. */
 Test(timeouts, a_connection_without_a_request_is_closed_without_a_word)
 {
-    static const struct {
-        const char *bytes;
-        int before; /* likewise */
-    } rows[] = {
+    static const struct beginning rows[] = {
         {"", 0},
         {"\r\n", 0},
         {GET("/dummy"), 200},
@@ -168,15 +174,9 @@ Test(timeouts, a_connection_without_a_request_is_closed_without_a_word)
     struct client *clients[ROWS];
 
     process_start(&server, "--workers", "1", "--header-timeout-ms", "1000", "--keep-alive-ms", "1000");
-    for (size_t i = 0; i < ROWS; i++) {
-        clients[i] = client_open(&server);
-        client_send(clients[i], rows[i].bytes);
-    }
-    for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].before != 0)
-            cr_expect_eq(client_receive(clients[i])->status, rows[i].before, "'%s'", rows[i].bytes);
+    begin(clients, rows, ROWS);
+    for (size_t i = 0; i < ROWS; i++)
         cr_expect_eq(client_end(clients[i]), CLIENT_EOF, "'%s'", rows[i].bytes);
-    }
 }
 
 Test(timeouts, a_client_that_never_says_anything_is_closed_without_a_word)

@@ -267,6 +267,7 @@ Test(stuck, is_named_again_at_growing_intervals)
         look();
         EXPECT_LOGGED("stuck: /held, request 1, ");
     }
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 504);
 }
 
 /* ---- traced ---- */

@@ -39,9 +39,6 @@ struct dialog {
 /* The head of one for /echo; what is behind it is the body. */
 #define POST_WITH(fields) "POST /echo HTTP/1.1\r\n" HOST fields "\r\n"
 
-/* Options of a server that dialogs are held with: a busy machine may take its time to say thousands of pieces. */
-#define DIALOG_LIMITS "--header-timeout-ms", "3600000", "--body-timeout-ms", "3600000", "--keep-alive-ms", "3600000"
-
 void dialog_holds(const struct process *server, const struct dialog *dialog);
 
 /* The same for bytes that a test has made. */

@@ -31,6 +31,9 @@ struct process {
 #define process_start(process, ...) process_start_list(process, (const char *const[]){__VA_ARGS__, NULL})
 void process_start_list(struct process *process, const char *const *args);
 
+/* Options of a server that waits for its clients for as long as a test on a busy machine may take. */
+#define PROCESS_PATIENT "--header-timeout-ms", "3600000", "--body-timeout-ms", "3600000", "--keep-alive-ms", "3600000"
+
 /* Runs the program with exactly these arguments to its end; its status. Its stdout is in out_text then. */
 #define process_run(process, ...) process_run_list(process, (const char *const[]){__VA_ARGS__, NULL})
 int process_run_list(struct process *process, const char *const *args);
