@@ -3,12 +3,16 @@
  * Happy path: a submit pushes a job and asks for staffing; once a turn staff() calls parked workers, or hires them
  * by uv_queue_work(); they drain the lanes by themselves, park when they find nothing, and are sent home by the
  * sweep.
+ * Short jobs: a wake-up costs more than the job. So while such jobs end and others wait, the loop looks once a
+ * millisecond; then it wakes one worker a turn, and a worker that goes on with another job does not ring. A job that
+ * takes long after all keeps those behind it, and the news of those before it, for that millisecond.
  * Failures: those of pool_start(), which undoes what it did; a full lane.
  * Close: pool_stop() waits for the workers, then for the threads' fini hooks, then for the handles.
  *
  * The lock is held for a few pointer moves: no system call, allocation or user code under it. What must hold:
  * I1 After staff() every runnable job has a worker that comes for it; or as many as may are at work; or all seats
- * below the limit are taken, then a worker has left one and its on_left() staffs again. So no wake-up is lost.
+ * below the limit are taken, then a worker has left one and its on_left() staffs again; or the loop looks, and staffs
+ * again. So no wake-up is lost.
  * I2 A worker parks or leaves only in the critical section in which it saw no runnable job, or too many at work, or
  * its dismissal.
  * I3 A seat's request is used again only after its on_left().
@@ -26,7 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SWEEP_MS = 500, TURN_NS = 100 * 1000 };
+enum { SWEEP_MS = 500, LOOK_MS = 1, TURN_NS = 100 * 1000 };
 
 static atomic_flag exists = ATOMIC_FLAG_INIT;
 
@@ -43,6 +47,7 @@ static void hire(struct pool *pool, unsigned n);
 static void on_left(uv_work_t *work, int status);
 static void on_finished(void *arg);
 static void collect(struct pool *pool);
+static void on_look(uv_timer_t *timer);
 static void on_sweep(uv_timer_t *timer);
 static unsigned send_home(struct pool *pool);
 static void wake(struct pool *pool, unsigned n);
@@ -249,11 +254,13 @@ static void open_handles(struct pool *pool, uv_loop_t *loop)
 {
     uv_idle_init(loop, &pool->idle);
     uv_check_init(loop, &pool->check);
+    uv_timer_init(loop, &pool->look);
     uv_timer_init(loop, &pool->sweep);
     bell_hang(&pool->finished, loop, on_finished, pool);
-    pool->idle.data = pool->check.data = pool->sweep.data = pool;
-    pool->open_handles = 4;
+    pool->idle.data = pool->check.data = pool->look.data = pool->sweep.data = pool;
+    pool->open_handles = 5;
     /* An idle pool lets the loop end. Jobs do not: first the idle handle keeps it alive, then the workers' requests. */
+    uv_unref((uv_handle_t *)&pool->look);
     uv_unref((uv_handle_t *)&pool->sweep);
 }
 
@@ -275,23 +282,30 @@ static void on_check(uv_check_t *check)
     staff(check->data);
 }
 
-/* Calls and hires as many workers as there are runnable jobs that nobody comes for, within the limit. */
+/* Calls and hires as many workers as there are runnable jobs that nobody comes for, within the limit; while the loop
+ * looks, one: it does many short jobs before a second one is awake. */
 static void staff(struct pool *pool)
 {
-    unsigned calls, hires;
+    unsigned most, calls, hires;
 
     uv_idle_stop(&pool->idle);
     uv_check_stop(&pool->check);
     uv_mutex_lock(&pool->lock);
-    calls = min(needed(pool), pool->parked);
+    if (pool->is_brief && pool->queue.runnable > 1 && !pool->looks) {
+        pool->looks = true;
+        pool->is_brief = false; /* until a job of now is */
+        uv_timer_start(&pool->look, on_look, LOOK_MS, LOOK_MS);
+    }
+    most = pool->looks ? 1 : pool->workers_max;
+    calls = min(min(needed(pool), pool->parked), most);
     pool->parked -= calls;
     pool->calls += calls;
     pool->coming += calls;
-    hires = min(needed(pool), pool->free_below_limit);
+    hires = min(min(needed(pool), pool->free_below_limit), most - calls);
     pool->employed += hires;
     pool->coming += hires;
-    assert(needed(pool) == 0 || pool->free_below_limit == hires); /* I1 */
-    assert(pool->coming <= pool->employed - pool->parked);        /* I5 */
+    assert(pool->looks || needed(pool) == 0 || pool->free_below_limit == hires); /* I1 */
+    assert(pool->coming <= pool->employed - pool->parked);                       /* I5 */
     assert(pool->employed <= pool->workers_max);
     uv_mutex_unlock(&pool->lock);
     wake(pool, calls);
@@ -367,6 +381,21 @@ static void collect(struct pool *pool)
     }
 }
 
+/* In vain when no short job was the last to end since the look before. */
+static void on_look(uv_timer_t *timer)
+{
+    struct pool *pool = timer->data;
+
+    uv_mutex_lock(&pool->lock);
+    pool->looks = pool->is_brief;
+    pool->is_brief = false;
+    uv_mutex_unlock(&pool->lock);
+    if (!pool->looks)
+        uv_timer_stop(timer);
+    collect(pool);
+    staff(pool);
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct pool *pool = timer->data;
@@ -424,6 +453,7 @@ static void on_threads_left(void *arg)
         priority_set_turns(pool->turn_ns, &pool->turn_ns);
     uv_close((uv_handle_t *)&pool->idle, on_closed);
     uv_close((uv_handle_t *)&pool->check, on_closed);
+    uv_close((uv_handle_t *)&pool->look, on_closed);
     uv_close((uv_handle_t *)&pool->sweep, on_closed);
     bell_close(&pool->finished, on_closed);
 }

@@ -33,6 +33,7 @@ void worker_drain(uv_work_t *work)
     struct pool *pool = seat->pool;
     struct pool_job *job;
     struct cpu_clock clock = {0};
+    bool rings;
     bool has_news = false; /* a finished job of which the loop was not told */
 
     trace_sit(seat);
@@ -47,8 +48,9 @@ void worker_drain(uv_work_t *work)
             clock.at_ns = 0;
             continue;
         }
+        rings = has_news && !(job != NULL && pool->looks && pool->is_brief); /* the job that it has just ended was */
         uv_mutex_unlock(&pool->lock);
-        if (has_news)
+        if (rings)
             bell_ring(&pool->finished);
         if (job != NULL)
             run(job, &clock);
@@ -87,6 +89,7 @@ static void finish(struct seat *seat, struct pool_job *job)
     unsigned runnable = pool->queue.runnable;
 
     queue_finish(job);
+    pool->is_brief = job->finished_ns - job->started_ns < SHORT_NS;
     assert(pool->queue.runnable <= runnable + 1); /* I4 */
     seat->job = NULL;
     job->next = NULL;

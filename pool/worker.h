@@ -52,11 +52,14 @@ struct pool {
     unsigned parked;                   /* and neither called nor sent home */
     unsigned coming;                   /* hired or called, and not yet looking for a job */
     unsigned calls, homes;             /* wake-ups on their way: to take a job, to leave */
+    bool is_brief;                     /* the job that ended last was short */
+    bool looks;                        /* the loop looks for news by itself; it writes it */
     bool stopping;                     /* the loop writes it */
 
     /* the loop's own */
     uv_idle_t idle; /* with check: active while there is something to staff */
     uv_check_t check;
+    uv_timer_t look;  /* active while the loop looks */
     uv_timer_t sweep; /* active while somebody is employed */
     struct bell finished;
     struct workers *workers;

@@ -1,0 +1,58 @@
+/* Jobs so short that a wake-up costs more: what saves wake-ups holds nothing up. */
+#include "lib/pool_fixture.h"
+#include "pool/worker.h"
+
+enum { SHORT = 16 };
+
+static struct fixture f;
+
+static void work_at_once(struct pool_job *job)
+{
+    (void)job;
+}
+
+/* Jobs 0 to SHORT - 1 are short, and have been done once, so that the pool expects more like them. */
+static void start_with_short_jobs(unsigned workers)
+{
+    unsigned i;
+
+    fixture_start(&f, workers);
+    for (i = 0; i < SHORT; i++)
+        f.jobs[i].job.work = work_at_once;
+    for (i = 0; i < SHORT; i++) {
+        fixture_submit(&f, &f.lane, i, 1);
+        fixture_run_until_done(&f, i + 1);
+    }
+}
+
+Test(pool_short, short_jobs_are_done_while_the_next_one_blocks, .timeout = 30)
+{
+    start_with_short_jobs(1);
+
+    fixture_submit(&f, &f.lane, 0, SHORT + 1);
+    fixture_run_until_done(&f, 2 * SHORT);
+
+    fixture_run_until_inside(&f, 1);
+    fixture_close(&f);
+}
+
+Test(pool_short, jobs_that_block_run_at_once_after_short_ones, .timeout = 30)
+{
+    start_with_short_jobs(8);
+
+    fixture_submit(&f, &f.lane, SHORT, 8);
+    fixture_run_until_inside(&f, 8);
+
+    fixture_close(&f);
+}
+
+Test(pool_short, the_loop_looks_for_news_only_while_short_jobs_end, .timeout = 30)
+{
+    start_with_short_jobs(1);
+
+    fixture_submit(&f, &f.lane, 0, SHORT + 1);
+    fixture_run_until_inside(&f, 1);
+    LOOP_RUN_UNTIL(&f.loop, !uv_is_active((uv_handle_t *)&f.pool->look));
+
+    fixture_close(&f);
+}
