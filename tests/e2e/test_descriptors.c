@@ -2,6 +2,7 @@
  * spins. */
 #include "lib/client.h"
 #include "lib/process.h"
+#include "lib/usage.h"
 #include "lib/wait.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 enum { ROOM = 10, WAITING = 20 };
 
@@ -44,26 +44,6 @@ static void leave_room_for(unsigned room)
     cr_assert_eq(prlimit(server.pid, RLIMIT_NOFILE, NULL, &limit), 0);
     limit.rlim_cur = highest + 1 + room;
     cr_assert_eq(prlimit(server.pid, RLIMIT_NOFILE, &limit, NULL), 0);
-}
-
-static double cpu_seconds(void)
-{
-    char path[64], text[1024];
-    unsigned long user, system;
-    const char *p;
-    FILE *file;
-    size_t n;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)server.pid);
-    file = fopen(path, "re");
-    cr_assert_not_null(file);
-    n = fread(text, 1, sizeof(text) - 1, file);
-    (void)fclose(file);
-    text[n] = '\0';
-    p = strrchr(text, ')'); /* the name before it may have spaces */
-    cr_assert_not_null(p);
-    cr_assert_eq(sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* A request on a connection that is there. */
@@ -128,11 +108,11 @@ Test(descriptors, that_run_out_cost_little_time_and_one_line_of_the_log)
     uint64_t begun_ns;
 
     start_and_fill();
-    begun = cpu_seconds();
+    begun = usage_cpu_s(&server);
     begun_ns = wait_clock_ns();
     for (unsigned i = 0; i < 2; i++)
         cr_expect_eq(client_receive(client_ask(&server, "/dummy"))->status, 503, "waiting client %u", i);
-    used = (cpu_seconds() - begun) / ((double)(wait_clock_ns() - begun_ns) / 1e9);
+    used = (usage_cpu_s(&server) - begun) / ((double)(wait_clock_ns() - begun_ns) / 1e9);
 
     cr_expect_lt(used, 0.1, "%.0f %% of a CPU", 100 * used);
     expect_served(there[0]);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { PROMPT_ROUNDS = 50, ROUNDS_MAX = 2000 };
 
@@ -40,6 +41,26 @@ void usage_expect_back_to(const struct process *process, const char *folder, uns
         now = usage_count(process, folder);
     }
     cr_expect_eq(now, before, "%s: %u, and %u before", folder, now, before);
+}
+
+double usage_cpu_s(const struct process *process)
+{
+    char path[64], text[1024];
+    unsigned long user, system;
+    const char *p;
+    FILE *file;
+    size_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)process->pid);
+    file = fopen(path, "re");
+    cr_assert_not_null(file);
+    n = fread(text, 1, sizeof(text) - 1, file);
+    (void)fclose(file);
+    text[n] = '\0';
+    p = strrchr(text, ')'); /* the name before it may have spaces */
+    cr_assert_not_null(p);
+    cr_assert_eq(sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* What a line of /proc/<pid>/status says. */

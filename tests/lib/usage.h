@@ -14,6 +14,9 @@ unsigned usage_count(const struct process *process, const char *folder);
  * only then. */
 void usage_expect_back_to(const struct process *process, const char *folder, unsigned before, struct client *observer);
 
+/* CPU seconds, the system's for it too, in the system's ticks of mostly 10 ms. */
+double usage_cpu_s(const struct process *process);
+
 /* Memory of its own, not shared with the files it was started from, resident or swapped. Meaningless under a sanitizer,
  * which keeps what was freed and finds leaks by itself. */
 unsigned usage_memory_kib(const struct process *process);
