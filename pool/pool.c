@@ -291,9 +291,9 @@ static void staff(struct pool *pool)
     uv_idle_stop(&pool->idle);
     uv_check_stop(&pool->check);
     uv_mutex_lock(&pool->lock);
-    if (pool->is_brief && pool->queue.runnable > 1 && !pool->looks) {
+    if (pool->was_short && pool->queue.runnable > 1 && !pool->looks) {
         pool->looks = true;
-        pool->is_brief = false; /* until a job of now is */
+        pool->was_short = false; /* until a job of now is */
         uv_timer_start(&pool->look, on_look, LOOK_MS, LOOK_MS);
     }
     most = pool->looks ? 1 : pool->workers_max;
@@ -387,8 +387,8 @@ static void on_look(uv_timer_t *timer)
     struct pool *pool = timer->data;
 
     uv_mutex_lock(&pool->lock);
-    pool->looks = pool->is_brief;
-    pool->is_brief = false;
+    pool->looks = pool->was_short;
+    pool->was_short = false;
     uv_mutex_unlock(&pool->lock);
     if (!pool->looks)
         uv_timer_stop(timer);

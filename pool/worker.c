@@ -48,7 +48,7 @@ void worker_drain(uv_work_t *work)
             clock.at_ns = 0;
             continue;
         }
-        rings = has_news && !(job != NULL && pool->looks && pool->is_brief); /* the job that it has just ended was */
+        rings = has_news && !(job != NULL && pool->looks && pool->was_short); /* the job that it has just ended was */
         uv_mutex_unlock(&pool->lock);
         if (rings)
             bell_ring(&pool->finished);
@@ -89,7 +89,7 @@ static void finish(struct seat *seat, struct pool_job *job)
     unsigned runnable = pool->queue.runnable;
 
     queue_finish(job);
-    pool->is_brief = job->finished_ns - job->started_ns < SHORT_NS;
+    pool->was_short = job->finished_ns - job->started_ns < SHORT_NS;
     assert(pool->queue.runnable <= runnable + 1); /* I4 */
     seat->job = NULL;
     job->next = NULL;

@@ -52,7 +52,7 @@ struct pool {
     unsigned parked;                   /* and neither called nor sent home */
     unsigned coming;                   /* hired or called, and not yet looking for a job */
     unsigned calls, homes;             /* wake-ups on their way: to take a job, to leave */
-    bool is_brief;                     /* the job that ended last was short */
+    bool was_short;                    /* the job that ended last */
     bool looks;                        /* the loop looks for news by itself; it writes it */
     bool stopping;                     /* the loop writes it */
 
