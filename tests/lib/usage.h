@@ -1,4 +1,5 @@
-/* What a process holds, as /proc tells: a server that many clients have come to and left holds what it held before. */
+/* What a process holds and uses, as the system tells: a server that many clients have come to and left holds what it
+ * held before. */
 #ifndef TESTS_LIB_USAGE_H
 #define TESTS_LIB_USAGE_H
 
@@ -14,7 +15,7 @@ unsigned usage_count(const struct process *process, const char *folder);
  * only then. */
 void usage_expect_back_to(const struct process *process, const char *folder, unsigned before, struct client *observer);
 
-/* CPU seconds, the system's for it too, in the system's ticks of mostly 10 ms. */
+/* CPU seconds of all its threads. */
 double usage_cpu_s(const struct process *process);
 
 /* Memory of its own, not shared with the files it was started from, resident or swapped. Meaningless under a sanitizer,
