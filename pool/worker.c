@@ -22,9 +22,9 @@ struct cpu_clock {
 
 static bool is_wanted(const struct pool *pool);
 static struct pool_job *take(struct seat *seat);
-static void run(struct pool_job *job, struct cpu_clock *clock);
+static bool run(struct pool_job *job, struct cpu_clock *clock, uint64_t begun_ns);
 static void read_cpu_clock(struct cpu_clock *clock, uint64_t now_ns);
-static void finish(struct seat *seat, struct pool_job *job);
+static void finish(struct seat *seat, struct pool_job *job, bool was_short);
 static bool park(struct pool *pool);
 
 void worker_drain(uv_work_t *work)
@@ -33,7 +33,7 @@ void worker_drain(uv_work_t *work)
     struct pool *pool = seat->pool;
     struct pool_job *job;
     struct cpu_clock clock = {0};
-    bool rings;
+    bool rings, was_short = false;
     bool has_news = false; /* a finished job of which the loop was not told */
 
     trace_sit(seat);
@@ -52,12 +52,12 @@ void worker_drain(uv_work_t *work)
         uv_mutex_unlock(&pool->lock);
         if (rings)
             bell_ring(&pool->finished);
-        if (job != NULL)
-            run(job, &clock);
+        if (job != NULL) /* whoever rings may have been preempted by the loop */
+            was_short = run(job, &clock, rings ? uv_hrtime() : job->started_ns);
         uv_mutex_lock(&pool->lock);
         has_news = job != NULL;
         if (has_news)
-            finish(seat, job);
+            finish(seat, job, was_short);
     }
     pool->employed--;
     uv_mutex_unlock(&pool->lock);
@@ -83,13 +83,13 @@ static struct pool_job *take(struct seat *seat)
     return job;
 }
 
-static void finish(struct seat *seat, struct pool_job *job)
+static void finish(struct seat *seat, struct pool_job *job, bool was_short)
 {
     struct pool *pool = seat->pool;
     unsigned runnable = pool->queue.runnable;
 
     queue_finish(job);
-    pool->was_short = job->finished_ns - job->started_ns < SHORT_NS;
+    pool->was_short = was_short;
     assert(pool->queue.runnable <= runnable + 1); /* I4 */
     seat->job = NULL;
     job->next = NULL;
@@ -117,24 +117,26 @@ static bool park(struct pool *pool)
 }
 
 /* A reading of the thread's CPU time is a system call, which some jobs are shorter than. Those that are too short to
- * have blocked are charged the time they took; and since the last reading, if it is fresh, the thread was at work. */
-static void run(struct pool_job *job, struct cpu_clock *clock)
+ * have blocked are charged the time they took; and since the last reading, if it is fresh, the thread was at work.
+ * True: it was short. */
+static bool run(struct pool_job *job, struct cpu_clock *clock, uint64_t begun_ns)
 {
     struct cpu_clock before;
     uint64_t used_ns, between_ns;
 
-    if (job->started_ns - clock->at_ns > FRESH_NS)
-        read_cpu_clock(clock, job->started_ns);
+    if (begun_ns - clock->at_ns > FRESH_NS)
+        read_cpu_clock(clock, begun_ns);
     job->work(job);
     job->finished_ns = uv_hrtime();
-    job->cpu_ns = job->finished_ns - job->started_ns;
+    job->cpu_ns = job->finished_ns - begun_ns;
     if (job->cpu_ns < SHORT_NS)
-        return;
+        return true;
     before = *clock;
     read_cpu_clock(clock, job->finished_ns);
     used_ns = clock->cpu_ns - before.cpu_ns;
-    between_ns = job->started_ns - before.at_ns;
+    between_ns = begun_ns - before.at_ns;
     job->cpu_ns = used_ns > between_ns ? used_ns - between_ns : 0;
+    return false;
 }
 
 static void read_cpu_clock(struct cpu_clock *clock, uint64_t now_ns)
