@@ -2,6 +2,7 @@
 
 #include "client.h"
 #include "process.h"
+#include "wait.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -43,14 +44,25 @@ void usage_expect_back_to(const struct process *process, const char *folder, uns
     cr_expect_eq(now, before, "%s: %u, and %u before", folder, now, before);
 }
 
-double usage_cpu_s(const struct process *process)
+struct usage usage_begin(const struct process *process)
 {
-    struct timespec used;
+    struct timespec cpu;
     clockid_t clock;
 
     cr_assert_eq(clock_getcpuclockid(process->pid, &clock), 0);
-    cr_assert_eq(clock_gettime(clock, &used), 0);
-    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+    cr_assert_eq(clock_gettime(clock, &cpu), 0);
+    return (struct usage){
+        .at_ns = wait_clock_ns(),
+        .cpu_ns = (uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec,
+    };
+}
+
+void usage_expect_idle_since(const struct process *process, const struct usage *begun)
+{
+    struct usage now = usage_begin(process);
+    double used = (double)(now.cpu_ns - begun->cpu_ns) / (double)(now.at_ns - begun->at_ns);
+
+    cr_expect_lt(used, 0.1, "%.0f %% of a CPU", 100 * used);
 }
 
 /* What a line of /proc/<pid>/status says. */

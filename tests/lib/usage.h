@@ -4,6 +4,7 @@
 #define TESTS_LIB_USAGE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct client;
 struct process;
@@ -15,8 +16,13 @@ unsigned usage_count(const struct process *process, const char *folder);
  * only then. */
 void usage_expect_back_to(const struct process *process, const char *folder, unsigned before, struct client *observer);
 
-/* CPU seconds of all its threads. */
-double usage_cpu_s(const struct process *process);
+/* Fails the test unless it has used less than a tenth of a CPU, all its threads together, since usage_begin(), which
+ * should be a second ago: it does not spin. */
+struct usage {
+    uint64_t at_ns, cpu_ns;
+};
+struct usage usage_begin(const struct process *process);
+void usage_expect_idle_since(const struct process *process, const struct usage *begun);
 
 /* Memory of its own, not shared with the files it was started from, resident or swapped. Meaningless under a sanitizer,
  * which keeps what was freed and finds leaks by itself. */
