@@ -48,7 +48,7 @@ void worker_drain(uv_work_t *work)
             clock.at_ns = 0;
             continue;
         }
-        rings = has_news && !(job != NULL && pool->looks && pool->was_short); /* the job that it has just ended was */
+        rings = has_news && (job == NULL || !pool->looks || !was_short);
         uv_mutex_unlock(&pool->lock);
         if (rings)
             bell_ring(&pool->finished);
