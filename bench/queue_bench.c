@@ -27,7 +27,7 @@ static void fill(unsigned depth)
     lane_init(&lane, &queue, DEPTH_MAX + SPARE, 0);
     for (unsigned i = 0; i < depth; i++) {
         waiting[i] = (struct pool_job){0};
-        queue_push(&lane, &waiting[i]);
+        queue_push(&lane, &waiting[i], 0);
     }
     for (unsigned i = 0; i < SPARE; i++)
         spare[i] = (struct pool_job){0};
@@ -40,7 +40,7 @@ static void submit_and_cancel(struct cost *cost)
     for (unsigned step = 0; step < STEPS; step += SPARE) {
         uint64_t began_ns = now_ns(), between_ns;
         for (unsigned i = 0; i < SPARE; i++)
-            queue_push(&lane, &spare[i]);
+            queue_push(&lane, &spare[i], 0);
         between_ns = now_ns();
         for (unsigned i = 0; i < SPARE; i++)
             queue_remove(&spare[i]);
@@ -66,7 +66,7 @@ static void finish(struct cost *cost)
         finish_ns += now_ns() - began_ns;
         for (unsigned i = 0; i < SPARE; i++) {
             jobs[i]->state = POOL_JOB_IDLE;
-            queue_push(&lane, jobs[i]);
+            queue_push(&lane, jobs[i], 0);
         }
     }
     cost->finish_ns = (double)finish_ns / STEPS;

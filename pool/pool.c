@@ -4,12 +4,13 @@
  * by uv_queue_work(); they drain the lanes by themselves, park when they find nothing, and are sent home by the
  * sweep.
  * Short jobs: a wake-up costs more than the job. So while such jobs end and others wait, the loop looks once a
- * millisecond; then it wakes one worker a turn, and a worker that goes on with another job does not ring. A job that
- * takes long after all keeps those behind it, and the news of those before it, for that millisecond.
+ * millisecond; then it wakes few workers a turn, and one that goes on after a short job does not ring. A job that takes
+ * long after all keeps the news of those before it for that millisecond, and those behind it for a few.
  * Failures: those of pool_start(), which undoes what it did; a full lane.
  * Close: pool_stop() waits for the workers, then for the threads' fini hooks, then for the handles.
  *
- * The lock is held for a few pointer moves: no system call, allocation or user code under it. What must hold:
+ * The lock is held for a few pointer moves: no allocation, no user code and no system call under it, but for the
+ * signals of interrupt.c and trace.c. What must hold:
  * I1 After staff() every runnable job has a worker that comes for it; or as many as may are at work; or all seats
  * below the limit are taken, then a worker has left one and its on_left() staffs again; or the loop looks, and staffs
  * again. So no wake-up is lost.
@@ -41,8 +42,9 @@ static void staff_soon(struct pool *pool);
 static void on_idle(uv_idle_t *idle);
 static void on_check(uv_check_t *check);
 static void staff(struct pool *pool);
-static unsigned needed(const struct pool *pool);
+static unsigned needed(const struct pool *pool, unsigned coming);
 static unsigned min(unsigned a, unsigned b);
+static unsigned max(unsigned a, unsigned b);
 static void hire(struct pool *pool, unsigned n);
 static void on_left(uv_work_t *work, int status);
 static void on_finished(void *arg);
@@ -118,7 +120,7 @@ int pool_submit(struct pool *pool, struct pool_lane *lane, struct pool_job *job)
         return -EBUSY;
     job->submitted_ns = uv_hrtime();
     uv_mutex_lock(&pool->lock);
-    err = queue_push(lane, job);
+    err = queue_push(lane, job, pool->limit > pool->queue.running ? pool->limit - pool->queue.running : 0);
     uv_mutex_unlock(&pool->lock);
     if (err == 0)
         staff_soon(pool);
@@ -160,6 +162,7 @@ void pool_figures(struct pool *pool, struct pool_figures *ret_figures)
         .busy = pool->queue.running,
         .parked = pool->parked,
         .waiting = pool->queue.waiting,
+        .runnable = pool->queue.runnable,
         .short_turns = pool->short_turns,
     };
     uv_mutex_unlock(&pool->lock);
@@ -182,20 +185,6 @@ void pool_job_look(struct pool *pool, const struct pool_job *job, struct pool_jo
         .started_ns = job->state != POOL_JOB_WAITING ? job->started_ns : 0,
     };
     uv_mutex_unlock(&pool->lock);
-}
-
-unsigned pool_running(struct pool *pool, void (*each)(const struct pool_job *job, void *arg), void *arg)
-{
-    unsigned i, n;
-
-    uv_mutex_lock(&pool->lock);
-    for (i = 0; i < pool->workers_max; i++) {
-        if (pool->seats[i].job != NULL)
-            each(pool->seats[i].job, arg);
-    }
-    n = pool->queue.running;
-    uv_mutex_unlock(&pool->lock);
-    return n;
 }
 
 void pool_stop(struct pool *pool, void (*on_stopped)(void *arg), void *arg)
@@ -282,8 +271,10 @@ static void on_check(uv_check_t *check)
     staff(check->data);
 }
 
-/* Calls and hires as many workers as there are runnable jobs that nobody comes for, within the limit; while the loop
- * looks, one: it does many short jobs before a second one is awake. */
+/* Calls and hires as many workers as there are runnable jobs that nobody comes for, within the limit. While the loop
+ * looks, one, for it does many short jobs before a second one is awake; or as many as are at work already: their jobs
+ * are not that short. A hired worker may have to wait for a thread that the program's own work holds; so a parked one
+ * is called even if somebody was hired for the same job. */
 static void staff(struct pool *pool)
 {
     unsigned most, calls, hires;
@@ -296,35 +287,40 @@ static void staff(struct pool *pool)
         pool->was_short = false; /* until a job of now is */
         uv_timer_start(&pool->look, on_look, LOOK_MS, LOOK_MS);
     }
-    most = pool->looks ? 1 : pool->workers_max;
-    calls = min(min(needed(pool), pool->parked), most);
+    most = pool->looks ? max(pool->employed - pool->parked, 1) : pool->workers_max;
+    calls = min(min(needed(pool, pool->calls), pool->parked), most);
     pool->parked -= calls;
     pool->calls += calls;
     pool->coming += calls;
-    hires = min(min(needed(pool), pool->free_below_limit), most - calls);
+    hires = min(min(needed(pool, pool->coming), pool->free_below_limit), most - calls);
     pool->employed += hires;
     pool->coming += hires;
-    assert(pool->looks || needed(pool) == 0 || pool->free_below_limit == hires); /* I1 */
-    assert(pool->coming <= pool->employed - pool->parked);                       /* I5 */
+    assert(pool->looks || needed(pool, pool->coming) == 0 || pool->free_below_limit == hires); /* I1 */
+    assert(pool->coming <= pool->employed - pool->parked);                                     /* I5 */
     assert(pool->employed <= pool->workers_max);
     uv_mutex_unlock(&pool->lock);
     wake(pool, calls);
     hire(pool, hires);
 }
 
-/* Under the lock. */
-static unsigned needed(const struct pool *pool)
+/* Beside those who come. Under the lock. */
+static unsigned needed(const struct pool *pool, unsigned coming)
 {
     unsigned at_work = pool->employed - pool->parked;
 
-    if (pool->queue.runnable <= pool->coming || pool->limit <= at_work)
+    if (pool->queue.runnable <= coming || pool->limit <= at_work)
         return 0;
-    return min(pool->queue.runnable - pool->coming, pool->limit - at_work);
+    return min(pool->queue.runnable - coming, pool->limit - at_work);
 }
 
 static unsigned min(unsigned a, unsigned b)
 {
     return a < b ? a : b;
+}
+
+static unsigned max(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
 }
 
 /* They take the lowest free seats, which are below the limit. */

@@ -96,8 +96,9 @@ struct pool_figures {
     unsigned threads;              /* libuv's */
     unsigned busy;                 /* workers in work() */
     unsigned parked;
-    unsigned waiting; /* jobs in all lanes */
-    bool short_turns; /* the system let the loop's thread have them (Linux >= 6.12) */
+    unsigned waiting;  /* jobs in all lanes */
+    unsigned runnable; /* those of them that their lanes let run */
+    bool short_turns;  /* the system let the loop's thread have them (Linux >= 6.12) */
 };
 void pool_figures(struct pool *pool, struct pool_figures *ret_figures);
 
@@ -106,10 +107,6 @@ void pool_tally(struct pool *pool, const struct pool_tally *tally, struct pool_t
 
 /* Where a submitted job is now: state, seat, submitted_ns and started_ns are set in *ret_job, as far as it has come. */
 void pool_job_look(struct pool *pool, const struct pool_job *job, struct pool_job *ret_job);
-
-/* Calls each(job, arg) for every job in work(), by seat, under the pool's lock: each must not call the pool nor wait.
- * Returns how many. */
-unsigned pool_running(struct pool *pool, void (*each)(const struct pool_job *job, void *arg), void *arg);
 
 /* What hook number `hook` left for the calling thread. Worker threads only, inside work(). */
 void *pool_worker_data(size_t hook);

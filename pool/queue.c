@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stddef.h>
 
+static bool is_full(const struct pool_lane *lane, unsigned idle);
 static void unlink_job(struct pool_job *job);
 static void count_waiting(struct pool_lane *lane, unsigned waiting);
 static void recount(struct pool_lane *lane);
@@ -28,10 +29,10 @@ void lane_init(struct pool_lane *lane, struct queue *queue, unsigned max_waiting
     };
 }
 
-int queue_push(struct pool_lane *lane, struct pool_job *job)
+int queue_push(struct pool_lane *lane, struct pool_job *job, unsigned idle)
 {
     assert(job->state == POOL_JOB_IDLE);
-    if (lane_waiting(lane) >= lane->max_waiting)
+    if (is_full(lane, idle))
         return -EBUSY;
     job->state = POOL_JOB_WAITING;
     job->lane = lane;
@@ -94,6 +95,17 @@ void queue_finish(struct pool_job *job)
         job->tally->cpu_ns += job->cpu_ns;
     }
     recount(job->lane);
+}
+
+/* Other lanes' runnable jobs come first to the idle workers. */
+static bool is_full(const struct pool_lane *lane, unsigned idle)
+{
+    unsigned others = lane->queue->runnable - lane->runnable;
+    unsigned left = idle > others ? idle - others : 0;
+    unsigned room = lane->max_concurrency - lane->running;
+    unsigned waiting = lane_waiting(lane);
+
+    return waiting >= lane->max_waiting && waiting - lane->max_waiting >= (left < room ? left : room);
 }
 
 static void unlink_job(struct pool_job *job)

@@ -64,8 +64,9 @@ static inline unsigned lane_waiting(const struct pool_lane *lane)
     return atomic_load_explicit(&lane->waiting, memory_order_relaxed);
 }
 
-/* -EBUSY: the lane is full. */
-int queue_push(struct pool_lane *lane, struct pool_job *job);
+/* Up to max_waiting jobs wait beyond those that idle workers, of which there are so many, are about to take. -EBUSY:
+ * the lane is full. */
+int queue_push(struct pool_lane *lane, struct pool_job *job, unsigned idle);
 
 /* Takes back a waiting job. */
 void queue_remove(struct pool_job *job);

@@ -24,7 +24,7 @@ static bool is_wanted(const struct pool *pool);
 static struct pool_job *take(struct seat *seat);
 static bool run(struct pool_job *job, struct cpu_clock *clock, uint64_t begun_ns);
 static void read_cpu_clock(struct cpu_clock *clock, uint64_t now_ns);
-static void finish(struct seat *seat, struct pool_job *job, bool was_short);
+static void finish(struct pool *pool, struct pool_job *job, bool was_short);
 static bool park(struct pool *pool);
 
 void worker_drain(uv_work_t *work)
@@ -57,7 +57,7 @@ void worker_drain(uv_work_t *work)
         uv_mutex_lock(&pool->lock);
         has_news = job != NULL;
         if (has_news)
-            finish(seat, job, was_short);
+            finish(pool, job, was_short);
     }
     pool->employed--;
     uv_mutex_unlock(&pool->lock);
@@ -65,7 +65,8 @@ void worker_drain(uv_work_t *work)
     /* News that is left goes with on_left(), for which libuv wakes the loop. */
 }
 
-/* Parked ones do not count: else a shrink could send home the last one at work. Under the lock, as the next four. */
+/* Parked ones do not count: else a shrink could send home the last one at work. Under the lock, as take(), finish() and
+ * park(). */
 static bool is_wanted(const struct pool *pool)
 {
     return !pool->stopping && pool->employed - pool->parked <= pool->limit;
@@ -78,20 +79,17 @@ static struct pool_job *take(struct seat *seat)
     if (job != NULL) {
         job->seat = (unsigned)(seat - seat->pool->seats);
         job->started_ns = uv_hrtime();
-        seat->job = job;
     }
     return job;
 }
 
-static void finish(struct seat *seat, struct pool_job *job, bool was_short)
+static void finish(struct pool *pool, struct pool_job *job, bool was_short)
 {
-    struct pool *pool = seat->pool;
     unsigned runnable = pool->queue.runnable;
 
     queue_finish(job);
     pool->was_short = was_short;
     assert(pool->queue.runnable <= runnable + 1); /* I4 */
-    seat->job = NULL;
     job->next = NULL;
     *pool->done_end = job;
     pool->done_end = &job->next;

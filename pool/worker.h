@@ -32,10 +32,9 @@ struct trace {
 struct seat {
     uv_work_t work;
     struct pool *pool;
-    bool is_free;         /* the loop's own */
-    pthread_t thread;     /* of who sits here; under the lock */
-    int thread_id;        /* its number in the kernel, 0 where it has none; the same */
-    struct pool_job *job; /* in work(); under the lock */
+    bool is_free;     /* the loop's own */
+    pthread_t thread; /* of who sits here; under the lock */
+    int thread_id;    /* its number in the kernel, 0 where it has none; set before its first job */
     struct trace trace;
 };
 

@@ -1,8 +1,8 @@
 /* Runs handlers where their routes say, and turns what they return into answers.
  *
  * Happy path: dispatch_begin() -> a handler on the loop, or a job on a worker -> conclude() -> conn_answer().
- * Failures: fail() answers an errno; refuse_busy() a full lane; on_deadline() a request that takes too long.
- * Close: dispatch_cancel(). An abandoned exchange ends like any other, with nobody to answer.
+ * Failures: fail() answers an errno; shed() a full lane, or one too long to serve it in time; on_deadline() a request
+ * that takes too long. Close: dispatch_cancel(). An abandoned exchange ends like any other, with nobody to answer.
  */
 #include "dispatch.h"
 
@@ -312,7 +312,7 @@ static bool has_idle_worker(struct pool *pool, const struct lane *lane)
     struct pool_figures figures;
 
     pool_figures(pool, &figures);
-    return figures.busy + figures.waiting < figures.workers &&
+    return figures.busy + figures.runnable < figures.workers &&
            (lane->max_concurrency == 0 || lane->max_concurrency >= figures.workers);
 }
 

@@ -44,6 +44,7 @@ static const hoist_route routes[] = {
     {.path = "/blocker", .handler = held, .timeout_ms = HOIST_NO_LIMIT},
     {.path = "/held", .handler = held, .lane = "held"},
     {.path = "/pend", .handler = pend, .run = HOIST_ASYNC, .lane = "held"},
+    {.path = "/serial", .handler = held, .max_concurrency = 1},
     {.path = "/short", .handler = held, .timeout_ms = 1},
     {.path = "/short-queue", .handler = held, .queue_timeout_ms = 1},
     {.path = "/long-queue", .handler = held, .queue_timeout_ms = 3600000},
@@ -241,6 +242,26 @@ Test(late_not, refused_while_workers_are_idle)
 
     for (unsigned i = 0; i < PEERS; i++)
         cr_expect_eq(peer_answer(&peers[i], 1)->status, 200);
+}
+
+Test(late_not, refused_for_what_waits_in_a_serial_lane)
+{
+    serve(&(hoist_config){.workers = 3});
+    ask_and_run(0, "/serial");
+    ask_and_wait(1, "/serial");
+    for (struct lane *lane = f.app->lanes; lane != NULL; lane = lane->next)
+        lane->drain_ns = 60000000000;
+
+    for (unsigned i = 2; i < PEERS; i++) {
+        ask(i, "/dummy");
+        cr_expect_eq(peer_answer(&peers[i], 0)->status, 200);
+    }
+    peer_get(&peers[2], "/held");
+    peer_get(&peers[3], "/held");
+    gate_run_until_inside(&gate, 3);
+
+    let_go_and_run_until_idle();
+    cr_expect_eq(gate_came(&gate), 4);
 }
 
 /* The limit is 30 s; of a request that waited elsewhere less is left than of one that comes. */

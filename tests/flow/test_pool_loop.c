@@ -51,6 +51,34 @@ Test(pool_loop, a_parked_worker_is_called_when_work_comes, .timeout = 30)
     fixture_close(&f);
 }
 
+static void wait_for_leave(uv_work_t *own)
+{
+    uv_sem_wait(own->data);
+}
+
+/* Of two threads one does something else, so that the second worker, once hired, does not come. */
+Test(pool_loop, a_parked_worker_is_called_while_a_hired_one_waits_for_a_thread, .timeout = 30)
+{
+    uv_sem_t leave;
+    uv_work_t own = {.data = &leave};
+    unsigned i;
+
+    cr_assert_eq(uv_sem_init(&leave, 0), 0);
+    fixture_start(&f, 2);
+    uv_queue_work(&f.loop, &own, wait_for_leave, NULL);
+    fixture_let_all_go(&f);
+    fixture_submit(&f, &f.lane, 0, 2);
+    fixture_run_until_done(&f, 2);
+    for (i = 3; i <= 20; i++) {
+        uv_timer_stop(&f.pool->sweep);
+        fixture_submit(&f, &f.lane, 0, 1);
+        fixture_run_until_done(&f, i);
+    }
+    uv_sem_post(&leave);
+    fixture_close(&f);
+    uv_sem_destroy(&leave);
+}
+
 Test(pool_loop, a_stop_wakes_parked_workers, .timeout = 30)
 {
     struct pool_options options = {.workers = 1, .workers_max = 1};

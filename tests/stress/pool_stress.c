@@ -139,19 +139,12 @@ static void cancel(struct client *client)
     total.cancelled++;
 }
 
-static void count_one(const struct pool_job *job, void *arg)
-{
-    (void)job;
-    ++*(unsigned *)arg;
-}
-
 static void look_around(void)
 {
     struct pool_figures figures;
-    unsigned counted = 0, running = pool_running(pool, count_one, &counted);
 
     pool_figures(pool, &figures);
-    if (counted != running || running > workers_max || figures.waiting + figures.busy > out)
+    if (figures.busy > workers_max || figures.waiting + figures.busy > out)
         fail("figures are wrong");
 }
 

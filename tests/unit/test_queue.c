@@ -16,7 +16,7 @@ static void push(struct pool_lane *lane, unsigned from, unsigned n)
     unsigned i;
 
     for (i = from; i < from + n; i++)
-        cr_assert_eq(queue_push(lane, &jobs[i]), 0);
+        cr_assert_eq(queue_push(lane, &jobs[i], 0), 0);
 }
 
 /* The number of the next job; JOBS when there is none. */
@@ -48,7 +48,7 @@ Test(queue, a_full_lane_refuses_a_job)
     lane_init(&a, &queue, 2, 0);
     push(&a, 0, 2);
 
-    cr_expect_eq(queue_push(&a, &jobs[2]), -EBUSY);
+    cr_expect_eq(queue_push(&a, &jobs[2], 0), -EBUSY);
     cr_expect_eq(jobs[2].state, POOL_JOB_IDLE);
     cr_expect_eq(queue.waiting, 2);
 }
@@ -59,7 +59,38 @@ Test(queue, running_jobs_do_not_fill_a_lane)
     push(&a, 0, 1);
     take();
 
-    cr_expect_eq(queue_push(&a, &jobs[1]), 0);
+    cr_expect_eq(queue_push(&a, &jobs[1], 0), 0);
+}
+
+Test(queue, jobs_that_idle_workers_will_take_do_not_fill_a_lane)
+{
+    lane_init(&a, &queue, 1, 0);
+    push(&a, 0, 1);
+
+    cr_expect_eq(queue_push(&a, &jobs[1], 2), 0);
+    cr_expect_eq(queue_push(&a, &jobs[2], 2), 0);
+    cr_expect_eq(queue_push(&a, &jobs[3], 2), -EBUSY);
+}
+
+Test(queue, idle_workers_that_other_lanes_need_are_not_counted_on)
+{
+    lane_init(&a, &queue, 1, 0);
+    lane_init(&b, &queue, 8, 0);
+    push(&b, 10, 2);
+    push(&a, 0, 1);
+
+    cr_expect_eq(queue_push(&a, &jobs[1], 2), -EBUSY);
+    cr_expect_eq(queue_push(&a, &jobs[1], 3), 0);
+}
+
+Test(queue, a_lane_that_may_not_run_more_counts_on_no_idle_worker)
+{
+    lane_init(&a, &queue, 1, 1);
+    push(&a, 0, 1);
+    take();
+    push(&a, 1, 1);
+
+    cr_expect_eq(queue_push(&a, &jobs[2], 8), -EBUSY);
 }
 
 Test(queue, lanes_take_turns_however_long_they_are)
@@ -187,7 +218,7 @@ Test(queue, its_counters_are_right_after_any_operation)
         struct pool_job *job = &jobs[nrand48(random) % JOBS];
 
         if (job->state == POOL_JOB_IDLE)
-            queue_push(lanes[nrand48(random) % 3], job);
+            queue_push(lanes[nrand48(random) % 3], job, 0);
         else if (job->state == POOL_JOB_FINISHED)
             job->state = POOL_JOB_IDLE;
         else if (job->state == POOL_JOB_RUNNING)
@@ -220,7 +251,7 @@ Test(queue, a_tally_holds_together_at_every_step)
         jobs[i].tally = &tally;
     push(&a, 0, 3);
     expect_tally(1, 3, 0, 0, 0);
-    queue_push(&a, &jobs[3]); /* refused */
+    queue_push(&a, &jobs[3], 0); /* refused */
     expect_tally(2, 3, 0, 0, 0);
     take();
     expect_tally(3, 3, 0, 0, 1);
