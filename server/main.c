@@ -54,11 +54,14 @@ static void grow_descriptor_table(const hoist_config *given);
 static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options,
                            const struct activation *sockets);
 static int run_app(struct run *run, const struct options *options);
+static int start(struct run *run);
 static void tell_ready(struct run *run, const hoist_config *config);
+static int init_signals(struct run *run);
 static int start_signals(struct run *run);
 static void on_signal(uv_signal_t *handle, int number);
 static void on_hang_up(uv_signal_t *handle, int number);
 static void on_stopped(hoist_app *app, int err, void *arg);
+static void close_handles(struct run *run);
 static void leave_stuck(hoist_app *app);
 static int print_routes(const hoist_program *program, size_t route_size);
 static int print_version(const hoist_program *program);
@@ -240,24 +243,42 @@ static hoist_app *make_app(const hoist_program *program, size_t route_size, cons
 
 static int run_app(struct run *run, const struct options *options)
 {
-    int err;
+    int err, closed;
 
     err = uv_loop_init(&run->loop);
     if (err == 0)
-        err = hoist_app_start(run->app, &run->loop, on_stopped, run);
-    if (err == 0)
-        err = start_signals(run);
+        err = init_signals(run);
     if (err < 0) {
-        log_write(LOG_ERROR, "%s", hoist_app_error(run->app)[0] != '\0' ? hoist_app_error(run->app) : uv_strerror(err));
+        log_write(LOG_ERROR, "no loop: %s", uv_strerror(err));
         return err;
     }
-    tell_ready(run, &options->config);
+    err = start(run);
+    if (err < 0)
+        log_write(LOG_ERROR, "%s", hoist_app_error(run->app)[0] != '\0' ? hoist_app_error(run->app) : uv_strerror(err));
+    else
+        tell_ready(run, &options->config);
 
-    uv_run(&run->loop, UV_RUN_DEFAULT);
+    uv_run(&run->loop, UV_RUN_DEFAULT); /* after a failed start too: threads that it had gathered use the loop */
     if (run->result < 0)
         leave_stuck(run->app);
     hoist_app_free(run->app);
-    return uv_loop_close(&run->loop);
+    closed = uv_loop_close(&run->loop);
+    return err < 0 ? err : closed;
+}
+
+static int start(struct run *run)
+{
+    int err;
+
+    err = hoist_app_start(run->app, &run->loop, on_stopped, run);
+    if (err < 0) {
+        close_handles(run);
+        return err;
+    }
+    err = start_signals(run);
+    if (err < 0)
+        hoist_app_stop(run->app);
+    return err;
 }
 
 /* On stdout, for people and scripts, and to a supervisor. */
@@ -278,7 +299,7 @@ static void tell_ready(struct run *run, const hoist_config *config)
     notify_ready(&run->notify, &run->loop, line);
 }
 
-static int start_signals(struct run *run)
+static int init_signals(struct run *run)
 {
     int err;
 
@@ -287,9 +308,15 @@ static int start_signals(struct run *run)
         err = uv_signal_init(&run->loop, &run->terminate);
     if (err == 0)
         err = uv_signal_init(&run->loop, &run->hang_up);
-    if (err < 0)
-        return err;
     run->interrupt.data = run->terminate.data = run;
+    return err;
+}
+
+/* Not before the app has started: until then a signal ends the process, whatever a worker_init does. */
+static int start_signals(struct run *run)
+{
+    int err;
+
     err = uv_signal_start(&run->interrupt, on_signal, SIGINT);
     if (err == 0)
         err = uv_signal_start(&run->terminate, on_signal, SIGTERM);
@@ -327,6 +354,11 @@ static void on_stopped(hoist_app *app, int err, void *arg)
     run->result = err;
     if (err < 0)
         uv_stop(&run->loop);
+    close_handles(run);
+}
+
+static void close_handles(struct run *run)
+{
     uv_close((uv_handle_t *)&run->interrupt, NULL);
     uv_close((uv_handle_t *)&run->terminate, NULL);
     uv_close((uv_handle_t *)&run->hang_up, NULL);
