@@ -16,7 +16,7 @@
 
 enum {
     AHEAD_MAX = 64 * 1024, /* bytes read ahead of the request in hand; then reading stops */
-    LINGER_MS = 1000, /* RFC 9112, section 9.6: at a body's rate LINGERS_MAX times; otherwise, or in a drain, once */
+    LINGER_MS = 1000,      /* at a body's rate LINGERS_MAX times; otherwise, or in a drain, once more than it must */
     LINGERS_MAX = 30,
     BODY_BYTES_PER_S = 500, /* a body, or what is thrown away, that comes slower is not waited for */
     DRAIN_HEAD_MS = 1000,
@@ -33,7 +33,9 @@ static void drop(struct conn *conn);
 static void settle(struct conn *conn);
 static void set_reading(struct conn *conn, bool on);
 static void wait_for_bytes(struct conn *conn, bool is_idle);
+static void leave(struct conn *conn);
 static void linger(struct conn *conn);
+static bool is_owed(const struct conn *conn);
 
 /* ---- states ---- */
 
@@ -327,7 +329,7 @@ static void settle(struct conn *conn)
     } else if (conn->is_answered) {
         linger(conn);
     } else if (is_idle && (conn->at_eof || conn->server->is_draining)) {
-        conn_close(conn, false);
+        leave(conn);
     } else if (!conn->at_eof) {
         set_reading(conn, true);
         wait_for_bytes(conn, is_idle);
@@ -375,6 +377,16 @@ static void refuse(struct conn *conn, int status, const char *reason)
     conn_answer(conn, &reply);
 }
 
+/* Nothing is to be done any more; but the client may not have got all, and what it sends meanwhile must not cost it
+ * that. */
+static void leave(struct conn *conn)
+{
+    if (is_owed(conn))
+        linger(conn);
+    else
+        conn_close(conn, false);
+}
+
 /* Half-closes, then throws away what the client still sends: closing with unread bytes would send a reset, which may
  * destroy the answer before it is read (RFC 9112, section 9.6), and most clients read it only when they have sent all.
  */
@@ -389,6 +401,13 @@ static void linger(struct conn *conn)
     conn->io->shut(conn);
     set_reading(conn, true);
     conn_wait_for(conn, WAIT_LINGER, LINGER_MS);
+}
+
+/* A client that has not got all, and may send something meanwhile, has as long as for a write without progress. */
+static bool is_owed(const struct conn *conn)
+{
+    return !conn->at_eof && conn->n_lingers < conn->server->config->write_timeout_ms / LINGER_MS &&
+           conn->io->unsent(conn) > 0;
 }
 
 /* ---- time ---- */
@@ -442,14 +461,16 @@ static void on_deadline(struct deadline *deadline)
             conn_wait_for(conn, WAIT_WRITE, config->write_timeout_ms);
         break;
     case WAIT_LINGER:
-        if (is_too_slow(conn->progress, LINGER_MS) || conn->server->is_draining || ++conn->n_lingers == LINGERS_MAX)
-            conn_close(conn, false);
-        else
+        conn->n_lingers++;
+        if (is_owed(conn) ||
+            (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining && !is_too_slow(conn->progress, LINGER_MS)))
             conn_wait_for(conn, WAIT_LINGER, LINGER_MS);
+        else
+            conn_close(conn, false);
         break;
     case WAIT_NONE:
     case WAIT_REQUEST:
-        conn_close(conn, false);
+        leave(conn);
         break;
     }
 }

@@ -34,7 +34,7 @@ struct conn_io {
     /* Writes all of it in time, then conn_on_written(). The bytes stay in place until then. -errno: nothing was begun.
      */
     int (*write)(struct conn *conn, const uv_buf_t *bufs, unsigned n);
-    /* Bytes of write() that are not yet taken by the peer's window or the kernel. */
+    /* Bytes that were written and that the peer's system has not confirmed. */
     size_t (*unsent)(const struct conn *conn);
     /* Ends our sending side, once nothing is unsent. */
     void (*shut)(struct conn *conn);
@@ -65,10 +65,10 @@ struct conn {
     size_t progress;           /* body bytes received, or bytes unsent, as this wait began; bytes thrown away in it */
     enum conn_state state : 8;
     enum conn_wait wait : 8;
-    uint8_t n_lingers;    /* waits for the end of what is thrown away */
+    uint16_t n_lingers;   /* waits for the end of what is thrown away */
     bool keep_alive : 1;  /* after the request in hand */
     bool is_answered : 1; /* the last answer ends the connection: nothing behind it is parsed */
-    bool is_turning : 1;  /* conn_turn() is on the stack: it will write what is gathered, and go on */
+    bool is_turning : 1;  /* turn() is on the stack: it will write what is gathered, and go on */
     bool is_held : 1;     /* it has answers that conn_write_held() will write; always READING */
     bool is_stalled : 1;  /* reading is stopped: ahead is full */
     bool is_chunked : 1;  /* the stream's pieces go out as chunks */

@@ -14,7 +14,9 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -179,9 +181,14 @@ static int tcp_write(struct conn *conn, const uv_buf_t *bufs, unsigned n)
     return err;
 }
 
+/* What libuv holds, and what the kernel does (SIOCOUTQ: tcp(7); a Unix socket's is what the peer has not read). */
 static size_t tcp_unsent(const struct conn *conn)
 {
-    return uv_stream_get_write_queue_size(stream_of(tcp_of_conn(conn)));
+    struct tcp *tcp = tcp_of_conn(conn);
+    int in_kernel = 0;
+
+    (void)ioctl(fd_of(tcp), SIOCOUTQ, &in_kernel);
+    return uv_stream_get_write_queue_size(stream_of(tcp)) + (size_t)in_kernel;
 }
 
 static void tcp_shut(struct conn *conn)

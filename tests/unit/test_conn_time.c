@@ -137,7 +137,55 @@ Test(conn_time, waits_for_a_client_that_takes_some_of_its_answer)
     cr_expect(w.is_reset);
 }
 
+/* A close with bytes that come late would reset what the client has not got. */
+Test(conn_time, closes_no_silent_connection_before_the_client_has_got_all)
+{
+    conn_fixture_open(&(hoist_config){.keep_alive_ms = 1});
+    wire_send(&w, GET("/say/x"));
+    w.queued_len = 1; /* in the kernel */
+    LOOP_SPIN_UNTIL(&f.loop, w.is_shut);
+
+    conn_hurry_and_pass();
+    wire_send(&w, GET("/say/y"));
+    conn_hurry_and_pass();
+    cr_expect_not(w.is_closing);
+    w.queued_len = 0;
+    conn_hurry();
+    wire_run_until_closed(&w);
+    cr_expect_not(w.is_reset);
+    cr_expect_eq(wire_answers(&w), 1);
+}
+
+Test(conn_time, waits_for_that_as_long_as_for_a_write)
+{
+    conn_fixture_open(&(hoist_config){.keep_alive_ms = 1, .write_timeout_ms = 3000});
+    wire_send(&w, GET("/say/x"));
+    w.queued_len = 1;
+    LOOP_SPIN_UNTIL(&f.loop, w.is_shut);
+
+    for (unsigned i = 0; i < 2; i++) {
+        conn_hurry_and_pass();
+        cr_expect_not(w.is_closing);
+    }
+    conn_hurry();
+    wire_run_until_closed(&w);
+}
+
 /* ---- the server drains ---- */
+
+Test(conn_drain, closes_no_idle_connection_before_the_client_has_got_all)
+{
+    wire_send(&w, GET("/say/x"));
+    w.queued_len = 1;
+    server_drain(&f.app->server);
+
+    cr_expect(w.is_shut);
+    conn_hurry_and_pass();
+    cr_expect_not(w.is_closing);
+    w.queued_len = 0;
+    conn_hurry();
+    wire_run_until_closed(&w);
+}
 
 Test(conn_drain, closes_an_idle_connection)
 {
