@@ -118,7 +118,8 @@ HOIST_API const char *hoist_req_body(const hoist_req *req, size_t *ret_len);
  * max_reply bytes already. */
 HOIST_API void *hoist_req_alloc(hoist_req *req, size_t size);
 
-/* text as a JSON string, quotes included, in memory as of hoist_req_alloc(); bytes that are not UTF-8 become U+FFFD. */
+/* text as a JSON string, quotes included, in memory as of hoist_req_alloc(); bytes that are not UTF-8 become U+FFFD.
+ * "null" for NULL. */
 HOIST_API const char *hoist_json_string(hoist_req *req, const char *text);
 
 HOIST_API void *hoist_req_data(const hoist_req *req); /* route.data */
@@ -134,8 +135,8 @@ HOIST_API bool hoist_req_cancelled(const hoist_req *req);
 HOIST_API unsigned hoist_req_remaining_ms(const hoist_req *req);
 
 /* ---- the reply: from the handler's thread, while the handler runs, once ------------------------------------------
- * Each answers 0, -ENOMEM, -EMSGSIZE (over max_reply), -EALREADY (replied before) or -EINVAL (status not 200 to 599, a
- * bad content type). A handler may return what they return. */
+ * Each answers 0, -ENOMEM, -EMSGSIZE (over max_reply), -EALREADY (replied before), -EINVAL (status not 200 to 599, a
+ * bad content type) or -EFAULT (text or json is NULL). A handler may return what they return. */
 
 HOIST_API int hoist_reply_text(hoist_res *res, int status, const char *text); /* copied */
 HOIST_API int hoist_reply_json(hoist_res *res, int status, const char *json); /* copied */

@@ -43,6 +43,8 @@ static void on_change(void *arg);
 static void close_server(struct admin *admin);
 static void on_handle_closed(uv_handle_t *handle);
 static void on_part_closed(void *arg);
+static const char *host_of(const hoist_req *req, size_t *ret_len);
+static bool is_page_of(const char *origin, const char *host, size_t len);
 static bool host_is_ours(const struct admin *admin, const char *host, size_t len);
 
 int admin_bind(struct admin *admin, hoist_app *app, const char *text, char *error, size_t error_size)
@@ -85,6 +87,7 @@ static int add_routes(struct admin *admin, char *error, size_t error_size)
             .handler = guard,
             .run = HOIST_INLINE,
             .data = &admin->table[i],
+            .max_body = admin->app->config.max_body,
             .max_reply = MAX_REPLY,
         };
         route->hook = NO_HOOK;
@@ -230,17 +233,41 @@ struct admin *admin_of(const hoist_req *req)
 static int guard(hoist_req *req, hoist_res *res)
 {
     const struct admin_route *route = hoist_req_data(req);
-    const char *host = hoist_req_header(req, "Host");
     const char *origin = hoist_req_header(req, "Origin");
+    const char *host;
+    size_t len;
 
-    /* Without a Host it is HTTP/1.0, which no browser speaks. */
-    if (host != NULL && !host_is_ours(route->admin, host, strlen(host)))
-        return hoist_reply_error(res, 403, "this listener does not answer for %s", host);
-    if (origin != NULL && (strncmp(origin, "http://", 7) != 0 || host == NULL || strcasecmp(origin + 7, host) != 0))
+    /* Without a host it is HTTP/1.0, which no browser speaks. */
+    host = host_of(req, &len);
+    if (host != NULL && !host_is_ours(route->admin, host, len))
+        return hoist_reply_error(res, 403, "this listener does not answer for %.*s", (int)len, host);
+    if (origin != NULL && !is_page_of(origin, host, len))
         return hoist_reply_error(res, 403, "this listener does not answer pages of %s", origin);
     hoist_res_header(res, "Cache-Control", "no-store");
     hoist_res_header(res, "X-Content-Type-Options", "nosniff");
     return route->handler(req, res);
+}
+
+/* Whom the request asks: the target's authority goes before Host (RFC 9112, section 3.2.2). NULL: it does not say. */
+static const char *host_of(const hoist_req *req, size_t *ret_len)
+{
+    const char *host = hoist_req_header(req, "Host");
+    const char *target = req->message.target;
+    const char *slashes = target[0] == '/' ? NULL : strstr(target, "//");
+
+    if (slashes != NULL)
+        host = slashes + 2;
+    *ret_len = host != NULL ? strcspn(host, "/") : 0;
+    return host;
+}
+
+static bool is_page_of(const char *origin, const char *host, size_t len)
+{
+    static const char scheme[] = "http://";
+    const char *name = origin + sizeof(scheme) - 1;
+
+    return host != NULL && strncmp(origin, scheme, sizeof(scheme) - 1) == 0 && strlen(name) == len &&
+           strncasecmp(name, host, len) == 0;
 }
 
 /* host may have a port behind it: the name alone counts. */

@@ -72,24 +72,25 @@ void dispatch_begin(struct exchange *x)
         submit(x);
 }
 
-/* No route takes this method and path: OPTIONS, 404 or 405 (RFC 9110, sections 9.3.7, 15.5.5 and 15.5.6). */
+/* No route takes this method and path: OPTIONS, 404 or 405 (RFC 9110, sections 9.3.7, 15.5.5 and 15.5.6). CONNECT has
+ * no path. */
 static void answer_unrouted(struct exchange *x)
 {
     const struct message *message = &x->req.message;
     bool is_options = message->method_is_known && message->method == HOIST_OPTIONS;
     bool is_star = strcmp(message->path, "*") == 0;
-    unsigned methods = is_star ? (1U << (HOIST_OPTIONS + 1)) - 1 : x->req.match.methods;
+    unsigned methods = is_star && is_options ? (1U << (HOIST_OPTIONS + 1)) - 1 : x->req.match.methods;
     char allow[ROUTER_ALLOW_SIZE], body[REPLY_ERROR_MAX], text[REPLY_ERROR_MAX];
     struct reply_field field = {.name = "Allow", .value = allow};
     struct reply reply = {.status = 204};
 
     router_allow(methods, allow);
-    if (methods == 0 && message->method_is_known) {
+    if (methods == 0 && !is_star) {
         snprintf(text, sizeof(text), "no route for %s", message->path);
         reply_error(&reply, 404, text, body);
     } else {
         if (!is_options) {
-            snprintf(text, sizeof(text), "this method is not allowed for %s; allowed: %s", message->path, allow);
+            snprintf(text, sizeof(text), "this method is not allowed for %s; allowed: %s", message->target, allow);
             reply_error(&reply, 405, text, body);
         }
         reply.fields = &field;
@@ -479,10 +480,11 @@ static void answer_error(struct exchange *x, int status, const char *reason)
     struct reply reply;
 
     reply_error(&reply, status, reason, body);
-    if (status == 503 && x->req.route->lane != NULL && x->server->pool != NULL) {
-        struct lane *lane = x->req.route->lane;
+    if (status == 503) {
+        struct lane *lane = x->server->pool != NULL ? x->req.route->lane : NULL;
 
-        snprintf(seconds, sizeof(seconds), "%u", lane_retry_after_s(lane, lane_waiting(&lane->queue)));
+        snprintf(seconds, sizeof(seconds), "%u",
+                 lane != NULL ? lane_retry_after_s(lane, lane_waiting(&lane->queue)) : 1);
         reply.fields = &field;
     }
     answer(x, &reply);

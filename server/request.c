@@ -106,11 +106,14 @@ void *hoist_req_alloc(hoist_req *req, size_t size)
 
 const char *hoist_json_string(hoist_req *req, const char *text)
 {
-    size_t len = strlen(text);
-    size_t size = reply_json_escape(NULL, 0, text, len) + sizeof("\"\"");
+    size_t len, size;
     char *out;
 
     exchange_check_live(req);
+    if (text == NULL)
+        return "null";
+    len = strlen(text);
+    size = reply_json_escape(NULL, 0, text, len) + sizeof("\"\"");
     out = arena_alloc(&req->arena, size);
     if (out == NULL)
         return NULL;

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+static int reply_string(hoist_res *res, int status, const char *type, const char *text);
 static int reply_with(hoist_res *res, int status, const char *type, const void *body, size_t len);
 static int check_reply(hoist_res *res, int status, const char *type, size_t len);
 static const char *known_type(const char *type);
@@ -29,12 +30,20 @@ static struct arena *arena_of(hoist_res *res)
 
 int hoist_reply_text(hoist_res *res, int status, const char *text)
 {
-    return hoist_reply_copy(res, status, REPLY_TYPE_TEXT, text, strlen(text));
+    return reply_string(res, status, REPLY_TYPE_TEXT, text);
 }
 
 int hoist_reply_json(hoist_res *res, int status, const char *json)
 {
-    return hoist_reply_copy(res, status, REPLY_TYPE_JSON, json, strlen(json));
+    return reply_string(res, status, REPLY_TYPE_JSON, json);
+}
+
+/* NULL is what a function that is not ours may answer: an error of its request, and no crash of the server. */
+static int reply_string(hoist_res *res, int status, const char *type, const char *text)
+{
+    if (text == NULL)
+        return response_fail(res, -EFAULT, "the handler replied with NULL in the place of a text");
+    return hoist_reply_copy(res, status, type, text, strlen(text));
 }
 
 int hoist_reply_copy(hoist_res *res, int status, const char *type, const void *body, size_t len)
@@ -163,7 +172,7 @@ static int check_reply(hoist_res *res, int status, const char *type, size_t len)
 int response_check(hoist_res *res, int status, const char *type)
 {
     if (status >= 200 && status <= 599 && type != NULL &&
-        (known_type(type) != NULL || (strlen(type) < REPLY_TYPE_MAX && is_field_value(type))))
+        (known_type(type) != NULL || (type[0] != '\0' && strlen(type) < REPLY_TYPE_MAX && is_field_value(type))))
         return 0;
     log_write(LOG_ERROR, "%s: its handler replied with status %d and content type '%s'; one of them cannot be sent",
               exchange_of_res(res)->req.route->given.path, status, type != NULL ? type : "(NULL)");

@@ -112,6 +112,9 @@ Test(admin, answers_only_for_loopback_and_itself)
     process_start(&server, "--workers", "1");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         cr_expect_eq(ask("GET /stats", rows[i].fields)->status, rows[i].status, "%s", rows[i].fields);
+    /* RFC 9112, section 3.2.2 */
+    cr_expect_eq(ask("GET http://example.org/stats", "Host: localhost\r\n")->status, 403);
+    cr_expect_eq(ask("GET http://localhost:1/stats", "Host: example.org\r\n")->status, 200);
 }
 
 Test(admin, changes_nothing_by_get)
@@ -133,6 +136,8 @@ Test(admin, changes_the_number_of_workers_within_its_range)
                      "{\"error\":\"n: '5' is not a number from 1 to 4\"}");
     cr_expect_eq(ask("PUT /workers?n=0", "Host: localhost\r\n")->status, 400);
     cr_expect_eq(ask("PUT /workers", "Host: localhost\r\n")->status, 400);
+    cr_expect_str_eq(ask("PUT /workers?n=4", "Host: localhost\r\nContent-Length: 2\r\n\r\n{}")->body,
+                     "{\"workers\":4}");
     cr_expect(says(get("/stats"), "\"workers\":4"));
 }
 

@@ -145,10 +145,10 @@ Test(conformance_head, a_method_is_known_or_501_and_allowed_or_405)
         DIALOG("PATCH", LINE("PATCH /dummy HTTP/1.1"), "405"),
         DIALOG("DELETE", LINE("DELETE /dummy HTTP/1.1"), "405"),
         DIALOG_SAYS("TRACE", LINE("TRACE /dummy HTTP/1.1"), "405", "\r\nAllow: GET, HEAD, OPTIONS\r\n"),
-        DIALOG("TRACE of nothing", LINE("TRACE /nowhere HTTP/1.1"), "405"),
+        DIALOG("TRACE of nothing", LINE("TRACE /nowhere HTTP/1.1"), "404"),
         DIALOG("DELETE of nothing", LINE("DELETE /nowhere HTTP/1.1"), "404"),
         /* What follows a CONNECT would be bytes for a tunnel (RFC 9110, section 9.3.6). */
-        DIALOG("CONNECT", LINE("CONNECT h:80 HTTP/1.1"), "405!"),
+        DIALOG_SAYS("CONNECT", LINE("CONNECT h:80 HTTP/1.1"), "405!", "not allowed for h:80; allowed: OPTIONS"),
         DIALOG("CONNECT to IPv6", LINE("CONNECT [::1]:443 HTTP/1.1"), "405!"),
         DIALOG("CONNECT without a port", LINE("CONNECT h HTTP/1.1"), "400!"),
         DIALOG("CONNECT with an empty port", LINE("CONNECT h: HTTP/1.1"), "400!"),

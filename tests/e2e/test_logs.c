@@ -228,6 +228,7 @@ Test(logs, a_json_line_is_json_whatever_a_client_sends)
         {"GET /dummy HTTP/1.1\r\nHost: h\r\nUser-Agent: a\tb\"\\\xc3\xa9\xff\r\n\r\n",
          "\"user_agent\":\"a\\tb\\\"\\\\\xc3\xa9\xef\xbf\xbd\""},
         {"GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n", "\"status\":404"},
+        {"HEAD /dummy HTTP/1.1\r\nHost: h\r\n\r\n", "\"bytes\":0,"},
         {"BREW / HTTP/1.1\r\nHost: h\r\n\r\n", "\"status\":501"},
         {"\x01\x02\"{}\r\n\r\n", "\"method\":null,\"target\":null,\"protocol\":null,\"status\":400"},
         {long_target, "\"status\":200"},
@@ -244,7 +245,7 @@ Test(logs, a_json_line_is_json_whatever_a_client_sends)
         const char *line;
 
         client_send(client, rows[i].request);
-        client_receive(client);
+        strncmp(rows[i].request, "HEAD", 4) == 0 ? client_receive_head(client) : client_receive(client);
         client_close(client);
         do {
             line = process_line(&server);

@@ -277,6 +277,8 @@ Test(dispatch, answers_each_errno_with_its_status, .timeout = 30)
             uv_strerror_r(-rows[i].err, text, sizeof(text));
             cr_expect(answer_says(&peers[0].answer, text), "%s", target);
             cr_expect_str_eq(answer_field(&peers[0].answer, "Content-Type", value, sizeof(value)), "application/json");
+            cr_expect_eq(answer_field(&peers[0].answer, "Retry-After", value, sizeof(value)) != NULL,
+                         rows[i].status == 503, "%s", target);
         }
     close_all();
 }

@@ -37,6 +37,19 @@ Test(echo, keeps_the_content_type)
     cr_assert_str_eq(hoist_test_reply_header(hoist_test_post(t, "/echo", "a;b", 3), "content-type"), "text/csv");
 }
 
+Test(echo, sends_back_no_type_that_is_none)
+{
+    static const char *const types[] = {"", "text"};
+    char long_one[300] = "text/";
+
+    memset(long_one + 5, 'x', sizeof(long_one) - 6);
+    for (size_t i = 0; i < 3; i++) {
+        hoist_test_header(t, "Content-Type", i < 2 ? types[i] : long_one);
+        cr_expect_str_eq(hoist_test_reply_header(hoist_test_post(t, "/echo", "a", 1), "content-type"),
+                         "application/octet-stream");
+    }
+}
+
 Test(echo, answers_an_empty_body_with_an_empty_one)
 {
     const hoist_test_reply *reply = hoist_test_post(t, "/echo", NULL, 0);

@@ -278,6 +278,7 @@ Test(request, hands_out_memory_up_to_its_maximum)
 static void see_json(hoist_req *req)
 {
     cr_expect_str_eq(hoist_json_string(req, ""), "\"\"");
+    cr_expect_str_eq(hoist_json_string(req, NULL), "null");
     cr_expect_str_eq(hoist_json_string(req, "say \"x\"\n"), "\"say \\\"x\\\"\\n\"");
     cr_expect_str_eq(hoist_json_string(req, "\xff"), "\"\xef\xbf\xbd\"");
 }

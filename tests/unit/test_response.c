@@ -386,6 +386,21 @@ Test(response, has_the_header_fields_that_were_added)
     cr_expect_null(hoist_test_reply_header(got, "X"));
 }
 
+static int reply_null(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    cr_expect_eq(hoist_reply_json(res, 200, NULL), -EFAULT);
+    return hoist_reply_text(res, 200, NULL);
+}
+
+Test(response, to_null_in_the_place_of_a_text_is_an_error)
+{
+    call(reply_null);
+
+    cr_expect_eq(got->status, 500);
+    cr_expect_not_null(strstr(got->body, "NULL"), "%s", got->body);
+}
+
 static int add_bad_fields(hoist_req *req, hoist_res *res)
 {
     static const struct {
