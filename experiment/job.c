@@ -53,7 +53,7 @@ int jobs_read(struct jobs *jobs, const char *text, const char *target)
         return -ENOMEM;
     for (const char *line = next_line(text); *line != '\0'; line = next_line(line)) {
         if (strncmp(line, dropped, strlen(dropped)) == 0)
-            jobs->n_lost = strtoul(line + strlen(dropped), NULL, 10);
+            jobs->n_dropped = strtoul(line + strlen(dropped), NULL, 10);
         if (line[0] == '#' || line[0] == '\n')
             continue;
         count = split(line, cells);

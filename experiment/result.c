@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 static void count(struct result *result, const struct trial *trial);
+static size_t count_lost(const struct trial *trial);
 static void measure_calls(struct result *result, const struct trial *trial, double *values);
 static void measure_jobs(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
 static unsigned count_running(const struct trial *trial, double *values);
@@ -43,7 +44,7 @@ int result_make(struct result *ret_result, const struct trial *trial, const stru
         return -ENOMEM;
     result.late_s = (double)trial->late_ns / 1e9;
     result.n_held = trial->n_held;
-    result.n_lost = trial->jobs.n_lost;
+    result.n_lost = count_lost(trial);
     count(&result, trial);
     measure_calls(&result, trial, values);
     measure_jobs(&result, trial, plan, values);
@@ -92,6 +93,17 @@ static void count(struct result *result, const struct trial *trial)
             result->failed_status = status;
         }
     }
+}
+
+/* Most of what a server drops is of the probe: only calls that were answered and are not among the jobs count. */
+static size_t count_lost(const struct trial *trial)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < trial->n_calls; i++)
+        n += trial->calls[i].status != 0;
+    n = n > trial->jobs.n ? n - trial->jobs.n : 0;
+    return n < trial->jobs.n_dropped ? n : trial->jobs.n_dropped;
 }
 
 /* In flight: each call's time, over the makespan. */

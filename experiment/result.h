@@ -30,7 +30,7 @@ struct result {
     double delayed, delayed_predicted; /* the share of requests that waited: Erlang C */
 
     double late_s;
-    size_t n_held, n_lost;
+    size_t n_held, n_lost; /* calls that had no connection at first; that the server no longer had the times of */
 };
 
 /* -ENOMEM. */

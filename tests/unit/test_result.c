@@ -136,6 +136,25 @@ Test(result, of_a_stream_has_erlangs_prediction_for_the_measured_variability)
     cr_expect(isnan(result.wait_half_s), "eight are too few for an interval");
 }
 
+Test(result, only_requests_whose_times_are_missing_were_lost)
+{
+    static const struct {
+        size_t dropped, missing, unanswered, lost;
+    } rows[] = {{6000, 0, 0, 0}, {6000, 3, 0, 3}, {6000, 3, 1, 2}, {2, 3, 0, 2}, {0, 3, 0, 0}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
+        trial.jobs.n_dropped = rows[i].dropped;
+        trial.jobs.n -= rows[i].missing;
+        for (size_t k = 0; k < rows[i].unanswered; k++)
+            trial.calls[k].status = 0;
+        cr_assert_eq(result_make(&result, &trial, &burst), 0);
+        trial_free(&trial);
+
+        cr_expect_eq(result.n_lost, rows[i].lost, "row %zu: %zu", i, result.n_lost);
+    }
+}
+
 Test(result, memory_that_runs_out_is_an_error)
 {
     trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
