@@ -1,4 +1,4 @@
-/* The table of options, in the order of --help. options.c alone reads it.
+/* The table of options, in the order of --help. option.c alone reads it.
  *
  * A row: name, member of struct options, kind, default as it would be given, min, max, argument, help. A default stands
  * here only where it is the command line's own; config.c has those of hoist_config. Where neither has one, the help
@@ -14,18 +14,6 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
 #define KIB ((uint64_t)1 << 10)
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
-
-enum kind {
-    KIND_GROUP,   /* a heading of --help */
-    KIND_UINT,    /* unsigned */
-    KIND_LIMIT,   /* unsigned; where 0 may be given it is HOIST_NO_LIMIT */
-    KIND_SIZE,    /* size_t */
-    KIND_CHOICE,  /* an enum: the place of the word in arg */
-    KIND_TEXT,    /* const char *, not empty */
-    KIND_ADDRESS, /* the same, a numeric IP address */
-    KIND_LISTEN,  /* the same, as bind_address_parse() takes it, or "off" */
-    KIND_SWITCH,  /* bool */
-};
 
 // clang-format off
 #define OPTIONS(GROUP, X)                                                                                              \

@@ -1,80 +1,35 @@
-/* The table of options, and everything that reads it.
+/* The command line, the environment and --help, from the table of options.
  *
  * Happy path: defaults (the table's own, and config.c's), then the environment, then the command line, each value
- * through set_value(); last what depends on other options (workers, workers_max). --help walks the same table.
+ * through option_set(); last what depends on other options (workers, workers_max). --help walks the same table.
  * Failures: the first bad option ends it with one line of text. Close: nothing is allocated, nothing to close.
  */
 #include "options.h"
 
-#include "bind_address.h"
 #include "config.h"
-#include "log.h"
 #include "number.h"
-#include "option_table.h"
+#include "option.h"
+#include "pool/pool.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
-enum { NAME_SIZE = 64, HELP_COLUMN = 30 };
+enum { HELP_COLUMN = 30 };
 
-/* A row of the table, or an option of the program's own. */
-struct option {
-    enum kind kind;
-    const char *name;
-    size_t offset;      /* in struct options; ours only */
-    void *value;        /* of the kind's type; option_at() sets ours */
-    const char *preset; /* the command line's own default; NULL: *value has it from elsewhere, if there is one */
-    uint64_t min, max;
-    const char *arg, *help;
-};
-
-#define GROUP_ROW(title) {.kind = KIND_GROUP, .name = "", .help = (title)},
-#define OPTION_ROW(option, field, type, preset, min, max, arg, help)                                                   \
-    {KIND_##type, (option), offsetof(struct options, field), NULL, (preset), (min), (max), (arg), (help)},
-static const struct option table[] = {OPTIONS(GROUP_ROW, OPTION_ROW)};
-
-#define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
-
-/* What set_value() writes has the size of what the row names. */
-#define SIZE_OF(kind)                                                                                                  \
-    ((kind) == KIND_SIZE                                                      ? sizeof(size_t)                         \
-     : (kind) == KIND_TEXT || (kind) == KIND_ADDRESS || (kind) == KIND_LISTEN ? sizeof(const char *)                   \
-     : (kind) == KIND_SWITCH                                                  ? sizeof(bool)                           \
-                                                                              : sizeof(unsigned))
-#define GROUP_CHECK(title)
-#define OPTION_CHECK(option, field, type, ...)                                                                         \
-    _Static_assert(sizeof(((struct options *)NULL)->field) == SIZE_OF(KIND_##type), option);
-OPTIONS(GROUP_CHECK, OPTION_CHECK)
-
-/* Where the line for people goes. */
-struct error {
-    char *text;
-    size_t size;
-};
-
-static bool option_at(size_t i, struct options *options, const hoist_program *program, struct option *ret_option);
-static struct option option_of_program(const hoist_option *given);
-static bool option_find(const char *name, size_t len, struct options *options, const hoist_program *program,
-                        struct option *ret_option);
 static bool name_is_good(const char *name);
 static void set_defaults(struct options *options);
-static int read_environment(struct options *options, const hoist_program *program, struct error *error);
+static int read_environment(struct options *options, const hoist_program *program, struct option_error *error);
 static int read_arguments(struct options *options, const hoist_program *program, int argc, char **argv,
-                          struct error *error);
-static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct error *error);
+                          struct option_error *error);
+static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct option_error *error);
 static bool is_near(const char *a, size_t a_len, const char *b);
-static int settle_workers(hoist_config *config, struct error *error);
+static int settle_workers(hoist_config *config, struct option_error *error);
 static void settle_admin(hoist_config *config);
-static int set_value(const struct option *option, const char *source, const char *value, struct error *error);
-static int set_choice(const struct option *option, const char *source, const char *value, struct error *error);
-static void set_number(const struct option *option, uint64_t number);
-static int fail(struct error *error, const char *format, ...) HOIST_PRINTF(2, 3);
 static void print_option(const struct option *option, FILE *out);
 static void print_range(const struct option *option, FILE *out);
 static void print_default(const struct option *option, FILE *out);
@@ -83,7 +38,7 @@ static void print_choice(const char *words, unsigned place, FILE *out);
 int options_read(struct options *ret_options, const hoist_program *program, int argc, char **argv, char *error,
                  size_t error_size)
 {
-    struct error text = {error, error_size};
+    struct option_error text = {error, error_size};
     struct options options;
     int err;
 
@@ -112,7 +67,7 @@ void options_print_help(const hoist_program *program, FILE *out)
 
     set_defaults(&options);
     for (size_t i = 0; option_at(i, &options, program, &option); i++) {
-        if (i == TABLE_SIZE)
+        if (i == option_count_ours())
             fprintf(out, "\n%s\n", program->name);
         if (option.kind == KIND_GROUP)
             fprintf(out, "%s%s\n", i > 0 ? "\n" : "", option.help);
@@ -123,57 +78,11 @@ void options_print_help(const hoist_program *program, FILE *out)
                  "One without a value takes 0 or 1 there: HOIST_SERVER_TIMING=1.\n");
 }
 
-/* ---- the table, and the program's own options behind it ---- */
-
-/* Number i; false: there are no more. */
-static bool option_at(size_t i, struct options *options, const hoist_program *program, struct option *ret_option)
-{
-    const hoist_option *const *own = program->options;
-
-    if (i < TABLE_SIZE) {
-        *ret_option = table[i];
-        ret_option->value = (char *)options + table[i].offset;
-        return true;
-    }
-    for (i -= TABLE_SIZE; own != NULL && *own != NULL; own++, i--) {
-        if (i == 0) {
-            *ret_option = option_of_program(*own);
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct option option_of_program(const hoist_option *given)
-{
-    static const enum kind kinds[] = {
-        [HOIST_OPTION_UINT] = KIND_UINT, [HOIST_OPTION_STRING] = KIND_TEXT, [HOIST_OPTION_BOOL] = KIND_SWITCH};
-
-    return (struct option){
-        .kind = kinds[given->type],
-        .name = given->name,
-        .value = given->value,
-        .min = given->type == HOIST_OPTION_UINT ? given->min : 0,
-        .max = given->type != HOIST_OPTION_UINT ? 1
-               : given->max > 0                 ? given->max
-                                                : UINT_MAX,
-        .arg = given->arg != NULL ? given->arg : "VALUE",
-        .help = given->help != NULL ? given->help : "",
-    };
-}
-
-static bool option_find(const char *name, size_t len, struct options *options, const hoist_program *program,
-                        struct option *ret_option)
-{
-    for (size_t i = 0; option_at(i, options, program, ret_option); i++)
-        if (len > 0 && strncmp(ret_option->name, name, len) == 0 && ret_option->name[len] == '\0')
-            return true;
-    return false;
-}
+/* ---- the program's own options ---- */
 
 int options_check_program(const hoist_program *program, char *error, size_t error_size)
 {
-    struct error text = {error, error_size};
+    struct option_error text = {error, error_size};
     const hoist_option *const *own = program->options;
     struct options unused;
     struct option other;
@@ -183,14 +92,14 @@ int options_check_program(const hoist_program *program, char *error, size_t erro
         const char *name = own[n]->name != NULL ? own[n]->name : "";
 
         if (!name_is_good(name))
-            return fail(&text, "the program's option '%s': a name is of a-z, 0-9 and '-'", name);
+            return option_fail(&text, "the program's option '%s': a name is of a-z, 0-9 and '-'", name);
         if (own[n]->value == NULL || (unsigned)own[n]->type > HOIST_OPTION_BOOL)
-            return fail(&text, "the program's option --%s: no value, or an unknown type", name);
+            return option_fail(&text, "the program's option --%s: no value, or an unknown type", name);
         if (strcmp(name, "help") == 0 || strcmp(name, "version") == 0)
-            return fail(&text, "the program's option --%s: the name is taken", name);
-        for (size_t i = 0; i < TABLE_SIZE + n && option_at(i, &unused, program, &other); i++)
+            return option_fail(&text, "the program's option --%s: the name is taken", name);
+        for (size_t i = 0; i < option_count_ours() + n && option_at(i, &unused, program, &other); i++)
             if (strcmp(other.name, name) == 0)
-                return fail(&text, "the program's option --%s: the name is taken", name);
+                return option_fail(&text, "the program's option --%s: the name is taken", name);
     }
     return 0;
 }
@@ -199,35 +108,35 @@ static bool name_is_good(const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
-    return len > 0 && len < NAME_SIZE && name[len] == '\0' && name[0] != '-';
+    return len > 0 && len < OPTION_NAME_SIZE && name[len] == '\0' && name[0] != '-';
 }
 
 /* ---- where values come from ---- */
 
 static void set_defaults(struct options *options)
 {
+    static const hoist_program none = {.name = ""};
     char text[128] = "";
-    struct error error = {text, sizeof(text)};
+    struct option_error error = {text, sizeof(text)};
+    struct option option;
 
     *options = (struct options){0};
     config_set_defaults(&options->config);
-    for (size_t i = 0; i < TABLE_SIZE; i++) {
-        struct option option = table[i];
+    for (size_t i = 0; option_at(i, options, &none, &option); i++) {
         int err = 0;
 
-        option.value = (char *)options + option.offset;
         if (option.preset != NULL)
-            err = set_value(&option, option.name, option.preset, &error);
+            err = option_set(&option, option.name, option.preset, &error);
         assert(err == 0);
     }
 }
 
-static int read_environment(struct options *options, const hoist_program *program, struct error *error)
+static int read_environment(struct options *options, const hoist_program *program, struct option_error *error)
 {
     struct option option;
 
     for (size_t i = 0; option_at(i, options, program, &option); i++) {
-        char variable[sizeof("HOIST_") + NAME_SIZE];
+        char variable[sizeof("HOIST_") + OPTION_NAME_SIZE];
         const char *value;
         int err;
 
@@ -237,7 +146,7 @@ static int read_environment(struct options *options, const hoist_program *progra
         value = option.kind != KIND_GROUP ? getenv(variable) : NULL;
         if (value == NULL || value[0] == '\0')
             continue;
-        err = set_value(&option, variable, value, error);
+        err = option_set(&option, variable, value, error);
         if (err < 0)
             return err;
     }
@@ -245,17 +154,17 @@ static int read_environment(struct options *options, const hoist_program *progra
 }
 
 static int read_arguments(struct options *options, const hoist_program *program, int argc, char **argv,
-                          struct error *error)
+                          struct option_error *error)
 {
     for (int i = 1; i < argc; i++) {
         const char *value;
-        char source[sizeof("--") + NAME_SIZE];
+        char source[sizeof("--") + OPTION_NAME_SIZE];
         struct option option;
         size_t len;
         int err;
 
         if (argv[i][0] != '-')
-            return fail(error, "unexpected '%.60s', see --help", argv[i]);
+            return option_fail(error, "unexpected '%.60s', see --help", argv[i]);
         len = strcspn(argv[i], "=");
         if (strncmp(argv[i], "--", 2) != 0 || !option_find(argv[i] + 2, len - 2, options, program, &option))
             return fail_unknown(argv[i], len, program, error);
@@ -268,22 +177,22 @@ static int read_arguments(struct options *options, const hoist_program *program,
             value = argv[++i];
         else
             value = "";
-        err = set_value(&option, source, value, error);
+        err = option_set(&option, source, value, error);
         if (err < 0)
             return err;
     }
     return 0;
 }
 
-static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct error *error)
+static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct option_error *error)
 {
     struct options unused;
     struct option option;
 
     for (size_t i = 0; len > 4 && option_at(i, &unused, program, &option); i++)
         if (is_near(given + 2, len - 2, option.name))
-            return fail(error, "unknown option '%.*s', did you mean --%s?", (int)len, given, option.name);
-    return fail(error, "unknown option '%.*s', see --help", len < 60 ? (int)len : 60, given);
+            return option_fail(error, "unknown option '%.*s', did you mean --%s?", (int)len, given, option.name);
+    return option_fail(error, "unknown option '%.*s', see --help", len < 60 ? (int)len : 60, given);
 }
 
 /* Without what they begin and end with alike, at most two letters are left: one wrong or missing, or two exchanged. */
@@ -298,7 +207,7 @@ static bool is_near(const char *a, size_t a_len, const char *b)
     return a_len + b_len - less - head - tail <= 2;
 }
 
-static int settle_workers(hoist_config *config, struct error *error)
+static int settle_workers(hoist_config *config, struct option_error *error)
 {
     unsigned cpus = uv_available_parallelism(), most = config->workers_max > 0 ? config->workers_max : POOL_WORKERS_MAX;
 
@@ -307,8 +216,8 @@ static int settle_workers(hoist_config *config, struct error *error)
     if (config->workers_max == 0)
         config->workers_max = config->workers;
     if (config->workers > config->workers_max)
-        return fail(error, "--workers: %u is more than --workers-max, which is %u", config->workers,
-                    config->workers_max);
+        return option_fail(error, "--workers: %u is more than --workers-max, which is %u", config->workers,
+                           config->workers_max);
     return 0;
 }
 
@@ -319,94 +228,6 @@ static void settle_admin(hoist_config *config)
         config->admin = config->reuseport ? "off" : config->port == 0 ? "127.0.0.1:0" : "127.0.0.1:8001";
     if (strcmp(config->admin, "off") == 0)
         config->admin = NULL;
-}
-
-/* ---- values ---- */
-
-static bool is_address(const char *text)
-{
-    struct sockaddr_in ip4;
-    struct sockaddr_in6 ip6;
-
-    return uv_ip4_addr(text, 0, &ip4) == 0 || uv_ip6_addr(text, 0, &ip6) == 0;
-}
-
-static int set_value(const struct option *option, const char *source, const char *value, struct error *error)
-{
-    char least[NUMBER_TEXT], most[NUMBER_TEXT];
-    bool is_size = option->kind == KIND_SIZE;
-    struct bind_address address;
-    uint64_t number;
-
-    if (value[0] == '\0')
-        return fail(error, "%s: needs a value", source);
-    if (option->kind == KIND_CHOICE)
-        return set_choice(option, source, value, error);
-    if (option->kind == KIND_ADDRESS && !is_address(value))
-        return fail(error, "%s: '%.60s' is not a numeric IPv4 or IPv6 address", source, value);
-    if (option->kind == KIND_LISTEN && strcmp(value, "off") != 0 && bind_address_parse(&address, value) < 0)
-        return fail(error, "%s: '%.60s' is none of %s", source, value, option->arg);
-    if (option->kind == KIND_TEXT || option->kind == KIND_ADDRESS || option->kind == KIND_LISTEN) {
-        *(const char **)option->value = value;
-        return 0;
-    }
-    if (!number_parse(value, is_size, &number) || number < option->min || number > option->max)
-        return fail(error, "%s: '%.60s' is not a %s from %s to %s", source, value, is_size ? "size" : "number",
-                    number_text(option->min, is_size, least), number_text(option->max, is_size, most));
-    set_number(option, number);
-    return 0;
-}
-
-/* The words are in arg, divided by '|'; the enum's value is the place of the word. */
-static int set_choice(const struct option *option, const char *source, const char *value, struct error *error)
-{
-    const char *word = option->arg;
-
-    for (uint64_t i = 0;; i++) {
-        size_t len = strcspn(word, "|");
-
-        if (strlen(value) == len && memcmp(word, value, len) == 0) {
-            set_number(option, i);
-            return 0;
-        }
-        if (word[len] == '\0')
-            return fail(error, "%s: '%.60s' is none of %s", source, value, option->arg);
-        word += len + 1;
-    }
-}
-
-static void set_number(const struct option *option, uint64_t number)
-{
-    switch (option->kind) {
-    case KIND_UINT:
-    case KIND_CHOICE:
-        *(unsigned *)option->value = (unsigned)number;
-        break;
-    case KIND_LIMIT:
-        *(unsigned *)option->value = number == 0 && option->min == 0 ? HOIST_NO_LIMIT : (unsigned)number;
-        break;
-    case KIND_SIZE:
-        *(size_t *)option->value = (size_t)number;
-        break;
-    case KIND_SWITCH:
-        *(bool *)option->value = number != 0;
-        break;
-    case KIND_GROUP:
-    case KIND_TEXT:
-    case KIND_ADDRESS:
-    case KIND_LISTEN:
-        break;
-    }
-}
-
-static int fail(struct error *error, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(error->text, error->size, format, args);
-    va_end(args);
-    return -EINVAL;
 }
 
 /* ---- help ---- */
