@@ -166,6 +166,7 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
             log_write(LOG_ERROR, "cannot start: no thread for the log: %s", uv_strerror(err));
         return EXIT_FAILURE;
     }
+    options_tell_unknown_variables(program);
     run.app = make_app(program, route_size, options, &run.sockets);
     err = run.app == NULL ? -EINVAL : run_app(&run, options);
     log_stop();

@@ -7,6 +7,7 @@
 #include "options.h"
 
 #include "config.h"
+#include "log.h"
 #include "number.h"
 #include "option.h"
 #include "pool/pool.h"
@@ -17,13 +18,18 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
-enum { HELP_COLUMN = 30 };
+#define PREFIX "HOIST_"
+
+enum { HELP_COLUMN = 30, VARIABLE_SIZE = sizeof(PREFIX) + OPTION_NAME_SIZE };
 
 static bool name_is_good(const char *name);
 static void set_defaults(struct options *options);
 static int read_environment(struct options *options, const hoist_program *program, struct option_error *error);
+static const char *variable_of(const struct option *option, char variable[VARIABLE_SIZE]);
+static void tell_if_unknown(const char *given, size_t len, const hoist_program *program);
 static int read_arguments(struct options *options, const hoist_program *program, int argc, char **argv,
                           struct option_error *error);
 static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct option_error *error);
@@ -136,21 +142,54 @@ static int read_environment(struct options *options, const hoist_program *progra
     struct option option;
 
     for (size_t i = 0; option_at(i, options, program, &option); i++) {
-        char variable[sizeof("HOIST_") + OPTION_NAME_SIZE];
-        const char *value;
+        char variable[VARIABLE_SIZE];
+        const char *value = getenv(variable_of(&option, variable));
         int err;
 
-        (void)snprintf(variable, sizeof(variable), "HOIST_%s", option.name);
-        for (char *p = variable; *p != '\0'; p++)
-            *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
-        value = option.kind != KIND_GROUP ? getenv(variable) : NULL;
-        if (value == NULL || value[0] == '\0')
+        if (option.kind == KIND_GROUP || value == NULL || value[0] == '\0')
             continue;
         err = option_set(&option, variable, value, error);
         if (err < 0)
             return err;
     }
     return 0;
+}
+
+static const char *variable_of(const struct option *option, char variable[VARIABLE_SIZE])
+{
+    (void)snprintf(variable, VARIABLE_SIZE, PREFIX "%s", option->name);
+    for (char *p = variable; *p != '\0'; p++)
+        *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
+    return variable;
+}
+
+void options_tell_unknown_variables(const hoist_program *program)
+{
+    for (char **variable = environ; *variable != NULL; variable++) {
+        size_t len = strcspn(*variable, "=");
+
+        if (strncmp(*variable, PREFIX, strlen(PREFIX)) == 0 && (*variable)[len] == '=' && (*variable)[len + 1] != '\0')
+            tell_if_unknown(*variable, len, program);
+    }
+}
+
+static void tell_if_unknown(const char *given, size_t len, const hoist_program *program)
+{
+    char variable[VARIABLE_SIZE], near[VARIABLE_SIZE] = "";
+    struct options unused;
+    struct option option;
+
+    for (size_t i = 0; option_at(i, &unused, program, &option); i++) {
+        if (option.kind == KIND_GROUP)
+            continue;
+        variable_of(&option, variable);
+        if (strlen(variable) == len && memcmp(variable, given, len) == 0)
+            return;
+        if (near[0] == '\0' && is_near(given, len, variable))
+            memcpy(near, variable, sizeof(near));
+    }
+    log_write(LOG_WARNING, "%.*s in the environment names no option%s%s%s", len < 60 ? (int)len : 60, given,
+              near[0] != '\0' ? ", did you mean " : "", near, near[0] != '\0' ? "?" : "");
 }
 
 static int read_arguments(struct options *options, const hoist_program *program, int argc, char **argv,

@@ -25,6 +25,10 @@ int options_check_program(const hoist_program *program, char *error, size_t erro
 int options_read(struct options *ret_options, const hoist_program *program, int argc, char **argv, char *error,
                  size_t error_size);
 
+/* A warning in the log for each HOIST_* of the environment that is not empty and names no option: a misspelt one, or
+ * another program's, so no error. */
+void options_tell_unknown_variables(const hoist_program *program);
+
 /* --help: every option with its default and range, the program's own last. */
 void options_print_help(const hoist_program *program, FILE *out);
 

@@ -125,6 +125,25 @@ Test(command_line, the_environment_counts_and_an_option_counts_more)
     cr_expect_not_null(strstr(server.greeting, ", 2 workers"), "%s", server.greeting);
 }
 
+Test(command_line, a_variable_that_names_no_option_is_told)
+{
+    static const char *const words[] = {
+        "warning HOIST_WROKERS in the environment names no option, did you mean HOIST_WORKERS?\n",
+        "warning HOIST_DIR in the environment names no option\n",
+    };
+
+    setenv("HOIST_WROKERS", "8", 1);
+    setenv("HOIST_DIR", "/", 1);
+    setenv("HOIST_QUEUES", "", 1);
+    setenv("HOIST_QUEUE", "7", 1);
+    process_start(&server, "--workers", "1");
+    client_fence(&server);
+    cr_expect_eq(process_stop(&server), 0);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        cr_expect_not_null(strstr(process_errors(&server), words[i]), "%s", process_errors(&server));
+    cr_expect_null(strstr(process_errors(&server), "HOIST_QUEUE"), "%s", process_errors(&server));
+}
+
 Test(command_line, options_may_follow_the_command_serve)
 {
     static const char *const words[] = {"--workers:", "'0'"};
