@@ -55,7 +55,7 @@ int admin_bind(struct admin *admin, hoist_app *app, const char *text, char *erro
     admin->app = app;
     err = bind_address_parse(address, text);
     if (err < 0)
-        snprintf(error, error_size, "admin: '%.60s' is not HOST:PORT or unix:PATH", text);
+        snprintf(error, error_size, "admin: '%.60s' %s", text, bind_address_fault(err));
     else if (admin->listener.fd >= 0)
         err = 0; /* adopted: text is where that one listens */
     else if (address->path != NULL)

@@ -1,4 +1,4 @@
-/* Where to listen, as it is written. Failures: -EINVAL. Close: nothing is held. */
+/* Where to listen, as it is written. Failures: as in the header. Close: nothing is held. */
 #include "bind_address.h"
 
 #include "number.h"
@@ -23,19 +23,33 @@ int bind_address_parse(struct bind_address *ret_address, const char *text)
         *ret_address = address;
         return 0;
     }
-    if (colon == NULL || !number_parse(colon + 1, false, &port) || port > 65535)
+    if (colon == NULL || !number_parse(colon + 1, false, &port))
         return -EINVAL;
+    if (port > 65535)
+        return -ERANGE;
     len = (size_t)(colon - text);
     if (len > 2 && text[0] == '[' && text[len - 1] == ']') {
         text++;
         len -= 2;
     }
     if (len >= sizeof(address.host))
-        return -EINVAL;
+        return -EADDRNOTAVAIL;
     memcpy(address.host, text, len);
     address.port = (unsigned)port;
     if (uv_ip4_addr(address.host, 0, &ip4) < 0 && uv_ip6_addr(address.host, 0, &ip6) < 0)
-        return -EINVAL;
+        return -EADDRNOTAVAIL;
     *ret_address = address;
     return 0;
+}
+
+const char *bind_address_fault(int err)
+{
+    switch (err) {
+    case -ERANGE:
+        return "has a port over 65535";
+    case -EADDRNOTAVAIL:
+        return "has no numeric IPv4 or IPv6 address";
+    default:
+        return "is not HOST:PORT or unix:PATH";
+    }
 }

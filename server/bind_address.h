@@ -8,7 +8,11 @@ struct bind_address {
     const char *path; /* in the text; NULL: host and port count */
 };
 
-/* -EINVAL: text is none of these. */
+/* -EINVAL: text is none of these. -EADDRNOTAVAIL: what stands before the port is no numeric address. -ERANGE: there is
+ * no such port. */
 int bind_address_parse(struct bind_address *ret_address, const char *text);
+
+/* What such an error is, for people: "'text' <fault>". */
+const char *bind_address_fault(int err);
 
 #endif

@@ -103,6 +103,7 @@ int option_set(const struct option *option, const char *source, const char *valu
     bool is_size = option->kind == KIND_SIZE;
     struct bind_address address;
     uint64_t number;
+    int err = 0;
 
     if (value[0] == '\0')
         return option_fail(error, "%s: needs a value", source);
@@ -110,8 +111,12 @@ int option_set(const struct option *option, const char *source, const char *valu
         return set_choice(option, source, value, error);
     if (option->kind == KIND_ADDRESS && !is_address(value))
         return option_fail(error, "%s: '%.60s' is not a numeric IPv4 or IPv6 address", source, value);
-    if (option->kind == KIND_LISTEN && strcmp(value, "off") != 0 && bind_address_parse(&address, value) < 0)
+    if (option->kind == KIND_LISTEN && strcmp(value, "off") != 0)
+        err = bind_address_parse(&address, value);
+    if (err == -EINVAL)
         return option_fail(error, "%s: '%.60s' is none of %s", source, value, option->arg);
+    if (err < 0)
+        return option_fail(error, "%s: '%.60s' %s", source, value, bind_address_fault(err));
     if (option->kind == KIND_TEXT || option->kind == KIND_ADDRESS || option->kind == KIND_LISTEN) {
         *(const char **)option->value = value;
         return 0;

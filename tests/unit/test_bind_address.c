@@ -31,20 +31,24 @@ Test(bind_address, takes_addresses_with_ports_and_paths)
 
 Test(bind_address, refuses_everything_else)
 {
-    static const char *const rows[] = {
-        "",
-        "unix:",
-        "127.0.0.1",
-        "127.0.0.1:",
-        "127.0.0.1:65536",
-        "127.0.0.1:-1",
-        "localhost:80",
-        ":80",
-        "[::1:80",
-        "[127.0.0.1]x:80",
-        "1111111111111111111111111111111111111111111111111111111111111111111:80",
+    static const struct {
+        const char *text;
+        int err;
+    } rows[] = {
+        {"", -EINVAL},
+        {"unix:", -EINVAL},
+        {"127.0.0.1", -EINVAL},
+        {"127.0.0.1:", -EINVAL},
+        {"127.0.0.1:-1", -EINVAL},
+        {"127.0.0.1:65536", -ERANGE},
+        {"localhost:80", -EADDRNOTAVAIL},
+        {":80", -EADDRNOTAVAIL},
+        {"[::1:80", -EADDRNOTAVAIL},
+        {"[127.0.0.1]x:80", -EADDRNOTAVAIL},
+        {"1111111111111111111111111111111111111111111111111111111111111111111:80", -EADDRNOTAVAIL},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        cr_expect_eq(bind_address_parse(&(struct bind_address){.path = NULL}, rows[i]), -EINVAL, "%s", rows[i]);
+        cr_expect_eq(bind_address_parse(&(struct bind_address){.path = NULL}, rows[i].text), rows[i].err, "%s",
+                     rows[i].text);
 }
