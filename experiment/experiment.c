@@ -44,6 +44,7 @@ static void stop_signals(struct experiment *experiment);
 static void on_signal(uv_signal_t *handle, int number);
 static int write_requests(struct experiment *experiment);
 static int run_all(struct experiment *experiment);
+static int fail_unanswered(struct experiment *experiment, const struct result *result);
 static int tell(struct experiment *experiment);
 static void say_begun(struct experiment *experiment);
 static void on_progress(void *arg, size_t answered, size_t all);
@@ -201,16 +202,25 @@ static int run_all(struct experiment *experiment)
             (void)snprintf(bench->error, sizeof(bench->error), "%s", strerror(-err));
             return err;
         }
-        if (result->n_answered == 0) {
-            (void)snprintf(bench->error, sizeof(bench->error),
-                           "%s: none of %zu requests was answered with 200; one had %d",
-                           plan_target(plan, experiment->setting), result->n_calls,
-                           result->n_failed > 0 ? result->failed_status : 503);
-            return -EPROTO;
-        }
+        if (result->n_answered == 0)
+            return fail_unanswered(experiment, result);
         result->speedup = experiment->results[0].makespan_s / result->makespan_s;
     }
     return 0;
+}
+
+static int fail_unanswered(struct experiment *experiment, const struct result *result)
+{
+    const struct plan *plan = experiment->plan;
+    struct bench *bench = &experiment->bench;
+    int status = result->n_failed > 0 ? result->failed_status : 503;
+    const char *hint = "";
+
+    if (status == 405)
+        hint = plan->body != NULL ? ": with --body requests are POST" : ": requests are GET; with --body they are POST";
+    (void)snprintf(bench->error, sizeof(bench->error), "%s: none of %zu requests was answered with 200; one had %d%s",
+                   plan_target(plan, experiment->setting), result->n_calls, status, hint);
+    return -EPROTO;
 }
 
 /* ---- the outcome ---- */

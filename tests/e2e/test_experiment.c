@@ -188,6 +188,17 @@ Test(experiment, without_memory_it_ends_before_it_begins)
     fail_malloc_at(0);
 }
 
+Test(experiment, a_method_that_the_route_does_not_have_is_told_with_the_way_to_another)
+{
+    cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--route", "/echo", "--jobs", "2"), 1);
+    cr_expect_not_null(strstr(process_errors(&program), "had 405: requests are GET; with --body they are POST"), "%s",
+                       program.err_text);
+    cr_expect_eq(
+        process_run(&program, "experiment", "--workers", "1", "--route", "/dummy", "--jobs", "2", "--body", "x"), 1);
+    cr_expect_not_null(strstr(process_errors(&program), "had 405: with --body requests are POST"), "%s",
+                       program.err_text);
+}
+
 /* ---- no server outlives it ---- */
 
 /* Starts an experiment whose requests never end; its process. */
