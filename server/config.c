@@ -123,6 +123,7 @@ static int limit_connections(hoist_config *config, char *error, size_t error_siz
 {
     unsigned long taken = descriptors_taken(config);
     unsigned long room = CONNECTIONS_MOST;
+    bool is_given = config->max_connections != 0 && config->max_connections != HOIST_NO_LIMIT;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
@@ -131,13 +132,17 @@ static int limit_connections(hoist_config *config, char *error, size_t error_siz
         config->max_connections = room < CONNECTIONS_DEFAULT ? (unsigned)room : CONNECTIONS_DEFAULT;
     if (config->max_connections == HOIST_NO_LIMIT)
         config->max_connections = room < CONNECTIONS_MOST ? (unsigned)room : CONNECTIONS_MOST;
-    if (config->max_connections > room || room < CONNECTIONS_LEAST) {
+    if (config->max_connections <= room && room >= CONNECTIONS_LEAST)
+        return 0;
+    if (is_given)
         snprintf(error, error_size,
                  "max_connections: %u connections and %u workers need %lu descriptors; RLIMIT_NOFILE is %lu",
                  config->max_connections, config->workers_max,
                  taken + (config->max_connections > CONNECTIONS_LEAST ? config->max_connections : CONNECTIONS_LEAST),
                  (unsigned long)limit.rlim_cur);
-        return -EINVAL;
-    }
-    return 0;
+    else
+        snprintf(error, error_size, "%s: %u workers and %d connections need %lu descriptors; RLIMIT_NOFILE is %lu",
+                 config->workers_max > config->workers ? "workers_max" : "workers", config->workers_max,
+                 CONNECTIONS_LEAST, taken + CONNECTIONS_LEAST, (unsigned long)limit.rlim_cur);
+    return -EINVAL;
 }

@@ -216,6 +216,27 @@ Test(config, refuses_a_limit_of_descriptors_that_leaves_too_few_connections)
     cr_expect_not_null(strstr(error, "137"), "%s", error);
 }
 
+Test(config, names_what_was_given_when_descriptors_are_too_few)
+{
+    static const struct {
+        hoist_config given;
+        const char *error;
+    } rows[] = {
+        {{.workers = 1024}, "workers: 1024 workers and 64 connections need 8320 descriptors; RLIMIT_NOFILE is 200"},
+        {{.workers = 1, .workers_max = 64, .max_connections = HOIST_NO_LIMIT},
+         "workers_max: 64 workers and 64 connections need 640 descriptors; RLIMIT_NOFILE is 200"},
+        {{.workers = 1, .max_connections = 300},
+         "max_connections: 300 connections and 1 workers need 372 descriptors; RLIMIT_NOFILE is 200"},
+    };
+    hoist_config config;
+
+    allow_descriptors(200);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cr_expect_eq(resolve(&config, &rows[i].given), -EINVAL);
+        cr_expect_str_eq(error, rows[i].error, "%s", error);
+    }
+}
+
 /* ---- a program that was compiled with another version's struct ---- */
 
 struct newer_config {
