@@ -14,7 +14,7 @@
 enum {
     CONNECTIONS_DEFAULT = 10000,
     CONNECTIONS_LEAST = 64,     /* fewer descriptors than this many connections need are an error at start */
-    CONNECTIONS_MOST = 1000000, /* where descriptors have no limit */
+    CONNECTIONS_MOST = 1000000, /* also where descriptors have no limit */
     DESCRIPTORS_OWN = 64,       /* for files, the loop, logs, the program's own */
     DESCRIPTORS_A_WORKER = 8,   /* what one handler may have open */
 };
@@ -94,6 +94,11 @@ static int check_ranges(const hoist_config *config, char *error, size_t error_si
         snprintf(error, error_size, "half_close: %d is none of enum hoist_half_close", (int)config->half_close);
         return -EINVAL;
     }
+    if (config->max_connections > CONNECTIONS_MOST && config->max_connections != HOIST_NO_LIMIT) {
+        snprintf(error, error_size, "max_connections: %u is not a number from 1 to %d", config->max_connections,
+                 CONNECTIONS_MOST);
+        return -EINVAL;
+    }
     return 0;
 }
 
@@ -124,7 +129,7 @@ static int limit_connections(hoist_config *config, char *error, size_t error_siz
     unsigned long taken = descriptors_taken(config);
     unsigned long room = CONNECTIONS_MOST;
     bool is_given = config->max_connections != 0 && config->max_connections != HOIST_NO_LIMIT;
-    struct rlimit limit;
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         room = limit.rlim_cur > taken ? (unsigned long)limit.rlim_cur - taken : 0;

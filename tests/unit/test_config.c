@@ -139,6 +139,15 @@ Test(config, refuses_a_value_out_of_range_and_names_it)
     }
 }
 
+Test(config, refuses_more_connections_than_there_may_be_whatever_descriptors_allow)
+{
+    const hoist_config given = {.workers = 1, .max_connections = 1000001};
+    hoist_config config;
+
+    cr_expect_eq(resolve(&config, &given), -EINVAL);
+    cr_expect_str_eq(error, "max_connections: 1000001 is not a number from 1 to 1000000", "%s", error);
+}
+
 Test(config, leaves_descriptors_to_workers_and_to_the_program)
 {
     const hoist_config few = {.workers = 4}, many = {.workers = 4, .workers_max = 64};
