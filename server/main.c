@@ -13,6 +13,7 @@
 #include "hoist_uv.h"
 #include "log.h"
 #include "notify.h"
+#include "number.h"
 #include "options.h"
 #include "pool/pool.h"
 
@@ -55,6 +56,7 @@ static hoist_app *make_app(const hoist_program *program, size_t route_size, cons
                            const struct activation *sockets);
 static int run_app(struct run *run, const struct options *options);
 static int start(struct run *run);
+static void tell_unstarted(hoist_app *app, const struct options *options, int err);
 static void tell_ready(struct run *run, const hoist_config *config);
 static int init_signals(struct run *run);
 static int start_signals(struct run *run);
@@ -255,7 +257,7 @@ static int run_app(struct run *run, const struct options *options)
     }
     err = start(run);
     if (err < 0)
-        log_write(LOG_ERROR, "%s", hoist_app_error(run->app)[0] != '\0' ? hoist_app_error(run->app) : uv_strerror(err));
+        tell_unstarted(run->app, options, err);
     else
         tell_ready(run, &options->config);
 
@@ -280,6 +282,19 @@ static int start(struct run *run)
     if (err < 0)
         hoist_app_stop(run->app);
     return err;
+}
+
+/* Threads that the system does not give are fewer, or take less memory, by these two options. */
+static void tell_unstarted(hoist_app *app, const struct options *options, int err)
+{
+    const char *said = hoist_app_error(app)[0] != '\0' ? hoist_app_error(app) : uv_strerror(err);
+    char stack[NUMBER_TEXT];
+
+    if (err == -EAGAIN && options->config.executor == HOIST_EXECUTOR_POOL)
+        log_write(LOG_ERROR, "%s; --workers-max is %u, --worker-stack %s", said, options->config.workers_max,
+                  number_text(options->worker_stack, true, stack));
+    else
+        log_write(LOG_ERROR, "%s", said);
 }
 
 /* On stdout, for people and scripts, and to a supervisor. */

@@ -202,6 +202,28 @@ Test(command_line, a_stack_over_the_hard_limit_is_named_with_it)
     expect_line(process_errors(&server), words, 3);
 }
 
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__
+#endif
+#endif
+#ifndef __SANITIZE_ADDRESS__ /* which takes more addresses than that */
+Test(command_line, threads_that_the_system_refuses_are_told_with_what_asks_for_them)
+{
+    static const char *const words[] = {"of 8 threads", "--workers-max is 8", "--worker-stack 1G"};
+    struct rlimit limit;
+
+    if (getenv("HOIST_PROGRAM") != NULL)
+        cr_skip_test("another build's program may be one that takes more addresses than that");
+    cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);
+    limit.rlim_cur = (rlim_t)4 << 30;
+    cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+
+    cr_expect_eq(process_run(&server, "--port", "0", "--workers", "8", "--worker-stack", "1G"), 1);
+    expect_line(process_errors(&server), words, 3);
+}
+#endif
+
 Test(command_line, the_access_log_goes_to_the_file_that_is_named)
 {
     char path[] = "/tmp/hoist-access-XXXXXX", text[512];
