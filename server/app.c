@@ -9,7 +9,6 @@
 
 #include "abi.h"
 #include "config.h"
-#include "exchange.h"
 #include "hoist_uv.h"
 #include "log.h"
 #include "pool/pool.h"
@@ -126,20 +125,20 @@ static int adopt(hoist_app *app, struct listener *listener, int fd)
 
 int hoist_app_listen(hoist_app *app)
 {
+    const hoist_config *config = &app->config;
     int err = 0;
 
     assert(app->state == APP_NEW);
     assert(app->listener.fd < 0 || app->is_adopted);
     if (!app->is_adopted)
-        err = listener_bind(&app->listener, app->config.host, app->config.port, app->config.reuseport);
+        err = listener_bind(&app->listener, config->host, config->port, config->reuseport);
     if (err < 0) {
-        snprintf(app->error, sizeof(app->error), "cannot listen on %s port %u: %s", app->config.host, app->config.port,
-                 uv_strerror(err));
+        snprintf(app->error, sizeof(app->error), "cannot listen on %s port %u: %s%s", config->host, config->port,
+                 uv_strerror(err), err == -EADDRINUSE && config->reuseport ? "; both must ask for reuseport" : "");
         return err;
     }
     app->error[0] = '\0';
-    err =
-        app->config.admin == NULL ? 0 : admin_bind(&app->admin, app, app->config.admin, app->error, sizeof(app->error));
+    err = config->admin == NULL ? 0 : admin_bind(&app->admin, app, config->admin, app->error, sizeof(app->error));
     if (err < 0)
         listener_close(&app->listener, NULL, NULL);
     return err;

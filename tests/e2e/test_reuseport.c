@@ -64,10 +64,11 @@ Test(reuseport, is_an_error_at_start_when_only_one_asks_for_it)
     start_first("--server-timing");
     cr_expect_eq(process_run(&second, "--workers", "1", "--admin", "off", "--reuseport", "--port", port), 1);
     cr_expect_not_null(strstr(process_errors(&second), port), "%s", process_errors(&second));
-    cr_expect_not_null(strstr(process_errors(&second), "address already in use"), "%s", process_errors(&second));
+    cr_expect_not_null(strstr(process_errors(&second), "address already in use; both must ask for reuseport"), "%s",
+                       process_errors(&second));
     cr_expect_eq(process_stop(&first), 0);
 
     start_first("--reuseport");
     cr_expect_eq(process_run(&second, "--workers", "1", "--admin", "off", "--port", port), 1);
-    cr_expect_not_null(strstr(process_errors(&second), "address already in use"), "%s", process_errors(&second));
+    cr_expect_not_null(strstr(process_errors(&second), "address already in use\n"), "%s", process_errors(&second));
 }
