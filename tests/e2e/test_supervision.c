@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stddef.h>
@@ -391,6 +392,20 @@ Test(supervision, asks_the_admin_socket_of_a_server_whose_forerunner_was_killed)
     process_start(&server, "--workers", "1", "--admin", option);
 
     expect_live();
+}
+
+Test(supervision, leaves_a_file_in_the_admin_sockets_place_and_says_what_it_is)
+{
+    char option[80];
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+    cr_assert_geq(fd, 0);
+    close(fd);
+    (void)snprintf(option, sizeof(option), "unix:%s", path);
+
+    cr_expect_eq(process_run(&server, "--port", "0", "--admin", option), 1);
+    cr_expect_not_null(strstr(process_errors(&server), "a file that is no socket is there"), "%s", server.err_text);
+    cr_expect_eq(access(path, F_OK), 0);
 }
 
 Test(supervision, cannot_give_two_servers_the_same_admin_socket)
