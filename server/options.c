@@ -32,6 +32,8 @@ static const char *variable_of(const struct option *option, char variable[VARIAB
 static void tell_if_unknown(const char *given, size_t len, const hoist_program *program);
 static int read_arguments(struct options *options, const hoist_program *program, int argc, char **argv,
                           struct option_error *error);
+static int fail_unexpected(const char *given, bool may_be_command, const hoist_program *program,
+                           struct option_error *error);
 static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct option_error *error);
 static bool is_near(const char *a, size_t a_len, const char *b);
 static int settle_workers(hoist_config *config, struct option_error *error);
@@ -203,7 +205,7 @@ static int read_arguments(struct options *options, const hoist_program *program,
         int err;
 
         if (argv[i][0] != '-')
-            return option_fail(error, "unexpected '%.60s', see --help", argv[i]);
+            return fail_unexpected(argv[i], i == 1, program, error);
         len = strcspn(argv[i], "=");
         if (strncmp(argv[i], "--", 2) != 0 || !option_find(argv[i] + 2, len - 2, options, program, &option))
             return fail_unknown(argv[i], len, program, error);
@@ -221,6 +223,24 @@ static int read_arguments(struct options *options, const hoist_program *program,
             return err;
     }
     return 0;
+}
+
+/* A command, where one may stand, or the name of an option without its dashes. */
+static int fail_unexpected(const char *given, bool may_be_command, const hoist_program *program,
+                           struct option_error *error)
+{
+    static const char *const commands[] = {"serve", "routes", "experiment"};
+    size_t len = strlen(given);
+    struct options unused;
+    struct option option;
+
+    for (size_t i = 0; may_be_command && len > 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (is_near(given, len, commands[i]) && strcmp(given, commands[i]) != 0)
+            return option_fail(error, "unexpected '%s', did you mean %s?", given, commands[i]);
+    if (strcmp(given, "help") == 0 || strcmp(given, "version") == 0 ||
+        option_find(given, len, &unused, program, &option))
+        return option_fail(error, "unexpected '%s', did you mean --%s?", given, given);
+    return option_fail(error, "unexpected '%.60s', see --help", given);
 }
 
 static int fail_unknown(const char *given, size_t len, const hoist_program *program, struct option_error *error)

@@ -87,6 +87,12 @@ Test(command_line, a_bad_value_is_refused_with_its_option_value_and_range)
         {{"--colour", "red"}, {"--colour", "--help"}},
         {{"-p", "1"}, {"-p", "--help"}},
         {{"bake"}, {"'bake'", "--help"}},
+        {{"serv"}, {"'serv'", "did you mean serve?"}},
+        {{"route"}, {"'route'", "did you mean routes?"}},
+        {{"help"}, {"'help'", "did you mean --help?"}},
+        {{"workers", "3"}, {"'workers'", "did you mean --workers?"}},
+        {{"serve", "serve"}, {"'serve'", "see --help"}},
+        {{"--queue", "3", "serve"}, {"'serve'", "see --help"}},
         {{"routes", "--foo"}, {"routes", "'--foo'", "no arguments"}},
         {{"routes", "/"}, {"routes", "'/'", "no arguments"}},
     };
