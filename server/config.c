@@ -19,7 +19,6 @@ enum {
     DESCRIPTORS_A_WORKER = 8,   /* what one handler may have open */
 };
 
-static void set_workers(hoist_config *config);
 static int check_ranges(const hoist_config *config, char *error, size_t error_size);
 static int limit_connections(hoist_config *config, char *error, size_t error_size);
 
@@ -56,13 +55,13 @@ int config_resolve(hoist_config *config, const hoist_config *given, char *error,
 
     *config = *given;
     config_set_defaults(config);
-    set_workers(config);
+    config_set_workers(config);
     err = check_ranges(config, error, error_size);
     return err < 0 ? err : limit_connections(config, error, error_size);
 }
 
 /* A machine may have more CPUs than are asked for, or than a pool takes: no reason to fail. */
-static void set_workers(hoist_config *config)
+void config_set_workers(hoist_config *config)
 {
     unsigned most = config->workers_max != 0 ? config->workers_max : POOL_WORKERS_MAX;
     unsigned cpus = uv_available_parallelism();

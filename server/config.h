@@ -8,6 +8,9 @@
  * workers, workers_max, max_connections. */
 void config_set_defaults(hoist_config *config);
 
+/* Then workers and workers_max, if they are zero: as many as there are CPUs, and as the other. */
+void config_set_workers(hoist_config *config);
+
 /* given with all its defaults. -EINVAL, and a line in error[error_size]: a value out of range. */
 int config_resolve(hoist_config *ret_config, const hoist_config *given, char *error, size_t error_size);
 

@@ -10,7 +10,6 @@
 #include "log.h"
 #include "number.h"
 #include "option.h"
-#include "pool/pool.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -19,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
 #define PREFIX "HOIST_"
 
@@ -268,12 +266,7 @@ static bool is_near(const char *a, size_t a_len, const char *b)
 
 static int settle_workers(hoist_config *config, struct option_error *error)
 {
-    unsigned cpus = uv_available_parallelism(), most = config->workers_max > 0 ? config->workers_max : POOL_WORKERS_MAX;
-
-    if (config->workers == 0)
-        config->workers = cpus < most ? cpus : most;
-    if (config->workers_max == 0)
-        config->workers_max = config->workers;
+    config_set_workers(config);
     if (config->workers > config->workers_max)
         return option_fail(error, "--workers: %u is more than --workers-max, which is %u", config->workers,
                            config->workers_max);
