@@ -48,9 +48,6 @@ int options_read(struct options *ret_options, const hoist_program *program, int 
     struct options options;
     int err;
 
-    err = options_check_program(program, error, error_size);
-    if (err < 0)
-        return err;
     set_defaults(&options);
     err = read_environment(&options, program, &text);
     if (err < 0)

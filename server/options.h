@@ -16,7 +16,7 @@ struct options {
 };
 
 /* The program's own options: -EINVAL after one line in error[error_size] when a name is bad or taken, or a value is
- * missing. Before the others. */
+ * missing. Once, before the others. */
 int options_check_program(const hoist_program *program, char *error, size_t error_size);
 
 /* Reads HOIST_<NAME> from the environment, where an empty one counts for nothing, then argv[1 ..]; later ones win. Sets

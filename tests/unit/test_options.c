@@ -48,6 +48,8 @@ static int read_line(const hoist_program *of, const char *line)
         argv[argc++] = arg;
     }
     strcpy(error, "");
+    if (options_check_program(of, error, sizeof(error)) < 0)
+        return -EINVAL;
     return options_read(&options, of, argc, argv, error, sizeof(error));
 }
 
