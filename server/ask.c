@@ -7,6 +7,7 @@
 #include "admin.h"
 
 #include "app.h"
+#include "tcp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -44,21 +45,17 @@ static bool is_target(const char *text)
 }
 
 /* Where the data listener is to be reached from here: any address is also loopback. */
-static int own_address(const struct admin *admin, struct sockaddr_storage *ret_address)
+static int find_data_listener(const struct admin *admin, union address *ret_address)
 {
-    int len = sizeof(*ret_address);
-    struct sockaddr_in *ip4 = (struct sockaddr_in *)ret_address;
-    struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)ret_address;
+    struct in6_addr *ip6 = &ret_address->ip6.sin6_addr;
+    struct in_addr *ip4 = &ret_address->ip4.sin_addr;
 
-    memset(ret_address, 0, sizeof(*ret_address));
-    if (getsockname(admin->app->listener.fd, (struct sockaddr *)ret_address, (socklen_t *)&len) < 0)
-        return -errno;
-    if (ret_address->ss_family == AF_INET && ip4->sin_addr.s_addr == htonl(INADDR_ANY))
-        ip4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    else if (ret_address->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&ip6->sin6_addr))
-        ip6->sin6_addr = in6addr_loopback;
-    else if (ret_address->ss_family != AF_INET && ret_address->ss_family != AF_INET6)
+    if (listener_address(admin->app->listener.fd, ret_address) == 0 || ret_address->any.sa_family == AF_UNIX)
         return -EAFNOSUPPORT;
+    if (ret_address->any.sa_family == AF_INET && ip4->s_addr == htonl(INADDR_ANY))
+        ip4->s_addr = htonl(INADDR_LOOPBACK);
+    else if (ret_address->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(ip6))
+        *ip6 = in6addr_loopback;
     return 0;
 }
 
@@ -66,7 +63,7 @@ int admin_requests(hoist_req *req, hoist_res *res)
 {
     struct admin *admin = admin_of(req);
     const char *target = hoist_req_arg(req, "path");
-    struct sockaddr_storage to;
+    union address to;
     char request[REQUEST_MAX];
     long n = 1;
     int len, err;
@@ -77,12 +74,12 @@ int admin_requests(hoist_req *req, hoist_res *res)
         return -EINVAL;
     if (admin->n_asks + (unsigned)n > ASKS_MAX)
         return hoist_reply_error(res, 429, "%u requests are on their way already", admin->n_asks);
-    err = own_address(admin, &to);
+    err = find_data_listener(admin, &to);
     if (err < 0)
         return hoist_reply_error(res, 409, "the data listener cannot be reached from here: %s", uv_strerror(err));
     len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target);
     for (long i = 0; i < n && err == 0; i++)
-        err = ask_one(admin, (struct sockaddr *)&to, request, (size_t)len);
+        err = ask_one(admin, &to.any, request, (size_t)len);
     return err < 0 ? err : hoist_reply_printf(res, 202, "application/json", "{\"requests\":%ld}", n);
 }
 

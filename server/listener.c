@@ -26,7 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,7 +37,6 @@ enum {
     QUIET_MS = 1000,    /* without another error a shortage is over: at the brink there is one every 100 ms */
 };
 
-static socklen_t own_address(int fd, union address *ret_address);
 static void on_readable(uv_poll_t *poll, int status, int events);
 static bool accept_one(struct listener *listener);
 static bool is_of_one_connection(int err);
@@ -100,7 +98,7 @@ int listener_adopt(struct listener *listener, int fd)
         return -errno;
     if (type != SOCK_STREAM)
         return -EPROTOTYPE;
-    if (own_address(fd, &address) == 0)
+    if (listener_address(fd, &address) == 0)
         return -EAFNOSUPPORT;
     len = sizeof(int);
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len) < 0)
@@ -115,8 +113,7 @@ int listener_adopt(struct listener *listener, int fd)
     return 0;
 }
 
-/* Its length; 0: none that this server knows. */
-static socklen_t own_address(int fd, union address *ret_address)
+socklen_t listener_address(int fd, union address *ret_address)
 {
     socklen_t len = sizeof(*ret_address);
 
@@ -137,7 +134,7 @@ unsigned listener_port(const struct listener *listener)
 {
     union address address;
 
-    if (own_address(listener->fd, &address) == 0 || address.any.sa_family == AF_UNIX)
+    if (listener_address(listener->fd, &address) == 0 || address.any.sa_family == AF_UNIX)
         return 0;
     return ntohs(address.any.sa_family == AF_INET6 ? address.ip6.sin6_port : address.ip4.sin_port);
 }
@@ -145,7 +142,7 @@ unsigned listener_port(const struct listener *listener)
 const char *listener_text(const struct listener *listener, char *text, size_t size)
 {
     union address address;
-    socklen_t len = own_address(listener->fd, &address);
+    socklen_t len = listener_address(listener->fd, &address);
     char name[INET6_ADDRSTRLEN] = "?";
 
     if (len != 0 && address.any.sa_family == AF_UNIX) {

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 struct server;
+union address;
 
 /* Room for any address as text. */
 enum { LISTENER_TEXT = sizeof("unix:") + sizeof(((struct unix_socket *)0)->path) };
@@ -49,6 +50,9 @@ int listener_bind_unix(struct listener *listener, const char *path);
 /* Takes fd, a socket that listens already, whoever made it: IPv4, IPv6 or Unix. On failure fd stays the caller's.
  * -ENOTSOCK, -EBADF; -EPROTOTYPE: not a stream; -EAFNOSUPPORT: neither kind; -EINVAL: it does not listen. */
 int listener_adopt(struct listener *listener, int fd);
+
+/* Where the socket fd is bound. Its length; 0: to none that this server knows. */
+socklen_t listener_address(int fd, union address *ret_address);
 
 /* "127.0.0.1:8000", "[::1]:8000" or "unix:PATH": where it really listens. */
 const char *listener_text(const struct listener *listener, char *text, size_t size);
