@@ -35,20 +35,30 @@ static inline const char *bytes_skip(const char *p, const char *end, unsigned cl
     return p;
 }
 
-/* Is text[0 .. len) this word, in any case? The word is in lower case. Not strncasecmp(): that one asks the locale, and
- * in a Turkish one 'I' is not 'i'. */
+static inline char byte_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+}
+
+/* Are a[0 .. len) and b[0 .. len) the same but for their case? They are read as far as they are. Not strncasecmp():
+ * that one asks the locale, and in a Turkish one 'I' is not 'i'. */
+static inline bool bytes_equal_in_any_case(const char *a, const char *b, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && byte_lower(a[i]) == byte_lower(b[i]))
+        i++;
+    return i == len;
+}
+
+/* Is text[0 .. len) this word, in any case? The word is in lower case. */
 static inline bool bytes_are_word(const char *text, size_t len, const char *word)
 {
     size_t i;
 
-    for (i = 0; i < len && word[i] != '\0'; i++) {
-        char c = text[i];
-
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c + 'a' - 'A');
-        if (c != word[i])
+    for (i = 0; i < len && word[i] != '\0'; i++)
+        if (byte_lower(text[i]) != word[i])
             return false;
-    }
     return i == len && word[i] == '\0';
 }
 

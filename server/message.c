@@ -7,8 +7,9 @@
  */
 #include "message.h"
 
+#include "bytes.h"
+
 #include <string.h>
-#include <strings.h>
 
 const struct field *message_field(const struct message *message, const char *name)
 {
@@ -17,7 +18,7 @@ const struct field *message_field(const struct message *message, const char *nam
     for (unsigned i = 0; i < message->n_fields; i++) {
         const struct field *field = &message->fields[i];
 
-        if (field->name_len == len && strncasecmp(field->name, name, len) == 0)
+        if (field->name_len == len && bytes_equal_in_any_case(field->name, name, len))
             return field;
     }
     return NULL;

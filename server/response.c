@@ -226,10 +226,10 @@ static bool is_field_value(const char *text)
 /* Fields by which the server frames its messages: a second one would let a client read another message than we sent. */
 static bool is_ours(const char *name)
 {
-    static const char *const names[] = {"Connection", "Content-Length", "Content-Type", "Date", "Transfer-Encoding"};
+    static const char *const names[] = {"connection", "content-length", "content-type", "date", "transfer-encoding"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcasecmp(name, names[i]) == 0)
+        if (bytes_are_word(name, strlen(name), names[i]))
             return true;
     return false;
 }

@@ -11,7 +11,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 enum { PORT_MAX = 65535 };
 
@@ -128,7 +127,7 @@ int target_skip_authority(const char *target, size_t len, size_t *ret_at)
     size_t begin = sizeof(scheme) - 1;
     size_t end = begin;
 
-    if (len < begin || strncasecmp(target, scheme, begin) != 0)
+    if (len < begin || !bytes_are_word(target, begin, scheme))
         return -EINVAL;
     while (end < len && target[end] != '/' && target[end] != '?')
         end++;

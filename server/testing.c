@@ -9,6 +9,7 @@
 #include "abi.h"
 #include "app.h"
 #include "buffer.h"
+#include "bytes.h"
 #include "conn.h"
 #include "exchange.h"
 
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct test_reply {
     hoist_test_reply reply;
@@ -308,7 +308,7 @@ const char *hoist_test_reply_header(const hoist_test_reply *reply, const char *n
     size_t len = strlen(name);
 
     for (const char *line = own->fields; *line != '\0'; line += strlen(line) + 2)
-        if (strncasecmp(line, name, len) == 0 && strncmp(line + len, ": ", 2) == 0)
+        if (bytes_equal_in_any_case(line, name, len) && strncmp(line + len, ": ", 2) == 0)
             return line + len + 2;
     return NULL;
 }

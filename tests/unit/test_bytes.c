@@ -41,6 +41,24 @@ Test(bytes, are_skipped_up_to_the_first_of_another_class)
     cr_expect_eq(bytes_skip(text, text, BYTE_TOKEN), text);
 }
 
+Test(bytes, of_two_texts_are_equal_but_for_the_case_of_ascii)
+{
+    static const struct {
+        const char *a, *b;
+        bool is_equal;
+    } rows[] = {
+        {"X-Trace", "x-tRACE", true},
+        {"X-Trace", "X-Track", false},
+        {"@[", "`{", false},
+        {"\xc4", "\xe4", false},
+        {"", "", true},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_eq(bytes_equal_in_any_case(rows[i].a, rows[i].b, strlen(rows[i].a)), rows[i].is_equal, "'%s'",
+                     rows[i].a);
+}
+
 Test(bytes, are_a_word_in_any_case_and_nothing_behind_it)
 {
     static const struct {
