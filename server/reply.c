@@ -172,19 +172,6 @@ bool reply_may_have_body(int status)
     return status != 204 && status != 205 && status != 304;
 }
 
-const char *reply_phrase(int status)
-{
-    switch (status) {
-#define CASE(code, phrase)                                                                                             \
-    case code:                                                                                                         \
-        return phrase;
-        STATUSES(CASE)
-#undef CASE
-    default:
-        return "";
-    }
-}
-
 void reply_error(struct reply *reply, int status, const char *text, char body[REPLY_ERROR_MAX])
 {
     static const char before[] = "{\"error\":\"", after[] = "\"}";

@@ -49,9 +49,6 @@ size_t reply_write_head(char *out, const struct reply *reply, const struct reply
 /* False for a status whose answer never has a body (RFC 9110, section 6.4.1). */
 bool reply_may_have_body(int status);
 
-/* "Not Found" for 404; "" for a status without a name. */
-const char *reply_phrase(int status);
-
 /* What a handler's negative errno is to its client; 500 for most. */
 int reply_status_of(int err);
 
