@@ -239,7 +239,7 @@ void exchange_route(struct exchange *x)
     struct route *route = NULL;
 
     x->req.match.methods = 0;
-    if (message->path[0] == '/' && router_find(x->server->router, method, message->path, &x->req.match) == ROUTER_FOUND)
+    if (message->path[0] == '/' && router_find(x->server->router, method, message->path, &x->req.match))
         route = x->req.match.route;
     x->req.route = route;
     x->parser.body_max = route != NULL ? route->given.max_body : config->max_body;

@@ -95,8 +95,8 @@ int router_add(struct router *router, enum hoist_method method, const char *patt
     return err;
 }
 
-enum router_result router_find(const struct router *router, enum hoist_method method, const char *path,
-                               struct router_match *ret_match)
+bool router_find(const struct router *router, enum hoist_method method, const char *path,
+                 struct router_match *ret_match)
 {
     enum hoist_method served_as = method == HOIST_HEAD ? HOIST_GET : method;
 
@@ -105,9 +105,7 @@ enum router_result router_find(const struct router *router, enum hoist_method me
     ret_match->route = NULL;
     ret_match->methods = 0;
     ret_match->n_args = 0;
-    if (router->root != NULL && find_below(router->root, served_as, path + 1, 0, ret_match))
-        return ROUTER_FOUND;
-    return ret_match->methods != 0 ? ROUTER_NO_METHOD : ROUTER_NO_PATH;
+    return router->root != NULL && find_below(router->root, served_as, path + 1, 0, ret_match);
 }
 
 void router_rebase(struct router_match *match, const char *from, const char *to)

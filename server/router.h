@@ -36,16 +36,10 @@ struct router_arg {
 };
 
 struct router_match {
-    void *route;      /* NULL unless ROUTER_FOUND */
-    unsigned methods; /* when ROUTER_NO_METHOD: of all routes with that path, 1u << enum hoist_method each */
-    unsigned n_args;  /* 0 unless ROUTER_FOUND */
+    void *route;      /* NULL: none was found */
+    unsigned methods; /* then: that this path has, 1u << enum hoist_method each; 0: there is no such path */
+    unsigned n_args;  /* 0 then */
     struct router_arg args[ROUTER_ARGS_MAX];
-};
-
-enum router_result {
-    ROUTER_FOUND,
-    ROUTER_NO_PATH,   /* 404 */
-    ROUTER_NO_METHOD, /* 405, or the answer to OPTIONS */
 };
 
 /* A router of zeros is empty; router_close() frees what was added and leaves it empty. */
@@ -58,9 +52,9 @@ int router_add(struct router *router, enum hoist_method method, const char *patt
                size_t error_size);
 
 /* path begins with '/' and holds no bad %-escape and no "." or ".." segment. HOIST_HEAD finds the routes of HOIST_GET.
- */
-enum router_result router_find(const struct router *router, enum hoist_method method, const char *path,
-                               struct router_match *ret_match);
+ * False: none is found, and the methods tell a 404 from a 405 and are the answer to OPTIONS. */
+bool router_find(const struct router *router, enum hoist_method method, const char *path,
+                 struct router_match *ret_match);
 
 /* Makes the arguments point into to, which holds the same path as from, in which they were found. */
 void router_rebase(struct router_match *match, const char *from, const char *to);
