@@ -70,7 +70,7 @@ int admin_stats(hoist_req *req, hoist_res *res)
             text_add(&text, ",");
     }
     text_add(&text, "]}\n");
-    return text_reply(&text, res, 200, "application/json");
+    return text_reply(&text, res, "application/json");
 }
 
 static void add_server(struct text *text, const struct admin *admin)

@@ -37,7 +37,7 @@ int admin_metrics(hoist_req *req, hoist_res *res)
     add_loop(&text, admin);
     add_connections(&text, admin->app);
     add_process(&text, admin);
-    return text_reply(&text, res, 200, "text/plain; version=0.0.4; charset=utf-8");
+    return text_reply(&text, res, "text/plain; version=0.0.4; charset=utf-8");
 }
 
 static void add_family(struct text *text, const char *name, const char *type, const char *help)

@@ -37,13 +37,8 @@ void text_add(struct text *text, const char *format, ...)
 
 void text_add_json(struct text *text, const char *string)
 {
-    size_t len;
+    size_t len = reply_json_escape(NULL, 0, string, strlen(string));
 
-    if (string == NULL) {
-        text_add(text, "null");
-        return;
-    }
-    len = reply_json_escape(NULL, 0, string, strlen(string));
     text_add(text, "\"");
     if (reserve(text, len)) {
         reply_json_escape(text->bytes.data + text->bytes.len, len + 1, string, strlen(string));
@@ -66,13 +61,13 @@ void text_add_share(struct text *text, double share)
     text_add(text, "%u.%04u", parts / 10000, parts % 10000);
 }
 
-int text_reply(struct text *text, hoist_res *res, int status, const char *type)
+int text_reply(struct text *text, hoist_res *res, const char *type)
 {
     if (text->err < 0) {
         text_close(text);
         return text->err;
     }
-    return hoist_reply_give(res, status, type, text->bytes.data, text->bytes.len, free);
+    return hoist_reply_give(res, 200, type, text->bytes.data, text->bytes.len, free);
 }
 
 void text_close(struct text *text)

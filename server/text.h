@@ -15,7 +15,7 @@ struct text {
 
 void text_add(struct text *text, const char *format, ...) HOIST_PRINTF(2, 3);
 
-/* As a JSON string, with its quotes; NULL as null. */
+/* As a JSON string, with its quotes. */
 void text_add_json(struct text *text, const char *string);
 
 /* A time in seconds with a point, as in 0.000125. */
@@ -24,8 +24,8 @@ void text_add_seconds(struct text *text, uint64_t ns);
 /* A share, 0 to 1, likewise. */
 void text_add_share(struct text *text, double share);
 
-/* Replies with it and frees it; or answers its error. */
-int text_reply(struct text *text, hoist_res *res, int status, const char *type);
+/* Replies with status 200 and it, and frees it; or answers its error. */
+int text_reply(struct text *text, hoist_res *res, const char *type);
 
 void text_close(struct text *text);
 
