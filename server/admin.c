@@ -7,6 +7,7 @@
 #include "admin.h"
 
 #include "app.h"
+#include "bytes.h"
 #include "conn.h"
 #include "exchange.h"
 
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { CONNECTIONS = 64, JOB_SPANS = 16384, LOOP_SPANS = 4096, MAX_REPLY = 64 * 1024 * 1024 };
 
@@ -268,7 +268,7 @@ static bool is_page_of(const char *origin, const char *host, size_t len)
     const char *name = origin + sizeof(scheme) - 1;
 
     return host != NULL && strncmp(origin, scheme, sizeof(scheme) - 1) == 0 && strlen(name) == len &&
-           strncasecmp(name, host, len) == 0;
+           bytes_equal_in_any_case(name, host, len);
 }
 
 /* host may have a port behind it: the name alone counts. */
@@ -293,7 +293,8 @@ static bool host_is_ours(const struct admin *admin, const char *host, size_t len
         return false;
     memcpy(name, host, len);
     name[len] = '\0';
-    if (strcasecmp(name, "localhost") == 0 || strcmp(name, "::1") == 0 || strcasecmp(name, own) == 0)
+    if (bytes_are_word(name, len, "localhost") || strcmp(name, "::1") == 0 ||
+        (strlen(own) == len && bytes_equal_in_any_case(name, own, len)))
         return true;
     is_number = uv_ip4_addr(name, 0, &ip4) == 0;
     if (is_number && strncmp(name, "127.", 4) == 0)
