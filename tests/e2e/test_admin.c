@@ -21,11 +21,14 @@ TestSuite(admin, .fini = close_all, .timeout = 60);
 static const struct response *ask(const char *request, const char *fields)
 {
     struct client *client = client_open_admin(&server);
+    const struct response *response;
     char text[512];
 
     (void)snprintf(text, sizeof(text), "%s HTTP/1.1\r\n%s\r\n", request, fields);
     client_send(client, text);
-    return client_receive(client);
+    response = client_receive(client);
+    client_close(client);
+    return response;
 }
 
 static const struct response *get(const char *target)
@@ -148,7 +151,7 @@ Test(admin, has_no_workers_to_change_under_the_inline_executor)
     cr_expect_eq(ask("PUT /workers?n=1", "Host: localhost\r\n")->status, 409);
 }
 
-/* Turns to the server until it says so. */
+/* Turns to the server until it says so; the suite's time bounds that. */
 static void await(const char *target, const char *text)
 {
     while (!says(get(target), text))

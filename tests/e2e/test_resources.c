@@ -22,7 +22,7 @@ TestSuite(resources, .fini = tear_down);
 
 static void start(struct client **ret_observer, unsigned *ret_fds, unsigned *ret_tasks)
 {
-    process_start(&server, "--workers", "4", "--heavy-ms", "1");
+    process_start(&server, "--workers", "4", "--heavy-ms", "1", "--keep-alive-ms", "3600000");
     *ret_observer = client_open(&server);
     client_get(*ret_observer, "/");
     cr_assert_eq(client_receive(*ret_observer)->status, 200);
@@ -41,7 +41,8 @@ Test(resources, clients_that_come_and_go_leave_no_descriptor_and_no_thread)
         clients[i] = client_open(&server);
         client_get(clients[i], paths[i % (sizeof(paths) / sizeof(paths[0]))]);
     }
-    cr_expect_geq(usage_count(&server, "fd"), fds);
+    client_fence(&server);
+    cr_expect_geq(usage_count(&server, "fd"), fds + CLIENTS);
     for (unsigned i = 0; i < CLIENTS; i++) {
         cr_expect_neq(client_receive(clients[i])->status, 0);
         client_close(clients[i]);
