@@ -41,9 +41,10 @@ struct pool_options {
 
 struct pool;
 
-/* Tells libuv how many threads to make, by UV_THREADPOOL_SIZE, and with which stack, by RLIMIT_STACK's soft limit,
- * which is also how far the main thread's stack may grow from now on; 0 leaves it. Nothing is restored. Before libuv's
- * pool is first used and before other threads exist. -ENOMEM; -EINVAL: more stack than the hard limit. */
+/* Tells libuv how many threads to make, by UV_THREADPOOL_SIZE, and with at least which stack, by RLIMIT_STACK's soft
+ * limit, which is also how far the main thread's stack may grow from now on; 0 leaves it. Nothing is restored. Before
+ * libuv's pool is first used and before other threads exist. -ENOMEM; -EINVAL: more stack than the hard limit;
+ * -ENOTSUP: more than the 8 MiB that libuv 1.45 and newer give. */
 int pool_reserve_threads(unsigned threads, size_t stack);
 
 /* Starts a pool on loop: tries whether the threads can be had, gathers all of libuv's, names them, runs the hooks.

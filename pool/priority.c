@@ -3,7 +3,8 @@
  * worker.
  *
  * Happy path: Linux 6.12 or newer takes the length of a turn from sched_runtime, without a privilege.
- * Failures: older kernels and other systems leave everything as it was. Close: the turn's length is set back.
+ * Failures: older kernels and other systems leave turns as they were. Close: the turn's length is set back;
+ * RESET_ON_FORK stays, for only a privileged thread may take it off.
  */
 #include "worker.h"
 

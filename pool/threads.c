@@ -16,7 +16,14 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { GATHER_MS = 5000, LIBUV_THREADS = 4 }; /* the latter without UV_THREADPOOL_SIZE */
+enum {
+    GATHER_MS = 5000,
+    LIBUV_THREADS = 4, /* without UV_THREADPOOL_SIZE */
+    /* From this version on libuv's threads have this stack whatever the limit is: its documentation, "Thread pool work
+     * scheduling". */
+    STACK_IS_FIXED = 0x012d00,
+    LIBUV_STACK = 8 * 1024 * 1024,
+};
 
 /* One of libuv's threads; nobody else touches it between the gathering and the stop. */
 struct worker {
@@ -76,6 +83,8 @@ int pool_reserve_threads(unsigned threads, size_t stack)
         return -errno;
     if (stack == 0)
         return 0;
+    if (uv_version() >= STACK_IS_FIXED)
+        return stack <= LIBUV_STACK ? 0 : -ENOTSUP;
     if (getrlimit(RLIMIT_STACK, &limit) != 0)
         return -errno;
     limit.rlim_cur = stack;

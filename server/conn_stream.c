@@ -59,6 +59,7 @@ bool stream_pump(struct stream *stream)
     assert(server->out_len == 0);
     frame = conn->is_chunked ? CHUNK_BEGIN : 0;
     n = stream->fill(stream, server->out + frame, OUT_BUFFER - CHUNK_BEGIN - CHUNK_END);
+    assert(n <= OUT_BUFFER - CHUNK_BEGIN - CHUNK_END);
     if (n > 0) {
         if (conn->is_chunked) {
             char size[CHUNK_BEGIN + 1];

@@ -200,6 +200,8 @@ static void tell_unprepared(const struct options *options, int err)
         log_write(LOG_ERROR,
                   "cannot start: --worker-stack: %zu bytes are more than the hard limit of the stack, %lu bytes",
                   options->worker_stack, (unsigned long)limit.rlim_max);
+    else if (err == -ENOTSUP)
+        log_write(LOG_ERROR, "cannot start: --worker-stack: libuv %s gives every thread 8 MiB", uv_version_string());
     else
         log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
 }

@@ -145,6 +145,7 @@ unsigned hoist_req_remaining_ms(const hoist_req *req)
     uint64_t now_ns = uv_hrtime();
     uint64_t ms;
 
+    exchange_check_live(req);
     if (req->deadline_ns == 0)
         return HOIST_NO_LIMIT;
     if (now_ns >= req->deadline_ns)
