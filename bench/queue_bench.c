@@ -9,7 +9,6 @@
 #include "pool/queue.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { DEPTH_MAX = 100000, STEPS = 100000, ROUNDS = 5, SPARE = 10 };
 

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { PROBES_MAX = 1 << 20, PROGRESS_MS = 100, ARGS_MAX = 120, NUMBER_MAX = 24, QUEUE_MIN = 256, QUEUE_MAX = 1000000 };
 

@@ -11,8 +11,6 @@
 
 #include <uv.h>
 
-struct exchange;
-
 /*
  *   NEW -> SERVING -> DRAINING -> CLOSING -> STOPPED
  *                         \-> STUCK -/          drain_ms or stuck_exit_ms is over, on_stopped was called, jobs still

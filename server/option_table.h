@@ -12,7 +12,6 @@
 enum { DAY_MS = 24 * 60 * 60 * 1000 };
 
 #define KIB ((uint64_t)1 << 10)
-#define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
 
 // clang-format off

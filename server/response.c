@@ -9,7 +9,6 @@
 #include "log.h"
 #include "server.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -13,7 +13,6 @@
 #include "conn.h"
 #include "exchange.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,8 +40,6 @@ struct hoist_test {
     bool is_cancelled;    /* likewise */
     struct test_reply *replies;
 };
-
-static const struct conn_io test_io;
 
 static int start(hoist_test *t);
 static void append(struct buffer *buffer, const void *bytes, size_t len);

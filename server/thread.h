@@ -2,8 +2,6 @@
 #ifndef SERVER_THREAD_H
 #define SERVER_THREAD_H
 
-#include <stddef.h>
-
 enum { THREAD_TEXT = 192 };
 
 /* Its name and number, whether it runs or sleeps, and in which system call and kernel function: "hoist-w0 (4711) is

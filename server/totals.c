@@ -5,8 +5,6 @@
  */
 #include "totals.h"
 
-#include "conn.h"
-
 #include <stdio.h>
 #include <time.h>
 
