@@ -57,7 +57,7 @@ static void take_connections(int listen_fd)
 static void answer(int fd)
 {
     ssize_t n = read(fd, requests, sizeof(requests) - 1);
-    size_t bytes;
+    size_t count, bytes;
 
     if (n <= 0) {
         close(fd);
@@ -66,7 +66,8 @@ static void answer(int fd)
     requests[n] = '\0';
     if (request_bytes == 0)
         request_bytes = (size_t)(strstr(requests, "\r\n\r\n") + 4 - requests);
-    bytes = (size_t)n / request_bytes % BATCH_MAX * (sizeof(ANSWER) - 1);
+    count = (size_t)n / request_bytes;
+    bytes = (count < BATCH_MAX ? count : BATCH_MAX) * (sizeof(ANSWER) - 1);
     if (write(fd, answers, bytes) != (ssize_t)bytes)
         close(fd);
 }
