@@ -1,11 +1,14 @@
 /* load PORT PATH: asks the loopback address for the same thing again and again, and prints what came as JSON.
  *
- *     -c N   connections (64)          -d N   requests pipelined in one write (1)
- *     -s N   milliseconds (1000)       -n N   or until so many are answered, within that time
+ *     -c N   connections (64)
+ *     -d N   requests pipelined in one write (1)
+ *     -s N   milliseconds (1000)
+ *     -n N   or until so many are answered, within that time
  *     -r N   requests a second, open loop: each has its time, whether the server keeps up or not, and its latency
- * counts from that time on. Without -r, closed loop: a connection asks when it has its answers. -l N   milliseconds
- * after which a 200 counts as late (1000) -f     as a real-time thread, if that is allowed: for light loads on busy
- * machines, where the time that the client waits for its CPU would be taken for the server's
+ *            counts from that time on; without it, closed loop: a connection asks when it has its answers
+ *     -l N   milliseconds after which a 200 counts as late (1000)
+ *     -f     as a real-time thread, if that is allowed: for light loads on busy machines, where the time that the
+ *            client waits for its CPU would be taken for the server's
  *
  * Happy path: connects, loads, waits for what is still out (open loop, at most GRACE_S), prints.
  * Failures: a connection that breaks is counted and opened again; without a server, or with one that does not speak
