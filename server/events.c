@@ -22,6 +22,7 @@ enum {
     SPANS_MAX = 500,
     CATCH_UP_MAX = 20, /* events; on a server that ends more than are told, a page would never see the present */
     LIVE_MAX = 300,
+    HISTORY_S = 30,  /* what a page that is opened is told of the past */
     ROUTES_MAX = 64, /* more have no row on the page */
     SPAN_BYTES = 120 /* at most, of one span in an event */
 };
@@ -58,7 +59,7 @@ int admin_events(hoist_req *req, hoist_res *res)
     events->ticking.stream.fill = fill;
     events->admin = admin;
     events->sample = admin->n_samples;
-    events->job = spans_since(&server->job_spans, uv_hrtime() - UINT64_C(30000000000));
+    events->job = spans_since(&server->job_spans, uv_hrtime() - HISTORY_S * UINT64_C(1000000000));
     events->of_loop = server->loop_spans.next;
     events->catching_up = CATCH_UP_MAX;
     events->busy_ns = loop_watch_busy_ns(&admin->watch);
