@@ -13,8 +13,8 @@
 
 /*
  *   NEW -> SERVING -> DRAINING -> CLOSING -> STOPPED
- *                         \-> STUCK -/          drain_ms or stuck_exit_ms is over, on_stopped was called, jobs still
- * run
+ *                         \-> STUCK -/          drain_ms or stuck_exit_ms is over, on_stopped was called,
+ *                                               jobs still run
  */
 enum app_state { APP_NEW, APP_SERVING, APP_DRAINING, APP_STUCK, APP_CLOSING, APP_STOPPED };
 

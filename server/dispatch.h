@@ -10,8 +10,8 @@
 
 #include "exchange.h"
 
-/* The request is complete, and has a route. The exchange is dispatch's until conn_answer(), which may come before this
- * returns. */
+/* The request is complete; without a route it is answered with 404 or 405, or as OPTIONS. The exchange is dispatch's
+ * until conn_answer(), which may come before this returns. */
 void dispatch_begin(struct exchange *x);
 
 /* Its connection is gone, or will be: it is freed now, or when what it does has ended. */

@@ -109,8 +109,8 @@ struct exchange {
     uv_timer_t timer; /* hoist_later() */
     struct deadline deadline, queue_deadline, interrupt;
     struct stuck_watch watch;
-    uint64_t begun_ns,
-        ended_ns;             /* when dispatch took it, 0 before; when its handler returned last, or it was given up */
+    uint64_t begun_ns;        /* when dispatch took it; 0 before */
+    uint64_t ended_ns;        /* when its handler returned last, or it was given up */
     uint64_t wait_ns, run_ns; /* waiting and running so far */
     enum span_outcome outcome;
     uint16_t status;              /* it was answered with; 0: it was not */

@@ -29,8 +29,7 @@ struct log_options {
 };
 
 /* Opens the access log and starts the writers. What open(2) or pthread_create(3) answered (-ENXIO: a FIFO that nobody
- * reads), -EBUSY when the log runs or
- * a writer of the last one is still stuck; nothing was started then. */
+ * reads), -EBUSY when the log runs or a writer of the last one is still stuck; nothing was started then. */
 int log_start(const struct log_options *options);
 
 /* Writes what is left, waiting at most two seconds for the sinks, and stops the writers. */

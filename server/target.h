@@ -18,8 +18,7 @@ enum target_part {
 };
 
 /* A raw path or query: -EINVAL when an escape is not '%' and two hex digits or stands for NUL; in a path also when a
- * segment is
- * "." or "..", however it or a '/' around it is escaped. */
+ * segment is "." or "..", however it or a '/' around it is escaped. */
 int target_check(const char *raw, size_t len, enum target_part part);
 
 enum { TARGET_BAD_ESCAPE = -1 };

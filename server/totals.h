@@ -5,7 +5,7 @@
 #include "app.h"
 #include "pool/pool.h"
 
-/* Jobs of one route, or of all; everything but the first is 0 without a pool. */
+/* Of one route, or of all. Without a pool there are no jobs; what is shed or abandoned is counted all the same. */
 struct job_figures {
     uint64_t shed;
     struct pool_tally jobs;
