@@ -121,7 +121,7 @@ static void add_route(struct text *text, const hoist_app *app, const struct rout
     totals_of_route(app, route, &figures);
     text_add(text, "{\"method\":\"%s\",\"path\":", router_method_name(route->given.method));
     text_add_json(text, route->given.path);
-    text_add(text, ",\"run\":\"%s\",\"requests\":", totals_run_name(route));
+    text_add(text, ",\"run\":\"%s\",\"requests\":", route_run_name(route->given.run));
     add_answers(text, &route->figures.answers);
     text_add(text, ",\"waiting\":%u,\"running\":%u,\"abandoned\":%u", figures.jobs.waiting, figures.jobs.running,
              figures.abandoned);

@@ -149,8 +149,8 @@ static void add_routes(struct text *text, const hoist_app *app)
         text_add(text,
                  ",\"run\":\"%s\",\"waiting\":%u,\"running\":%u,\"abandoned\":%u,\"shed\":%" PRIu64
                  ",\"finished\":%" PRIu64,
-                 totals_run_name(route), figures.jobs.waiting, figures.jobs.running, figures.abandoned, figures.shed,
-                 route->figures.run.count);
+                 route_run_name(route->given.run), figures.jobs.waiting, figures.jobs.running, figures.abandoned,
+                 figures.shed, route->figures.run.count);
         add_times(text, "wait_s", &route->figures.wait);
         add_times(text, "run_s", &route->figures.run);
         text_add(text, "}");

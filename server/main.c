@@ -394,17 +394,16 @@ static void leave_stuck(hoist_app *app)
 
 static int print_routes(const hoist_program *program, size_t route_size)
 {
-    static const char *const runs[] = {"offload", "inline", "async"};
-    const size_t n_runs = sizeof(runs) / sizeof(runs[0]);
     hoist_route route;
-    const char *method;
+    const char *method, *run;
 
     for (size_t i = 0; program->routes[i] != NULL; i++) {
         if (abi_import(&route, sizeof(route), program->routes[i], route_size) < 0)
             return EXIT_FAILURE;
         method = router_method_name(route.method);
+        run = route_run_name(route.run);
         printf("%-8s%-24s%s\n", method != NULL ? method : "?", route.path != NULL ? route.path : "(no path)",
-               (unsigned)route.run < n_runs ? runs[route.run] : "?");
+               run != NULL ? run : "?");
     }
     return EXIT_SUCCESS;
 }

@@ -145,3 +145,11 @@ static struct lane *find_lane(hoist_app *app, const char *name)
         lane = lane->next;
     return lane;
 }
+
+const char *route_run_name(enum hoist_run run)
+{
+    static const char *const names[] = {
+        [HOIST_OFFLOAD] = "offload", [HOIST_INLINE] = "inline", [HOIST_ASYNC] = "async"};
+
+    return (unsigned)run < sizeof(names) / sizeof(names[0]) ? names[run] : NULL;
+}

@@ -10,7 +10,6 @@
 #include "live.h"
 #include "spans.h"
 #include "stream.h"
-#include "totals.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -82,7 +81,8 @@ static size_t csv_row(const struct admin *admin, const struct span *span, char *
 
     len = (size_t)snprintf(out, ROW_MAX, "%" PRIu64 ",%s,%s%.*s%s,%s,%d,%u,%s", span->id,
                            router_method_name(route->given.method), is_quoted ? "\"" : "", PATH_MAX_SHOWN,
-                           route->given.path, is_quoted ? "\"" : "", totals_run_name(route), span->seat, span->status,
+                           route->given.path, is_quoted ? "\"" : "", route_run_name(route->given.run), span->seat,
+                           span->status,
                            span->ended_ns != 0 || span->outcome == SPAN_ABANDONED ? outcomes[span->outcome] : "");
     len += csv_time(admin, span->received_ns, out + len);
     len += csv_time(admin, span->started_ns, out + len);

@@ -39,14 +39,6 @@ void totals_read(const hoist_app *app, struct totals *ret_totals)
         pool_figures(app->pool, &ret_totals->pool);
 }
 
-const char *totals_run_name(const struct route *route)
-{
-    static const char *const names[] = {
-        [HOIST_OFFLOAD] = "offload", [HOIST_INLINE] = "inline", [HOIST_ASYNC] = "async"};
-
-    return names[route->given.run];
-}
-
 uint64_t totals_cpu_ns(void)
 {
     struct timespec used = {0};

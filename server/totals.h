@@ -21,9 +21,6 @@ struct totals {
 void totals_read(const hoist_app *app, struct totals *ret_totals);
 void totals_of_route(const hoist_app *app, const struct route *route, struct job_figures *ret_figures);
 
-/* "offload", "inline", "async". */
-const char *totals_run_name(const struct route *route);
-
 /* CPU time of the whole process. */
 uint64_t totals_cpu_ns(void);
 
