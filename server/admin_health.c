@@ -90,8 +90,7 @@ static void add_server(struct text *text, const struct admin *admin)
     text_add(text, ",\"workers\":%u,\"workers_max\":%u,\"busy\":%u,\"waiting\":%u,\"abandoned\":%u,\"stuck\":%u",
              totals.pool.workers, totals.pool.workers_max, totals.all.jobs.running, totals.all.jobs.waiting,
              totals.all.abandoned, totals.stuck);
-    text_add(text, ",\"admitted\":%" PRIu64 ",\"finished\":%" PRIu64 ",\"cancelled\":%" PRIu64 ",\"shed\":%" PRIu64,
-             totals.all.jobs.admitted, totals.all.jobs.finished, totals.all.jobs.cancelled, totals.all.shed);
+    totals_add_jobs(text, &totals.all);
     text_add(text,
              ",\"connections\":{\"open\":%u,\"accepted\":%" PRIu64 ",\"max\":%u},\"bytes\":{\"received\":%" PRIu64
              ",\"sent\":%" PRIu64 "}",
@@ -125,8 +124,7 @@ static void add_route(struct text *text, const hoist_app *app, const struct rout
     add_answers(text, &route->figures.answers);
     text_add(text, ",\"waiting\":%u,\"running\":%u,\"abandoned\":%u", figures.jobs.waiting, figures.jobs.running,
              figures.abandoned);
-    text_add(text, ",\"admitted\":%" PRIu64 ",\"finished\":%" PRIu64 ",\"cancelled\":%" PRIu64 ",\"shed\":%" PRIu64,
-             figures.jobs.admitted, figures.jobs.finished, figures.jobs.cancelled, figures.shed);
+    totals_add_jobs(text, &figures);
     text_add(text, ",\"cpu_s\":");
     text_add_seconds(text, figures.jobs.cpu_ns);
     text_add(text, ",");
@@ -154,22 +152,10 @@ static void add_answers(struct text *text, const struct answers *answers)
 
 static void add_times(struct text *text, const char *name, const struct histogram *times)
 {
-    const struct {
-        const char *name;
-        uint64_t ns;
-    } figures[] = {
-        {"sum", times->sum_ns},
-        {"mean", histogram_mean_ns(times)},
-        {"p50", histogram_quantile_ns(times, 0.5)},
-        {"p90", histogram_quantile_ns(times, 0.9)},
-        {"p99", histogram_quantile_ns(times, 0.99)},
-        {"max", times->max_ns},
-    };
-
-    text_add(text, "\"%s\":{\"count\":%" PRIu64, name, times->count);
-    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
-        text_add(text, ",\"%s\":", figures[i].name);
-        text_add_seconds(text, figures[i].ns);
-    }
+    text_add(text, "\"%s\":{\"count\":%" PRIu64 ",\"sum\":", name, times->count);
+    text_add_seconds(text, times->sum_ns);
+    text_add(text, ",\"mean\":");
+    text_add_seconds(text, histogram_mean_ns(times));
+    totals_add_quantiles(text, times);
     text_add(text, "}");
 }

@@ -108,8 +108,7 @@ static void add_state(struct text *text, struct event_stream *events, uint64_t n
     text_add(text, ",\"abandoned\":%u,\"stuck\":%u,\"ready\":%s,\"draining\":%s", totals.all.abandoned, totals.stuck,
              totals_not_ready(app, &totals, reason, sizeof(reason)) == NULL ? "true" : "false",
              app->state != APP_SERVING ? "true" : "false");
-    text_add(text, ",\"admitted\":%" PRIu64 ",\"finished\":%" PRIu64 ",\"cancelled\":%" PRIu64 ",\"shed\":%" PRIu64,
-             totals.all.jobs.admitted, totals.all.jobs.finished, totals.all.jobs.cancelled, totals.all.shed);
+    totals_add_jobs(text, &totals.all);
     text_add(text, ",\"connections\":%u,\"missed\":%u,\"lag_s\":", app->server.n_conns, events->ticking.missed);
     text_add_seconds(text, lag_max_ns(events));
     text_add(text, ",\"loop\":");
@@ -160,14 +159,8 @@ static void add_routes(struct text *text, const hoist_app *app)
 
 static void add_times(struct text *text, const char *name, const struct histogram *times)
 {
-    text_add(text, ",\"%s\":{\"count\":%" PRIu64 ",\"p50\":", name, times->count);
-    text_add_seconds(text, histogram_quantile_ns(times, 0.5));
-    text_add(text, ",\"p90\":");
-    text_add_seconds(text, histogram_quantile_ns(times, 0.9));
-    text_add(text, ",\"p99\":");
-    text_add_seconds(text, histogram_quantile_ns(times, 0.99));
-    text_add(text, ",\"max\":");
-    text_add_seconds(text, times->max_ns);
+    text_add(text, ",\"%s\":{\"count\":%" PRIu64, name, times->count);
+    totals_add_quantiles(text, times);
     text_add(text, "}");
 }
 

@@ -5,6 +5,7 @@
  */
 #include "totals.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -73,4 +74,22 @@ const char *totals_not_ready(const hoist_app *app, const struct totals *totals, 
         }
     }
     return NULL;
+}
+
+void totals_add_jobs(struct text *text, const struct job_figures *figures)
+{
+    text_add(text, ",\"admitted\":%" PRIu64 ",\"finished\":%" PRIu64 ",\"cancelled\":%" PRIu64 ",\"shed\":%" PRIu64,
+             figures->jobs.admitted, figures->jobs.finished, figures->jobs.cancelled, figures->shed);
+}
+
+void totals_add_quantiles(struct text *text, const struct histogram *times)
+{
+    text_add(text, ",\"p50\":");
+    text_add_seconds(text, histogram_quantile_ns(times, 0.5));
+    text_add(text, ",\"p90\":");
+    text_add_seconds(text, histogram_quantile_ns(times, 0.9));
+    text_add(text, ",\"p99\":");
+    text_add_seconds(text, histogram_quantile_ns(times, 0.99));
+    text_add(text, ",\"max\":");
+    text_add_seconds(text, times->max_ns);
 }

@@ -4,6 +4,7 @@
 
 #include "app.h"
 #include "pool/pool.h"
+#include "text.h"
 
 /* Of one route, or of all. Without a pool there are no jobs; what is shed or abandoned is counted all the same. */
 struct job_figures {
@@ -23,6 +24,10 @@ void totals_of_route(const hoist_app *app, const struct route *route, struct job
 
 /* CPU time of the whole process. */
 uint64_t totals_cpu_ns(void);
+
+/* As members of a JSON object that has some already: what became of the jobs; p50, p90, p99 and max. */
+void totals_add_jobs(struct text *text, const struct job_figures *figures);
+void totals_add_quantiles(struct text *text, const struct histogram *times);
 
 /* NULL: it is ready for requests; else why it is not, in text[size]. */
 const char *totals_not_ready(const hoist_app *app, const struct totals *totals, char *text, size_t size);
