@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* Bytes of a line's parts as they are printed, quotes and NUL included. */
 enum { TARGET_MAX = 1024, ROUTE_MAX = 256, AGENT_MAX = 256, PEER_MAX = 64 };
@@ -30,7 +29,6 @@ static void log_common(const struct access *access, const char *time);
 static size_t sent_of(const struct access *access);
 static void quote_target(const struct message *message, char text[TARGET_MAX]);
 static void log_json(const struct access *access);
-static void put_time(char *text, size_t size);
 static const char *quoted(const char *value, char *text, size_t size);
 static const char *quoted_target(const struct message *message, char text[TARGET_MAX]);
 static const char *worker_of(const struct exchange *x, char *text, size_t size);
@@ -116,13 +114,13 @@ static void log_json(const struct access *access)
     const struct exchange *x = access->x;
     const struct route *route = x != NULL && message != NULL ? x->req.route : NULL;
     const struct field *agent = message != NULL ? message_field(message, "User-Agent") : NULL;
-    char time[80], method[32], target[TARGET_MAX], pattern[ROUTE_MAX], worker[16], user_agent[AGENT_MAX];
+    char time[LOG_TIME], method[32], target[TARGET_MAX], pattern[ROUTE_MAX], worker[16], user_agent[AGENT_MAX];
 
-    put_time(time, sizeof(time));
     log_access("{\"time\":\"%s\",\"client\":\"%s\",\"method\":%s,\"target\":%s,\"protocol\":%s"
                ",\"status\":%d,\"bytes\":%zu,\"wait_s\":" SECONDS ",\"run_s\":" SECONDS ",\"route\":%s,\"id\":%llu"
                ",\"worker\":%s,\"threads\":%u,\"busy\":%u,\"user_agent\":%s}",
-               time, access->peer, quoted(method_of(message), method, sizeof(method)), quoted_target(message, target),
+               log_time(time), access->peer, quoted(method_of(message), method, sizeof(method)),
+               quoted_target(message, target),
                message == NULL       ? "null"
                : message->minor == 0 ? "\"HTTP/1.0\""
                                      : "\"HTTP/1.1\"",
@@ -130,17 +128,6 @@ static void log_json(const struct access *access)
                quoted(route != NULL ? route->given.path : NULL, pattern, sizeof(pattern)),
                (unsigned long long)(x != NULL ? x->id : 0), worker_of(x, worker, sizeof(worker)), access->threads,
                access->busy, quoted(agent != NULL ? agent->value : NULL, user_agent, sizeof(user_agent)));
-}
-
-static void put_time(char *text, size_t size)
-{
-    struct timespec now;
-    struct tm utc;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    (void)snprintf(text, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                   utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000);
 }
 
 /* As a JSON string, cut to fit; NULL is null. Returns text. */

@@ -320,24 +320,27 @@ static void line_prefix(struct line *line, enum log_level level)
                   [LOG_WARNING] = {"warning", 4},
                   [LOG_INFO] = {"info", 6},
                   [LOG_DEBUG] = {"debug", 7}};
-    struct timespec now;
-    struct tm utc;
-    int len;
+    char time[LOG_TIME];
 
-    if (atomic_load(&to_journal)) {
-        len = snprintf(line->text, sizeof(line->text), "<%d>", levels[level].priority);
-    } else {
-        clock_gettime(CLOCK_REALTIME, &now);
-        gmtime_r(&now.tv_sec, &utc);
-        len = snprintf(line->text, sizeof(line->text), "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s ", utc.tm_year + 1900,
-                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000,
-                       levels[level].name);
-    }
-    line->len = (size_t)len;
+    if (atomic_load(&to_journal))
+        line->len = (size_t)snprintf(line->text, sizeof(line->text), "<%d>", levels[level].priority);
+    else
+        line->len = (size_t)snprintf(line->text, sizeof(line->text), "%s %s ", log_time(time), levels[level].name);
 }
 
-/* Adds the text, escaped as far as it fits, and the newline. A line break in it would let a client write lines of its
- * own. */
+const char *log_time(char text[LOG_TIME])
+{
+    struct timespec now;
+    struct tm utc;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    (void)snprintf(text, LOG_TIME, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", utc.tm_year + 1900, utc.tm_mon + 1,
+                   utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000);
+    return text;
+}
+
+/* Adds the text, escaped as far as it fits, and the newline: a line break in it would let a client write lines. */
 static void line_finish(struct line *line, const char *format, va_list args)
 {
     static const char digits[] = "0123456789abcdef";
