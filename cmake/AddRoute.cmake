@@ -3,6 +3,17 @@
 function(add_route name)
     set(source ${PROJECT_SOURCE_DIR}/routes/${name}.c)
     set(test ${PROJECT_SOURCE_DIR}/tests/routes/test_${name}.c)
+    get_property(is_too_late GLOBAL PROPERTY HOIST_ROUTE_TABLE_IS_MADE)
+    if(is_too_late)
+        message(FATAL_ERROR
+            "add_route(${name}): this line is too late, the table of routes is made and the route would not be in it. "
+            "Move it up to the other add_route() lines, above target_route_table().")
+    endif()
+    if(NOT EXISTS ${source})
+        message(FATAL_ERROR
+            "add_route(${name}): routes/${name}.c is missing. It holds the route, `const hoist_route ${name}_route` "
+            "(docs/ADDING_A_ROUTE.md shows how).")
+    endif()
     if(NOT EXISTS ${test})
         message(FATAL_ERROR
             "add_route(${name}): tests/routes/test_${name}.c is missing. Every route has a unit test: write one "
@@ -13,8 +24,10 @@ function(add_route name)
     target_sources(hoist_routes PRIVATE ${source})
 endfunction()
 
-# target_route_table(<target>): the target may include "route_table.h", which lists the routes added so far, in order.
+# target_route_table(<target>): the target may include "route_table.h", which lists the routes added so far, in order. There
+# is no add_route() after it: this table, and the tests, would not have its route.
 function(target_route_table target)
+    set_property(GLOBAL PROPERTY HOIST_ROUTE_TABLE_IS_MADE TRUE)
     get_property(routes GLOBAL PROPERTY HOIST_ROUTES)
     list(TRANSFORM routes REPLACE "(.+)" "    X(\\1)")
     list(JOIN routes " \\\n" rows)
