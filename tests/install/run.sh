@@ -13,8 +13,6 @@ trap 'test -z "$server" || kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
 
 cmake --install "$build" --prefix "$scratch/prefix" >"$scratch/log"
 libdir=$(dirname "$(find "$scratch/prefix" -name hoist.pc)")
-# CMake's own choice of a generator is make, which a machine that builds with Ninja may not have.
-export CMAKE_GENERATOR=Ninja
 export PKG_CONFIG_PATH="$libdir" LD_LIBRARY_PATH="${libdir%/pkgconfig}" CMAKE_PREFIX_PATH="$scratch/prefix"
 
 # serves <target> <answer> <program> [option...]: it starts on a free port, answers and stops.
@@ -63,7 +61,7 @@ serves /lines "{\"lines\":$(wc -l <lines.c)}" ./lines --port 0 --db lines.c
 serves /lines "{\"lines\":$(wc -l <main.c)}" env HOIST_DB=main.c ./lines --port 0
 echo "as in docs/EMBEDDING.md, by pkg-config: passed"
 
-quietly cmake -B build
+quietly cmake -G Ninja -B build
 quietly cmake --build build
 quietly ctest --test-dir build
 serves '/hello?name=Ada' 'hello Ada' build/app --port 0
@@ -71,7 +69,7 @@ echo "as in docs/EMBEDDING.md, by CMake: passed"
 
 cp -r "$here/consumer" "$scratch/consumer"
 cd "$scratch/consumer"
-quietly cmake -B build
+quietly cmake -G Ninja -B build
 quietly cmake --build build
 serves '/hello?name=Ada' 'hello Ada' build/app --port 0
 serves '/hello?name=Ada' 'hello Ada' build/app_static --port 0
