@@ -6,6 +6,9 @@
  *
  *     child --factor /usr/bin/factor
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* environ, pipe2() */
+#endif
 #include "hoist.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs a build into a scratch prefix; then programs of somebody else's, outside the tree, are built against it: the files in
-# docs/EMBEDDING.md as that text says, by pkg-config and gcc and by CMake, and those in consumer/, C++ and the static library
-# among them. They serve, and their routes' unit tests pass.
+# docs/EMBEDDING.md as that text says, by pkg-config and gcc and by CMake, the examples likewise, and those in consumer/, C++ and
+# the static library among them. They serve, and their routes' unit tests pass.
 # usage: run.sh <build directory>
 set -eu
 
@@ -66,6 +66,30 @@ quietly cmake --build build
 quietly ctest --test-dir build
 serves '/hello?name=Ada' 'hello Ada' build/app --port 0
 echo "as in docs/EMBEDDING.md, by CMake: passed"
+
+# The examples whose libraries are installed; relic_without_lane.c is but a part of a program.
+mkdir "$scratch/examples"
+cp "$here"/../../examples/*.c "$scratch/examples"
+cd "$scratch/examples"
+for source in *.c; do
+    name=${source%.c}
+    case $name in
+    test_* | relic_without_lane) continue ;;
+    embed) library=libuv ;;
+    password) library=libxcrypt ;;
+    sqlite) library=sqlite3 ;;
+    *) library= ;;
+    esac
+    # shellcheck disable=SC2046,SC2086 # one word for each flag, none for no library
+    if pkg-config --exists hoist $library; then
+        cc -Wall -Wextra -Werror "$source" $(pkg-config --cflags --libs hoist $library) -o "$name"
+    else
+        echo "examples/$source: not built, there is no $library"
+    fi
+done
+serves /factor/360 '360: 2 2 2 3 3 5' ./child --port 0 --workers 1
+serves '/reverse-words?text=to+be' 'be to' ./relic --port 0 --workers 1
+echo "the examples, by pkg-config: passed"
 
 cp -r "$here/consumer" "$scratch/consumer"
 cd "$scratch/consumer"
