@@ -6,8 +6,9 @@
  *     cr_assert_eq(reply->status, 200);
  *     hoist_test_free(t);
  *
- * A handler runs in the call, on the calling thread, offloaded or not; worker_init ran in hoist_test_new(). The clock
- * of hoist_later() is virtual: 20 s take no time. One thread; several clients may live side by side.
+ * A handler runs in the call, on the calling thread, offloaded or not, and to its end: no time limit cuts it short.
+ * worker_init ran in hoist_test_new(). The clock of hoist_later() is virtual: 20 s take no time. One thread; several
+ * clients may live side by side.
  */
 #ifndef HOIST_TEST_H
 #define HOIST_TEST_H
