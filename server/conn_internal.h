@@ -1,4 +1,4 @@
-/* Between conn.c, which reads and decides, and conn_write.c, which writes. Nobody else. */
+/* Between conn.c, which reads and decides, conn_write.c and conn_stream.c, which write. Nobody else. */
 #ifndef SERVER_CONN_INTERNAL_H
 #define SERVER_CONN_INTERNAL_H
 
