@@ -2,12 +2,14 @@
  *
  * The problem: none of that may happen inside a server, and a thread cannot be stopped from outside. A child can. It
  * gets a pipe, what it prints is the reply, and when nobody waits for it any more, or it prints more than max_reply, it
- * is killed. factor(1) is such a command: a number with two large prime factors keeps it busy for years.
+ * is killed. factor(1) is such a command: a number with two large prime factors keeps it busy for years. What is longer
+ * than an argument, a request's body, is the command's standard input: POST /filter. A C function that crashes is made
+ * such a command by a main() that reads, calls it and prints.
  *
- *     child --factor /usr/bin/factor
+ *     child --factor /usr/bin/factor --filter /usr/bin/sort
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* environ, pipe2() */
+#define _GNU_SOURCE /* environ, memfd_create(), pipe2() */
 #endif
 #include "hoist.h"
 
@@ -17,17 +19,20 @@
 #include <spawn.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define NO_INPUT (-1)
+
 enum { DIGITS_MAX = 100, CHILDREN_MAX = 4, OUTPUT_MAX = 64 * 1024 };
 
-const char *factor_program = "factor";
+const char *factor_program = "factor", *filter_program = "sort";
 
 /* What a child must not inherit: the signals that a worker blocks, the SIGPIPE that a server ignores, our standard
- * input (all else is close-on-exec), and our process group, so that the child dies with all its own children. Returns 0
- * or an errno, as posix_spawn(3) does. */
-static int spawn(const char *const *argv, int out, pid_t *ret_pid)
+ * input (all else is close-on-exec), and our process group, so that the child dies with all its own children. in may be
+ * NO_INPUT. Returns 0 or an errno, as posix_spawn(3) does. */
+static int spawn(const char *const *argv, int in, int out, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -42,7 +47,10 @@ static int spawn(const char *const *argv, int out, pid_t *ret_pid)
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &ignored);
     posix_spawn_file_actions_init(&files);
-    err = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (in == NO_INPUT)
+        err = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    else
+        err = posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
     if (err == 0)
         err = posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
     if (err == 0)
@@ -82,14 +90,14 @@ static int reap(const hoist_req *req, pid_t pid, int *ret_status)
     return 0;
 }
 
-static int run(const hoist_req *req, const char *const *argv, FILE *out, int *ret_status)
+static int run(const hoist_req *req, const char *const *argv, int in, FILE *out, int *ret_status)
 {
     int ends[2], err, reap_err;
     pid_t pid;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    err = spawn(argv, ends[1], &pid);
+    err = spawn(argv, in, ends[1], &pid);
     close(ends[1]);
     if (err != 0) {
         close(ends[0]);
@@ -103,27 +111,66 @@ static int run(const hoist_req *req, const char *const *argv, FILE *out, int *re
     return err < 0 ? err : reap_err;
 }
 
+/* What the command prints is the reply, if it ends well. */
+static int reply_with_output(hoist_req *req, hoist_res *res, const char *const *argv, int in)
+{
+    FILE *out = hoist_res_file(res);
+    int err, status = 0;
+
+    if (out == NULL)
+        return -ENOMEM;
+    err = run(req, argv, in, out, &status);
+    if (err == -EMSGSIZE)
+        return 0; /* the stream has failed, and the server says why */
+    if (err < 0)
+        return hoist_reply_error(res, 500, "%s: %s", argv[0], strerror(-err));
+    if (WIFSIGNALED(status))
+        return hoist_reply_error(res, 502, "%s: ended by signal %d", argv[0], WTERMSIG(status));
+    if (WEXITSTATUS(status) != 0)
+        return hoist_reply_error(res, 502, "%s: exit status %d", argv[0], WEXITSTATUS(status));
+    return 0;
+}
+
 static int factor(hoist_req *req, hoist_res *res)
 {
     const char *const *program = hoist_req_data(req);
     const char *number = hoist_req_arg(req, "number");
-    FILE *out = hoist_res_file(res);
-    int err, status = 0;
 
     if (number == NULL || strlen(number) > DIGITS_MAX || number[strspn(number, "0123456789")] != '\0')
         return hoist_reply_error(res, 400, "a number of at most %d digits is needed", DIGITS_MAX);
-    if (out == NULL)
-        return -ENOMEM;
-    err = run(req, (const char *const[]){*program, number, NULL}, out, &status);
-    if (err == -EMSGSIZE)
-        return 0; /* the stream has failed, and the server says why */
-    if (err < 0)
-        return hoist_reply_error(res, 500, "%s: %s", *program, strerror(-err));
-    if (WIFSIGNALED(status))
-        return hoist_reply_error(res, 502, "%s: ended by signal %d", *program, WTERMSIG(status));
-    if (WEXITSTATUS(status) != 0)
-        return hoist_reply_error(res, 502, "%s: exit status %d", *program, WEXITSTATUS(status));
-    return 0;
+    return reply_with_output(req, res, (const char *const[]){*program, number, NULL}, NO_INPUT);
+}
+
+/* A file in memory that is read from its beginning. A pipe would need somebody who fills it while the output is read:
+ * neither the child nor we would go on when both pipes are full. Returns its descriptor. */
+static int file_with(const char *bytes, size_t len)
+{
+    int err, fd = memfd_create("body", MFD_CLOEXEC);
+    ssize_t n = 0;
+
+    if (fd < 0)
+        return -errno;
+    for (size_t at = 0; at < len && n >= 0; at += (size_t)n)
+        n = write(fd, bytes + at, len - at);
+    if (n >= 0 && lseek(fd, 0, SEEK_SET) == 0)
+        return fd;
+    err = -errno;
+    close(fd);
+    return err;
+}
+
+static int filter(hoist_req *req, hoist_res *res)
+{
+    const char *const *program = hoist_req_data(req);
+    size_t len;
+    const char *body = hoist_req_body(req, &len);
+    int err, in = file_with(body, len);
+
+    if (in < 0)
+        return in;
+    err = reply_with_output(req, res, (const char *const[]){*program, NULL}, in);
+    close(in);
+    return err;
 }
 
 const hoist_route factor_route = {
@@ -135,6 +182,15 @@ const hoist_route factor_route = {
     .max_reply = OUTPUT_MAX,
 };
 
+const hoist_route filter_route = {
+    .method = HOIST_POST,
+    .path = "/filter",
+    .handler = filter,
+    .data = &filter_program,
+    .interrupt = true,
+    .max_concurrency = CHILDREN_MAX,
+};
+
 static const hoist_option factor_option = {
     .name = "factor",
     .type = HOIST_OPTION_STRING,
@@ -143,10 +199,18 @@ static const hoist_option factor_option = {
     .help = "the command that is called with a number",
 };
 
+static const hoist_option filter_option = {
+    .name = "filter",
+    .type = HOIST_OPTION_STRING,
+    .value = &filter_program,
+    .arg = "PROGRAM",
+    .help = "the command that reads a body",
+};
+
 int main(int argc, char **argv)
 {
-    static const hoist_route *const routes[] = {&factor_route, NULL};
-    static const hoist_option *const options[] = {&factor_option, NULL};
+    static const hoist_route *const routes[] = {&factor_route, &filter_route, NULL};
+    static const hoist_option *const options[] = {&factor_option, &filter_option, NULL};
 
     return hoist_main(argc, argv,
                       &(hoist_program){.name = "child", .version = "1", .routes = routes, .options = options});

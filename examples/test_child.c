@@ -10,10 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern const hoist_route factor_route;
-extern const char *factor_program;
+extern const hoist_route factor_route, filter_route;
+extern const char *factor_program, *filter_program;
 
-static hoist_test *t;
+static hoist_test *t, *filter;
 static int free_fd;
 
 /* The lowest descriptor that is free. */
@@ -28,14 +28,16 @@ static int next_fd(void)
 static void set_up(void)
 {
     t = hoist_test_new(&factor_route);
+    filter = hoist_test_new(&filter_route);
     free_fd = next_fd();
 }
 
-/* Every test ends without a child, running or dead, and without its pipe. */
+/* Every test ends without a child, running or dead, and without its pipe or its file. */
 static void tear_down(void)
 {
     cr_expect_eq(next_fd(), free_fd);
     hoist_test_free(t);
+    hoist_test_free(filter);
     cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1);
     cr_expect_eq(errno, ECHILD);
 }
@@ -72,19 +74,39 @@ Test(child, says_how_a_command_failed)
     cr_assert_str_eq(reply->body, "{\"error\":\"false: exit status 1\"}");
 }
 
-/* Makes a shell script the command; it is gone again after the call. */
-static const hoist_test_reply *run_script(const char *text)
+/* Makes a shell script at path, which ends with XXXXXX. */
+static void write_script(char *path, const char *text)
 {
-    char path[] = "/tmp/hoist-XXXXXX";
     int fd = mkstemp(path);
-    const hoist_test_reply *reply;
 
     cr_assert_geq(fd, 0);
     dprintf(fd, "#!/bin/sh\n%s\n", text);
     fchmod(fd, 0700);
     close(fd);
+}
+
+/* Makes a shell script the command; it is gone again after the call. */
+static const hoist_test_reply *run_script(const char *text)
+{
+    char path[] = "/tmp/hoist-XXXXXX";
+    const hoist_test_reply *reply;
+
+    write_script(path, text);
     factor_program = path;
     reply = hoist_test_get(t, "/factor/1");
+    unlink(path);
+    return reply;
+}
+
+/* Likewise, with a body for its standard input. */
+static const hoist_test_reply *filter_by_script(const char *text, const void *body, size_t len)
+{
+    char path[] = "/tmp/hoist-XXXXXX";
+    const hoist_test_reply *reply;
+
+    write_script(path, text);
+    filter_program = path;
+    reply = hoist_test_post(filter, "/filter", body, len);
     unlink(path);
     return reply;
 }
@@ -141,4 +163,42 @@ Test(child, kills_a_command_that_nobody_waits_for, .timeout = 30)
     factor_program = "sleep";
     hoist_test_cancel(t);
     cr_assert_eq(hoist_test_get(t, "/factor/1000")->status, 0);
+}
+
+Test(child, gives_a_command_the_body_to_read)
+{
+    const hoist_test_reply *reply = hoist_test_post(filter, "/filter", "b\na\n", 4);
+
+    cr_assert_eq(reply->status, 200, "%s", reply->body);
+    cr_assert_str_eq(reply->body, "a\nb\n");
+    cr_assert_str_eq(hoist_test_post(filter, "/filter", "", 0)->body, "");
+}
+
+/* Each way holds more than a pipe does. */
+Test(child, lets_a_command_write_before_it_reads, .timeout = 60)
+{
+    enum { BYTES = 1000000 };
+    char *body = malloc(BYTES);
+    const hoist_test_reply *reply;
+
+    cr_assert_not_null(body);
+    memset(body, 'x', BYTES);
+    reply = filter_by_script("head -c 1000000 /dev/zero; cat", body, BYTES);
+    cr_assert_eq(reply->status, 200, "%s", reply->body);
+    cr_assert_eq(reply->body_len, 2 * BYTES);
+    cr_assert_eq(memcmp(reply->body + BYTES, body, BYTES), 0);
+    free(body);
+}
+
+Test(child, lets_a_command_leave_the_body_unread)
+{
+    cr_assert_str_eq(filter_by_script("echo done", "text", 4)->body, "done\n");
+}
+
+Test(child, says_which_signal_ended_a_command_that_had_a_body)
+{
+    const hoist_test_reply *reply = filter_by_script("read line; kill -SEGV $$", "text\n", 5);
+
+    cr_assert_eq(reply->status, 502);
+    cr_assert_not_null(strstr(reply->body, "ended by signal 11"), "%s", reply->body);
 }

@@ -15,7 +15,8 @@ cmake --install "$build" --prefix "$scratch/prefix" >"$scratch/log"
 libdir=$(dirname "$(find "$scratch/prefix" -name hoist.pc)")
 export PKG_CONFIG_PATH="$libdir" LD_LIBRARY_PATH="${libdir%/pkgconfig}" CMAKE_PREFIX_PATH="$scratch/prefix"
 
-# serves <target> <answer> <program> [option...]: it starts on a free port, answers and stops.
+# serves <target> <answer> <program> [option...]: it starts on a free port, answers and stops. $data: a body for a POST.
+data=
 serves()
 {
     target=$1 answer=$2
@@ -28,7 +29,7 @@ serves()
         sleep 0.05
     done
     port=$(sed -n '1s/.*:\([0-9]*\),.*/\1/p' "$scratch/out")
-    body=$(curl --silent --max-time 10 "http://127.0.0.1:$port$target")
+    body=$(curl --silent --max-time 10 ${data:+--data "$data"} "http://127.0.0.1:$port$target")
     test "$body" = "$answer" || { echo "$target: $body, not $answer"; exit 1; }
     kill -TERM "$server"
     wait "$server"
@@ -89,6 +90,12 @@ for source in *.c; do
 done
 serves /factor/360 '360: 2 2 2 3 3 5' ./child --port 0 --workers 1
 serves '/reverse-words?text=to+be' 'be to' ./relic --port 0 --workers 1
+cc "$scratch/text/third_word.c" -o third_word
+data='to be or'
+serves /filter or ./child --port 0 --workers 1 --filter ./third_word
+data='to be'
+serves /filter '{"error":"./third_word: ended by signal 11"}' ./child --port 0 --workers 1 --filter ./third_word
+data=
 echo "the examples, by pkg-config: passed"
 
 cp -r "$here/consumer" "$scratch/consumer"
