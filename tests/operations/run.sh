@@ -92,6 +92,8 @@ units()
         sed "s|/usr/local/bin/hoist|$hoist|" "$here/$unit" >"$scratch/$unit"
     done
     cp "$scratch/hoist@.service" "$scratch/hoist@1.service"
+    mkdir "$scratch/hoist.service.d"
+    sed "s|/usr/local/bin/app|$hoist|" "$here/hoist.service.d/app.conf" >"$scratch/hoist.service.d/app.conf"
     for unit in hoist.service hoist.socket hoist@1.service; do
         systemd-analyze verify --man=no --recursive-errors=no "$scratch/$unit" >"$scratch/verify.errors" 2>&1 || die "$unit"
         # What it does not know it ignores, and says so.
