@@ -168,12 +168,13 @@ HOIST_API int hoist_res_type(hoist_res *res, int status, const char *type);
 HOIST_API int hoist_res_header(hoist_res *res, const char *name, const char *value);
 
 /* ---- asynchronous routes: on the loop ----------------------------------------------------------------------------
- * The first two end a handler: "return hoist_later(req, 20000, next);". They return HOIST_PENDING, or -errno that the
- * handler may return too. After a cancel a waiting hoist_later() is dropped and its handler is never called. */
+ * The first two end a handler: "return hoist_later(req, 20000, next);". They return HOIST_PENDING, always. After a
+ * cancel a waiting hoist_later() is dropped and its handler is never called. */
 
 HOIST_API int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next);
 
-/* next runs on a worker, through the route's lane, and replies. -EBUSY: the lane is full (503 with Retry-After). */
+/* next runs on a worker, through the route's lane, and replies. A lane that is full: the server answers 503 with
+ * Retry-After, and next is never called. */
 HOIST_API int hoist_offload(hoist_req *req, hoist_handler *next);
 
 /* Ends an exchange whose handler returned HOIST_PENDING for a reason of its own: exactly once, also after a cancel;
