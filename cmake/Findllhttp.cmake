@@ -50,9 +50,8 @@ if(TARGET llhttp::llhttp AND llhttp_INCLUDE_DIR)
     list(JOIN version "." llhttp_VERSION)
 endif()
 
-string(CONCAT llhttp_HINT
-    "./dev deps installs it. Debian 12, Ubuntu 24.04: node-llhttp. Later ones: libllhttp-dev. Fedora: llhttp-devel. "
-    "Homebrew: llhttp.")
+set(llhttp_HINT
+    "./dev deps installs it. Debian 12, Ubuntu 24.04: node-llhttp. Later ones: libllhttp-dev. Fedora: llhttp-devel.")
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(llhttp
     REQUIRED_VARS llhttp_TARGET

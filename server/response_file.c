@@ -1,8 +1,8 @@
 /* hoist_res_file(): a reply made by code that prints.
  *
- * Happy path: a stream of our own (fopencookie(3), funopen(3)) puts what is printed into a buffer; when the handler has
- * returned, the buffer is the reply's body. Failures: over max_reply, or no memory: the stream's error, and the
- * reply's. Close: with the handler's return, or with an exchange that ends without one.
+ * Happy path: a stream of our own (fopencookie(3)) puts what is printed into a buffer; when the handler has returned,
+ * the buffer is the reply's body. Failures: over max_reply, or no memory: the stream's error, and the reply's. Close:
+ * with the handler's return, or with an exchange that ends without one.
  */
 #include "exchange.h"
 #include "server.h"
@@ -24,20 +24,6 @@ static int append(hoist_res *res, const char *bytes, size_t len)
     return err;
 }
 
-#ifdef __APPLE__
-
-static int on_print(void *cookie, const char *bytes, int len)
-{
-    return append(cookie, bytes, (size_t)len) < 0 ? -1 : len;
-}
-
-static FILE *open_stream(hoist_res *res)
-{
-    return funopen(res, NULL, on_print, NULL, NULL);
-}
-
-#else
-
 static ssize_t on_print(void *cookie, const char *bytes, size_t len)
 {
     return append(cookie, bytes, len) < 0 ? 0 : (ssize_t)len;
@@ -47,8 +33,6 @@ static FILE *open_stream(hoist_res *res)
 {
     return fopencookie(res, "w", (cookie_io_functions_t){.write = on_print});
 }
-
-#endif
 
 FILE *hoist_res_file(hoist_res *res)
 {
