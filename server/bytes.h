@@ -37,7 +37,9 @@ static inline const char *bytes_skip(const char *p, const char *end, unsigned cl
 
 static inline char byte_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+    if (c >= 'A' && c <= 'Z')
+        c = (char)(c + 'a' - 'A');
+    return c;
 }
 
 /* Are a[0 .. len) and b[0 .. len) the same but for their case? They are read as far as they are. Not strncasecmp():

@@ -48,6 +48,7 @@ int options_read(struct options *ret_options, const hoist_program *program, int 
     struct options options;
     int err;
 
+    error[0] = '\0';
     set_defaults(&options);
     err = read_environment(&options, program, &text);
     if (err < 0)
