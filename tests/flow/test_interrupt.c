@@ -283,8 +283,8 @@ Test(pool_interrupt, hits_the_job_that_is_meant_and_not_the_next_one_on_its_thre
     gate_open(&gate, &pool.loop);
     pool.jobs[1].job.work = read_in_pool;
     fixture_submit(&pool, &pool.lane, 0, 2);
-    fixture_run_until_inside(&pool, 1);
-    fixture_let_all_go(&pool);
+    gate_run_until_inside(&pool.gate, 1);
+    gate_let_all_go(&pool.gate);
     gate_run_until_inside(&gate, 1);
     pool_interrupt(pool.pool, &pool.jobs[0].job);
     gate_let_all_go(&gate);

@@ -14,13 +14,13 @@ static unsigned waves(unsigned workers, unsigned jobs)
     fixture_start(&f, workers);
     fixture_submit(&f, &f.lane, 0, jobs);
     while (gone < jobs) {
-        fixture_run_until_inside(&f, workers < jobs - gone ? workers : jobs - gone);
-        gone += fixture_inside(&f);
-        fixture_let_go(&f, gone);
+        gate_run_until_inside(&f.gate, workers < jobs - gone ? workers : jobs - gone);
+        gone += gate_inside(&f.gate);
+        gate_let_go(&f.gate, gone);
         fixture_run_until_done(&f, gone);
         n++;
     }
-    cr_expect_eq(f.inside_max, workers);
+    cr_expect_eq(f.gate.inside_max, workers);
     fixture_close(&f);
     return n;
 }
@@ -46,13 +46,13 @@ Test(pool, as_many_jobs_run_at_once_as_there_are_workers, .timeout = 30)
         struct pool_options options = {.workers = workers[i], .workers_max = 64};
         unsigned done = f.done_calls;
 
-        f.came = f.let_go = f.inside_max = 0;
+        f.gate.came = f.gate.let_go = f.gate.inside_max = 0;
         fixture_start_as(&f, &options);
         fixture_submit(&f, &f.lane, 0, 100);
-        fixture_run_until_inside(&f, workers[i]);
-        fixture_let_all_go(&f);
+        gate_run_until_inside(&f.gate, workers[i]);
+        gate_let_all_go(&f.gate);
         fixture_run_until_done(&f, done + 100);
-        cr_expect_leq(f.inside_max, workers[i]);
+        cr_expect_leq(f.gate.inside_max, workers[i]);
         fixture_stop(&f);
     }
     fixture_close(&f);
@@ -68,7 +68,7 @@ Test(pool, every_job_runs_once_and_is_done_once, .timeout = 30)
     unsigned i;
 
     fixture_start(&f, 4);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_submit(&f, &f.lane, 0, FIXTURE_JOBS);
     fixture_run_until_done(&f, FIXTURE_JOBS);
 
@@ -82,12 +82,12 @@ Test(pool, every_job_runs_once_and_is_done_once, .timeout = 30)
 Test(pool, jobs_that_workers_take_by_themselves_are_done_before_the_last_ends, .timeout = 30)
 {
     fixture_start(&f, 1);
-    fixture_let_go(&f, 3);
+    gate_let_go(&f.gate, 3);
     fixture_submit(&f, &f.lane, 0, 4);
 
     fixture_run_until_done(&f, 3);
 
-    fixture_run_until_inside(&f, 1);
+    gate_run_until_inside(&f.gate, 1);
     fixture_close(&f);
 }
 
@@ -99,14 +99,14 @@ Test(pool, more_workers_take_up_work_at_once, .timeout = 30)
     fixture_open(&f);
     fixture_start_as(&f, &options);
     fixture_submit(&f, &f.lane, 0, 8);
-    fixture_run_until_inside(&f, 1);
+    gate_run_until_inside(&f.gate, 1);
 
     cr_expect_eq(pool_resize(f.pool, 3), 0);
-    fixture_run_until_inside(&f, 3);
+    gate_run_until_inside(&f.gate, 3);
     cr_expect_eq(pool_resize(f.pool, 8), 0);
-    fixture_run_until_inside(&f, 8);
+    gate_run_until_inside(&f.gate, 8);
 
-    cr_expect_eq(f.inside_max, 8);
+    cr_expect_eq(f.gate.inside_max, 8);
     fixture_close(&f);
 }
 
@@ -114,17 +114,17 @@ Test(pool, fewer_workers_take_no_more_than_they_may, .timeout = 30)
 {
     fixture_start(&f, 8);
     fixture_submit(&f, &f.lane, 0, 40);
-    fixture_run_until_inside(&f, 8);
+    gate_run_until_inside(&f.gate, 8);
 
     cr_expect_eq(pool_resize(f.pool, 2), 0);
-    fixture_let_go(&f, 8);
+    gate_let_go(&f.gate, 8);
     fixture_run_until_done(&f, 8);
-    fixture_run_until_inside(&f, 2);
-    f.inside_max = 0; /* both stand at the gate, and nobody else may come */
-    fixture_let_all_go(&f);
+    gate_run_until_inside(&f.gate, 2);
+    f.gate.inside_max = 0; /* both stand at the gate, and nobody else may come */
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 40);
 
-    cr_expect_leq(f.inside_max, 2);
+    cr_expect_leq(f.gate.inside_max, 2);
     fixture_close(&f);
 }
 
@@ -134,13 +134,13 @@ Test(pool, a_shrink_strands_no_job_when_a_worker_is_parked, .timeout = 30)
 
     fixture_start(&f, 2);
     fixture_submit(&f, &f.lane, 0, 2);
-    fixture_run_until_inside(&f, 2);
-    fixture_let_go(&f, 1);
+    gate_run_until_inside(&f.gate, 2);
+    gate_let_go(&f.gate, 1);
     fixture_run_until_done(&f, 1);
     pool_resize(f.pool, 1);
     fixture_submit(&f, &f.lane, 2, 1);
 
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 3);
 
     pool_figures(f.pool, &figures);
@@ -165,13 +165,13 @@ Test(pool, a_full_lane_refuses_a_job_at_once, .timeout = 30)
     fixture_start(&f, 1);
     pool_lane_init(f.pool, &lane, 2, 0);
     fixture_submit(&f, &lane, 0, 1);
-    fixture_run_until_inside(&f, 1);
+    gate_run_until_inside(&f.gate, 1);
     fixture_submit(&f, &lane, 1, 2);
 
     cr_expect_eq(pool_submit(f.pool, &lane, &f.jobs[3].job), -EBUSY);
     cr_expect_eq(lane_waiting(&lane), 2);
 
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 3);
     cr_expect_eq(f.jobs[3].work_calls, 0);
     fixture_close(&f);
@@ -187,7 +187,7 @@ Test(pool, idle_workers_leave_a_lane_its_whole_room, .timeout = 30)
     fixture_submit(&f, &lane, 0, 9);
     cr_expect_eq(pool_submit(f.pool, &lane, &f.jobs[9].job), -EBUSY);
 
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 9);
     fixture_close(&f);
 }
@@ -196,12 +196,12 @@ Test(pool, a_cancelled_job_never_runs, .timeout = 30)
 {
     fixture_start(&f, 1);
     fixture_submit(&f, &f.lane, 0, 1);
-    fixture_run_until_inside(&f, 1);
+    gate_run_until_inside(&f.gate, 1);
     fixture_submit(&f, &f.lane, 1, 2);
 
     cr_expect_eq(pool_cancel(f.pool, &f.jobs[1].job), 0);
 
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 2);
     cr_expect_eq(f.jobs[1].work_calls, 0);
     cr_expect_eq(f.jobs[1].done_calls, 0);
@@ -225,11 +225,11 @@ Test(pool, a_running_job_cannot_be_cancelled, .timeout = 30)
 {
     fixture_start(&f, 1);
     fixture_submit(&f, &f.lane, 0, 1);
-    fixture_run_until_inside(&f, 1);
+    gate_run_until_inside(&f.gate, 1);
 
     cr_expect_eq(pool_cancel(f.pool, &f.jobs[0].job), -EBUSY);
 
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 1);
     fixture_close(&f);
 }
@@ -240,11 +240,11 @@ Test(pool, a_serial_lane_never_runs_two_jobs_at_once, .timeout = 30)
 
     fixture_start(&f, 8);
     pool_lane_init(f.pool, &lane, 500, 1);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_submit(&f, &lane, 0, 500);
     fixture_run_until_done(&f, 500);
 
-    cr_expect_eq(f.inside_max, 1);
+    cr_expect_eq(f.gate.inside_max, 1);
     fixture_close(&f);
 }
 
@@ -255,13 +255,13 @@ Test(pool, a_serial_lane_leaves_the_other_workers_to_others, .timeout = 30)
     fixture_start(&f, 3);
     pool_lane_init(f.pool, &lane, 8, 1);
     fixture_submit(&f, &lane, 0, 8);
-    fixture_run_until_inside(&f, 1);
+    gate_run_until_inside(&f.gate, 1);
     fixture_submit(&f, &f.lane, 8, 2);
 
-    fixture_run_until_inside(&f, 3);
+    gate_run_until_inside(&f.gate, 3);
 
     cr_expect_eq(f.jobs[1].work_calls, 0);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 10);
     fixture_close(&f);
 }
@@ -276,11 +276,11 @@ Test(pool, lanes_take_turns, .timeout = 30)
     pool_lane_init(f.pool, &other, 8, 0);
     fixture_submit(&f, &f.lane, 0, 4);
     fixture_submit(&f, &other, 10, 2);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 6);
 
     for (i = 0; i < sizeof order / sizeof order[0]; i++)
-        cr_expect_eq(f.order[i], order[i], "place %zu", i);
+        cr_expect_eq(f.gate.order[i], order[i], "place %zu", i);
     fixture_close(&f);
 }
 
@@ -290,13 +290,13 @@ Test(pool, a_worker_takes_the_lowest_free_seat, .timeout = 30)
 
     fixture_start(&f, 4);
     fixture_submit(&f, &f.lane, 0, 3);
-    fixture_run_until_inside(&f, 3);
-    fixture_let_go(&f, 1);
+    gate_run_until_inside(&f.gate, 3);
+    gate_let_go(&f.gate, 1);
     fixture_run_until_done(&f, 1);
-    left = f.jobs[f.order[0]].job.seat;
+    left = f.jobs[f.gate.order[0]].job.seat;
     LOOP_RUN_UNTIL(&f.loop, f.pool->seats[left].is_free);
     fixture_submit(&f, &f.lane, 3, 1);
-    fixture_run_until_inside(&f, 3);
+    gate_run_until_inside(&f.gate, 3);
 
     cr_expect_lt(left, 3);
     cr_expect_eq(f.jobs[3].job.seat, left);
@@ -310,7 +310,7 @@ Test(pool, a_job_knows_when_it_was_submitted_started_and_finished, .timeout = 30
 
     fixture_start(&f, 1);
     fixture_submit(&f, &f.lane, 0, 1);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 1);
 
     cr_expect_leq(before, job->submitted_ns);
@@ -326,7 +326,7 @@ Test(pool, its_figures_are_those_of_the_moment, .timeout = 30)
 
     fixture_start(&f, 2);
     fixture_submit(&f, &f.lane, 0, 5);
-    fixture_run_until_inside(&f, 2);
+    gate_run_until_inside(&f.gate, 2);
 
     pool_figures(f.pool, &figures);
 
@@ -336,7 +336,7 @@ Test(pool, its_figures_are_those_of_the_moment, .timeout = 30)
     cr_expect_eq(figures.busy, 2);
     cr_expect_eq(figures.parked, 0);
     cr_expect_eq(figures.waiting, 3);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 5);
     fixture_close(&f);
 }
@@ -352,11 +352,11 @@ Test(pool, a_stop_lets_running_jobs_finish_and_takes_no_more, .timeout = 30)
 
     fixture_start(&f, 2);
     fixture_submit(&f, &f.lane, 0, 2);
-    fixture_run_until_inside(&f, 2);
+    gate_run_until_inside(&f.gate, 2);
 
     pool_stop(f.pool, on_stopped, &done_when_stopped);
     cr_expect_eq(pool_submit(f.pool, &f.lane, &f.jobs[2].job), -EBUSY);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     LOOP_RUN_UNTIL(&f.loop, done_when_stopped > 0);
 
     cr_expect_eq(done_when_stopped, 2);
@@ -375,7 +375,7 @@ Test(pool, it_may_be_stopped_by_a_job_that_is_done, .timeout = 30)
 {
     fixture_start(&f, 2);
     f.jobs[0].job.done = stop_in_done;
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_submit(&f, &f.lane, 0, 1);
 
     LOOP_RUN_UNTIL(&f.loop, f.jobs[0].done_calls == 1);

@@ -42,7 +42,7 @@ static void run_long_between_short(void (*work)(struct pool_job *job), void (*ch
     unsigned i;
 
     fixture_start(&f, 1);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     for (i = SHORT_JOBS; i < JOBS; i += SHORT_JOBS + 1)
         f.jobs[i].job.work = work;
     fixture_submit(&f, &f.lane, 0, JOBS);

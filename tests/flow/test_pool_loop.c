@@ -11,7 +11,7 @@ Test(pool_loop, an_idle_pool_lets_its_loop_end, .timeout = 30)
     fixture_start(&f, 4);
     cr_expect_eq(uv_run(&f.loop, UV_RUN_DEFAULT), 0);
 
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_submit(&f, &f.lane, 0, 8);
     cr_expect_eq(uv_run(&f.loop, UV_RUN_DEFAULT), 0);
 
@@ -25,8 +25,8 @@ Test(pool_loop, the_sweep_sends_parked_workers_home, .timeout = 30)
 
     fixture_start(&f, 4);
     fixture_submit(&f, &f.lane, 0, 4);
-    fixture_run_until_inside(&f, 4);
-    fixture_let_all_go(&f);
+    gate_run_until_inside(&f.gate, 4);
+    gate_let_all_go(&f.gate);
 
     uv_run(&f.loop, UV_RUN_DEFAULT);
 
@@ -42,7 +42,7 @@ Test(pool_loop, a_parked_worker_is_called_when_work_comes, .timeout = 30)
     unsigned i;
 
     fixture_start(&f, 1);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     for (i = 1; i <= 20; i++) {
         fixture_submit(&f, &f.lane, 0, 1);
         fixture_run_until_done(&f, i);
@@ -66,7 +66,7 @@ Test(pool_loop, a_parked_worker_is_called_while_a_hired_one_waits_for_a_thread, 
     cr_assert_eq(uv_sem_init(&leave, 0), 0);
     fixture_start(&f, 2);
     uv_queue_work(&f.loop, &own, wait_for_leave, NULL);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_submit(&f, &f.lane, 0, 2);
     fixture_run_until_done(&f, 2);
     for (i = 3; i <= 20; i++) {
@@ -86,7 +86,7 @@ Test(pool_loop, a_stop_wakes_parked_workers, .timeout = 30)
 
     fixture_start(&f, 1);
     for (i = 1; i <= 20; i++) {
-        fixture_let_all_go(&f);
+        gate_let_all_go(&f.gate);
         fixture_submit(&f, &f.lane, 0, 1);
         fixture_run_until_done(&f, i);
         uv_timer_stop(&f.pool->sweep);
@@ -136,7 +136,7 @@ static void expect_no_sleep(bool before, bool timer, bool prepare, bool check)
 
     pool_reserve_threads(1, 0);
     fixture_open(&f);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     uv_timer_init(&f.loop, &hour);
     uv_timer_start(&hour, on_hour, 3600 * 1000, 0);
     if (!before)
@@ -150,7 +150,7 @@ static void expect_no_sleep(bool before, bool timer, bool prepare, bool check)
         uv_prepare_start(&prepare_handle, on_prepare);
     if (check) {
         uv_check_start(&check_handle, on_check);
-        uv_async_send(&f.moved);
+        uv_async_send(&f.gate.moved);
     }
     if (before)
         fixture_start_as(&f, &options);
@@ -179,10 +179,10 @@ Test(pool_loop, a_submit_from_the_poll_is_staffed_in_the_same_turn, .timeout = 3
     uv_async_send(&async);
     while (f.jobs[0].job.submitted_ns == 0)
         uv_run(&f.loop, UV_RUN_ONCE);
-    while (fixture_inside(&f) == 0)
+    while (gate_inside(&f.gate) == 0)
         sched_yield();
 
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     fixture_run_until_done(&f, 1);
     fixture_close(&f);
 }

@@ -32,7 +32,7 @@ Test(pool_short, short_jobs_are_done_while_the_next_one_blocks, .timeout = 30)
     fixture_submit(&f, &f.lane, 0, SHORT + 1);
     fixture_run_until_done(&f, 2 * SHORT);
 
-    fixture_run_until_inside(&f, 1);
+    gate_run_until_inside(&f.gate, 1);
     fixture_close(&f);
 }
 
@@ -41,7 +41,7 @@ Test(pool_short, jobs_that_block_run_at_once_after_short_ones, .timeout = 30)
     start_with_short_jobs(8);
 
     fixture_submit(&f, &f.lane, SHORT, 8);
-    fixture_run_until_inside(&f, 8);
+    gate_run_until_inside(&f.gate, 8);
 
     fixture_close(&f);
 }
@@ -51,7 +51,7 @@ Test(pool_short, the_loop_looks_for_news_only_while_short_jobs_end, .timeout = 3
     start_with_short_jobs(1);
 
     fixture_submit(&f, &f.lane, 0, SHORT + 1);
-    fixture_run_until_inside(&f, 1);
+    gate_run_until_inside(&f.gate, 1);
     LOOP_RUN_UNTIL(&f.loop, !uv_is_active((uv_handle_t *)&f.pool->look));
 
     fixture_close(&f);

@@ -402,7 +402,7 @@ Test(pool_start, it_starts_again_after_a_stop, .timeout = 30)
     unsigned i;
 
     open_with_threads(THREADS);
-    fixture_let_all_go(&f);
+    gate_let_all_go(&f.gate);
     for (i = 1; i <= 50; i++) {
         fixture_start_as(&f, &options);
         cr_assert_eq(f.err, 0, "%s", f.error);

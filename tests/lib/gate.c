@@ -3,8 +3,6 @@
 #include <limits.h>
 #include <string.h>
 
-static unsigned inside(struct gate *gate);
-
 static void on_moved(uv_async_t *moved)
 {
     (void)moved;
@@ -22,7 +20,7 @@ void gate_open(struct gate *gate, uv_loop_t *loop)
 
 void gate_close(struct gate *gate)
 {
-    cr_assert_eq(inside(gate), 0);
+    cr_assert_eq(gate_inside(gate), 0);
     uv_close((uv_handle_t *)&gate->moved, NULL);
     uv_run(gate->loop, UV_RUN_NOWAIT);
     uv_cond_destroy(&gate->open);
@@ -55,7 +53,7 @@ unsigned gate_came(struct gate *gate)
     return n;
 }
 
-static unsigned inside(struct gate *gate)
+unsigned gate_inside(struct gate *gate)
 {
     unsigned n;
 
@@ -67,7 +65,7 @@ static unsigned inside(struct gate *gate)
 
 void gate_run_until_inside(struct gate *gate, unsigned n)
 {
-    LOOP_RUN_UNTIL(gate->loop, inside(gate) == n);
+    LOOP_RUN_UNTIL(gate->loop, gate_inside(gate) == n);
 }
 
 void gate_let_go(struct gate *gate, unsigned n)

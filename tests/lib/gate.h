@@ -1,4 +1,4 @@
-/* Where handlers on workers stop until the test lets them go. */
+/* Where handlers and jobs on workers stop until the test lets them go. */
 #ifndef TESTS_LIB_GATE_H
 #define TESTS_LIB_GATE_H
 
@@ -22,8 +22,9 @@ void gate_close(struct gate *gate);
 /* Worker thread: stops here; mark tells who it is. */
 void gate_pass(struct gate *gate, unsigned mark);
 
-/* How many have come; turns the loop until n are at the gate. */
+/* How many have come, and how many are at the gate; turns the loop until n are. */
 unsigned gate_came(struct gate *gate);
+unsigned gate_inside(struct gate *gate);
 void gate_run_until_inside(struct gate *gate, unsigned n);
 
 /* The first n of all that have come or will come may go on; gate_let_all_go(): all of them. */

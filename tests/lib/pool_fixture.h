@@ -2,7 +2,7 @@
 #ifndef TESTS_LIB_POOL_FIXTURE_H
 #define TESTS_LIB_POOL_FIXTURE_H
 
-#include "loop.h"
+#include "gate.h"
 #include "pool/pool.h"
 
 #include <stdbool.h>
@@ -26,13 +26,7 @@ struct fixture {
     bool is_stopped;
     int err; /* of the start */
     char error[200];
-
-    uv_async_t moved; /* wakes the loop when a job comes to the gate */
-    uv_mutex_t lock;
-    uv_cond_t gate;
-    unsigned came, let_go; /* jobs, since the start */
-    unsigned inside, inside_max;
-    unsigned order[FIXTURE_JOBS]; /* the jobs' numbers, as they came */
+    struct gate gate; /* where the jobs stop, marked with their numbers */
 };
 
 /* Makes the loop; then a pool as in options, with its result in err and error; or one with workers of as many threads,
@@ -43,14 +37,6 @@ void fixture_start(struct fixture *f, unsigned workers);
 
 /* Submits jobs from to from + n - 1, which must be taken. */
 void fixture_submit(struct fixture *f, struct pool_lane *lane, unsigned from, unsigned n);
-
-/* How many jobs are at the gate; turns the loop until it is n. */
-unsigned fixture_inside(struct fixture *f);
-void fixture_run_until_inside(struct fixture *f, unsigned n);
-
-/* The first n of all that have come or will come may go on; fixture_let_all_go(): all of them. */
-void fixture_let_go(struct fixture *f, unsigned n);
-void fixture_let_all_go(struct fixture *f);
 
 /* Turns the loop until n jobs are done in all. */
 void fixture_run_until_done(struct fixture *f, unsigned n);
