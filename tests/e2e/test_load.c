@@ -203,14 +203,13 @@ static void ask(bool fails)
 {
     static bool yes = true;
 
+    process_start(&server, "--workers", "1");
     caller = (struct caller){.loop = &loop,
                              .port = server.port,
                              .keeps_body = true,
                              .on_open = ask_dummy,
                              .on_answer = take_answer,
                              .arg = fails ? &yes : NULL};
-    process_start(&server, "--workers", "1");
-    caller.port = server.port;
     cr_assert_eq(caller_open(&caller), 0);
     uv_run(&loop, UV_RUN_DEFAULT);
     cr_expect_eq(caller.state, CALLER_CLOSED);

@@ -136,7 +136,6 @@ Test(exchange, calls_its_end_hooks_once_the_last_one_first)
     char a[] = "a", b[] = "b", c[] = "c";
 
     x->req.is_live = true;
-    x->req.is_live = true;
     cr_expect_eq(hoist_on_end(&x->req, on_end, a), 0);
     cr_expect_eq(hoist_on_end(&x->req, on_end, b), 0);
     cr_expect_eq(hoist_on_end(&x->req, on_end, c), 0);
