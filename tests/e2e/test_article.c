@@ -5,7 +5,6 @@
 #include "lib/wait.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { CLIENTS_MAX = 64 };

@@ -6,7 +6,6 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 /* 200 clients. */
 enum { WORKERS = 8, RUNNING = WORKERS, WAITING = 50, IDLE = 42, SILENT = 20, MID_HEAD = 40, PIPELINING = 40 };

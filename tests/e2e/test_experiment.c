@@ -3,7 +3,6 @@
 #include "lib/client.h"
 #include "lib/fail_malloc.h"
 #include "lib/process.h"
-#include "lib/wait.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>

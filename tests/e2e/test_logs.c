@@ -1,7 +1,6 @@
 /* The logs of the program as a whole: a sink that is slow, full or moved away costs lines, never answers. */
 #include "lib/client.h"
 #include "lib/process.h"
-#include "lib/wait.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -4,7 +4,6 @@
 #include "lib/usage.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 

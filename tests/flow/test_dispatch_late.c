@@ -3,10 +3,8 @@
 #include "lib/gate.h"
 #include "server/server.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { PEERS = 4 };
 

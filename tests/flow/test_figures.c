@@ -3,8 +3,6 @@
 #include "lib/gate.h"
 #include "server/totals.h"
 
-#include <string.h>
-
 enum { PEERS = 8, QUEUE = 3 };
 
 static struct app_fixture f;

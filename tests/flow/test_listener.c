@@ -1,6 +1,5 @@
 /* Accepting when descriptors run out, and what is done at start so that libuv never has to grow for one. */
 #include "lib/app_fixture.h"
-#include "server/config.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

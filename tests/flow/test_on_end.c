@@ -3,7 +3,6 @@
 #include "lib/gate.h"
 #include "server/server.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 

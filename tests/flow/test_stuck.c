@@ -2,12 +2,10 @@
 #include "lib/app_fixture.h"
 #include "lib/gate.h"
 #include "pool/worker.h"
-#include "server/log.h"
 #include "server/server.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

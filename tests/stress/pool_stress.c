@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { CLIENTS = 256, LANES = 6, WORKERS_DEFAULT = 8, ROUND_MS = 2000, PAUSE_MS = 1200, TICK_MS = 1, STALL_S = 30 };

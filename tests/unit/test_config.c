@@ -5,7 +5,6 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
 

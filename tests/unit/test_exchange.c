@@ -3,8 +3,6 @@
 #include "lib/fail_malloc.h"
 #include "server/server.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MORE_THAN_KEPT = 70 };

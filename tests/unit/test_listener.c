@@ -1,11 +1,9 @@
 /* A listener's socket: bound here or by somebody else, and what it is called. */
 #include "server/listener.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,4 @@
 /* The scan by itself: how far it looks, and what it tells about a chunked body. Its verdicts are in test_parser.c. */
-#include "server/message.h"
 #include "server/scan.h"
 
 #include <criterion/criterion.h>
