@@ -106,7 +106,7 @@ static int open_socket(void)
 }
 
 /* Linux gives the file the mode that its socket has, so it is born with it, whatever the umask of this process. Where
- * that is refused (macOS), it gets it before listen(), until when nobody can connect either. */
+ * that is refused, it gets it before listen(), until when nobody can connect either. */
 static int bind_to(int fd, const struct sockaddr_un *address)
 {
     bool is_born_private = fchmod(fd, OWNER_ONLY) == 0;
