@@ -47,8 +47,7 @@ static unsigned min(unsigned a, unsigned b);
 static unsigned max(unsigned a, unsigned b);
 static void hire(struct pool *pool, unsigned n);
 static void on_left(uv_work_t *work, int status);
-static void on_finished(void *arg);
-static void collect(struct pool *pool);
+static void collect(void *arg);
 static void on_look(uv_timer_t *timer);
 static void on_sweep(uv_timer_t *timer);
 static unsigned send_home(struct pool *pool);
@@ -245,7 +244,7 @@ static void open_handles(struct pool *pool, uv_loop_t *loop)
     uv_check_init(loop, &pool->check);
     uv_timer_init(loop, &pool->look);
     uv_timer_init(loop, &pool->sweep);
-    bell_hang(&pool->finished, loop, on_finished, pool);
+    bell_hang(&pool->finished, loop, collect, pool);
     pool->idle.data = pool->check.data = pool->look.data = pool->sweep.data = pool;
     pool->open_handles = 5;
     /* An idle pool lets the loop end. Jobs do not: first the idle handle keeps it alive, then the workers' requests. */
@@ -356,13 +355,10 @@ static void on_left(uv_work_t *work, int status)
         dismiss_threads(pool);
 }
 
-static void on_finished(void *arg)
+/* What is done so far; also the bell's, who gives it the pool. */
+static void collect(void *arg)
 {
-    collect(arg);
-}
-
-static void collect(struct pool *pool)
-{
+    struct pool *pool = arg;
     struct pool_job *job, *next;
 
     uv_mutex_lock(&pool->lock);
