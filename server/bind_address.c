@@ -4,7 +4,6 @@
 #include "number.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <uv.h>
@@ -13,8 +12,6 @@ int bind_address_parse(struct bind_address *ret_address, const char *text)
 {
     struct bind_address address = {.path = NULL};
     const char *colon = strrchr(text, ':');
-    struct sockaddr_in ip4;
-    struct sockaddr_in6 ip6;
     uint64_t port;
     size_t len;
 
@@ -36,10 +33,18 @@ int bind_address_parse(struct bind_address *ret_address, const char *text)
         return -EADDRNOTAVAIL;
     memcpy(address.host, text, len);
     address.port = (unsigned)port;
-    if (uv_ip4_addr(address.host, 0, &ip4) < 0 && uv_ip6_addr(address.host, 0, &ip6) < 0)
+    if (!bind_address_is_numeric(address.host))
         return -EADDRNOTAVAIL;
     *ret_address = address;
     return 0;
+}
+
+bool bind_address_is_numeric(const char *text)
+{
+    struct sockaddr_in ip4;
+    struct sockaddr_in6 ip6;
+
+    return uv_ip4_addr(text, 0, &ip4) == 0 || uv_ip6_addr(text, 0, &ip6) == 0;
 }
 
 const char *bind_address_fault(int err)

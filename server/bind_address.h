@@ -2,6 +2,8 @@
 #ifndef SERVER_BIND_ADDRESS_H
 #define SERVER_BIND_ADDRESS_H
 
+#include <stdbool.h>
+
 struct bind_address {
     char host[64]; /* a numeric IP address */
     unsigned port;
@@ -11,6 +13,9 @@ struct bind_address {
 /* -EINVAL: text is none of these. -EADDRNOTAVAIL: what stands before the port is no numeric address. -ERANGE: there is
  * no such port. */
 int bind_address_parse(struct bind_address *ret_address, const char *text);
+
+/* Is it an IPv4 or IPv6 address, without a port? */
+bool bind_address_is_numeric(const char *text);
 
 /* What such an error is, for people: "'text' <fault>". */
 const char *bind_address_fault(int err);

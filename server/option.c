@@ -12,8 +12,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
-#include <uv.h>
 
 #define GROUP_ROW(title) {.kind = KIND_GROUP, .name = "", .help = (title)},
 #define OPTION_ROW(option, field, type, preset, min, max, arg, help)                                                   \
@@ -89,14 +89,6 @@ bool option_find(const char *name, size_t len, struct options *options, const ho
 
 /* ---- values ---- */
 
-static bool is_address(const char *text)
-{
-    struct sockaddr_in ip4;
-    struct sockaddr_in6 ip6;
-
-    return uv_ip4_addr(text, 0, &ip4) == 0 || uv_ip6_addr(text, 0, &ip6) == 0;
-}
-
 int option_set(const struct option *option, const char *source, const char *value, struct option_error *error)
 {
     char least[NUMBER_TEXT], most[NUMBER_TEXT];
@@ -109,7 +101,7 @@ int option_set(const struct option *option, const char *source, const char *valu
         return option_fail(error, "%s: needs a value", source);
     if (option->kind == KIND_CHOICE)
         return set_choice(option, source, value, error);
-    if (option->kind == KIND_ADDRESS && !is_address(value))
+    if (option->kind == KIND_ADDRESS && !bind_address_is_numeric(value))
         return option_fail(error, "%s: '%.60s' is not a numeric IPv4 or IPv6 address", source, value);
     if (option->kind == KIND_LISTEN && strcmp(value, "off") != 0)
         err = bind_address_parse(&address, value);
