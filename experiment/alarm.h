@@ -9,11 +9,7 @@
 #include <uv.h>
 
 struct alarm {
-    union {
-        uv_handle_t handle;
-        uv_poll_t poll;
-        uv_timer_t timer;
-    } uv;
+    uv_poll_t poll;
     int fd;
     bool is_open;
     void (*on_alarm)(void *arg);

@@ -12,10 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#ifdef __linux__
 #include <sys/prctl.h>
-#endif
+#include <unistd.h>
 
 static const char self[] = "/proc/self/exe", serve_for[] = "--serve-for";
 
@@ -216,9 +214,7 @@ int child_become(char **argv)
     const char *parent = argv[3];
     char *program = argv[0];
 
-#ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
     if (getppid() != (pid_t)strtol(parent, NULL, 10)) /* it has ended already */
         return EXIT_FAILURE;
     argv[3] = program;

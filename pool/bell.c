@@ -7,9 +7,6 @@
 #include "bell.h"
 
 #include <assert.h>
-
-#ifdef __linux__
-
 #include <errno.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -67,43 +64,3 @@ void bell_close(struct bell *bell, void (*on_closed)(uv_handle_t *handle))
         uv_close((uv_handle_t *)&bell->poll, on_closed);
     close(bell->fd);
 }
-
-#else
-
-static void on_async(uv_async_t *async)
-{
-    struct bell *bell = (struct bell *)((char *)async - offsetof(struct bell, async));
-
-    bell->heard(bell->arg);
-}
-
-int bell_init(struct bell *bell)
-{
-    bell->heard = NULL;
-    return 0;
-}
-
-void bell_hang(struct bell *bell, uv_loop_t *loop, void (*heard)(void *arg), void *arg)
-{
-    int err = uv_async_init(loop, &bell->async, on_async);
-
-    assert(err == 0); /* a loop has what it takes since uv_loop_init() */
-    (void)err;
-    bell->heard = heard;
-    bell->arg = arg;
-    bell->async.data = arg;
-    uv_unref((uv_handle_t *)&bell->async);
-}
-
-void bell_ring(struct bell *bell)
-{
-    uv_async_send(&bell->async);
-}
-
-void bell_close(struct bell *bell, void (*on_closed)(uv_handle_t *handle))
-{
-    if (bell->heard != NULL)
-        uv_close((uv_handle_t *)&bell->async, on_closed);
-}
-
-#endif

@@ -10,13 +10,9 @@
 #include <uv.h>
 
 struct bell {
-#ifdef __linux__
     uv_poll_t poll;
-    int fd;              /* eventfd(2) */
-    atomic_flag is_rung; /* and not heard yet: more rings are the same one */
-#else
-    uv_async_t async;
-#endif
+    int fd;                   /* eventfd(2) */
+    atomic_flag is_rung;      /* and not heard yet: more rings are the same one */
     void (*heard)(void *arg); /* NULL: it does not hang yet */
     void *arg;
 };

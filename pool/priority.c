@@ -3,12 +3,10 @@
  * worker.
  *
  * Happy path: Linux 6.12 or newer takes the length of a turn from sched_runtime, without a privilege.
- * Failures: older kernels and other systems leave turns as they were. Close: the turn's length is set back;
+ * Failures: older kernels leave turns as they were. Close: the turn's length is set back;
  * RESET_ON_FORK stays, for only a privileged thread may take it off.
  */
 #include "worker.h"
-
-#ifdef __linux__
 
 #include <sched.h>
 #include <sys/resource.h>
@@ -49,18 +47,3 @@ void priority_set_nice(int nice)
 {
     (void)setpriority(PRIO_PROCESS, 0, nice);
 }
-
-#else
-
-bool priority_set_turns(uint64_t turn_ns, uint64_t *ret_turn_ns_before)
-{
-    *ret_turn_ns_before = turn_ns;
-    return false;
-}
-
-void priority_set_nice(int nice)
-{
-    (void)nice;
-}
-
-#endif

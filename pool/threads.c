@@ -319,9 +319,7 @@ static void settle_in(const struct worker *worker)
     size_t i;
 
     snprintf(name, sizeof(name), "hoist-w%u", (unsigned)(worker - worker->all->worker) % POOL_WORKERS_MAX);
-#ifdef __linux__
     pthread_setname_np(pthread_self(), name);
-#endif
     sigfillset(&blocked);
     for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
         sigdelset(&blocked, taken[i]);

@@ -9,9 +9,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-
-#ifdef __linux__
-
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -83,35 +80,3 @@ void rdhup_end(struct rdhup *rdhup, int fd)
 {
     epoll_ctl(rdhup->fd, EPOLL_CTL_DEL, fd, NULL);
 }
-
-#else
-
-/* Who leaves unread is missed until the answer is written. */
-int rdhup_open(struct rdhup **ret_rdhup, uv_loop_t *loop)
-{
-    (void)loop;
-    *ret_rdhup = NULL;
-    return 0;
-}
-
-void rdhup_close(struct rdhup *rdhup)
-{
-    (void)rdhup;
-}
-
-int rdhup_begin(struct rdhup *rdhup, int fd, bool is_ended, struct rdhup_watch *watch)
-{
-    (void)rdhup;
-    (void)fd;
-    (void)is_ended;
-    (void)watch;
-    return -ENOTSUP;
-}
-
-void rdhup_end(struct rdhup *rdhup, int fd)
-{
-    (void)rdhup;
-    (void)fd;
-}
-
-#endif

@@ -5,14 +5,11 @@
  */
 #include "thread.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifdef __linux__
-
-#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -136,14 +133,3 @@ static size_t put_call(const char *call, char *text, size_t room)
             return (size_t)snprintf(text, room, " in %s", calls[i].name);
     return (size_t)snprintf(text, room, " in system call %ld", number);
 }
-
-#else
-
-const char *thread_describe(int number, char text[THREAD_TEXT])
-{
-    (void)number;
-    (void)snprintf(text, THREAD_TEXT, "of unknown state");
-    return text;
-}
-
-#endif

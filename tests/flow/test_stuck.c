@@ -40,7 +40,6 @@ static int read_byte(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "read");
 }
 
-#ifdef __linux__
 /* The parent of a vfork(2) sleeps uninterruptibly until its child is done: here, until there is a byte to read. */
 static int sleep_deeply(hoist_req *req, hoist_res *res)
 {
@@ -58,14 +57,11 @@ static int sleep_deeply(hoist_req *req, hoist_res *res)
     waitpid(child, NULL, 0);
     return hoist_reply_text(res, 200, "slept");
 }
-#endif
 
 static const hoist_route routes[] = {
     {.path = "/held", .handler = held},
     {.path = "/read", .handler = read_byte},
-#ifdef __linux__
     {.path = "/vfork", .handler = sleep_deeply},
-#endif
 };
 
 /* Before log_start() a line is written by its caller: it is there when the call is over. */
@@ -279,7 +275,7 @@ Test(stuck, gets_no_signal_unless_the_program_allows_it)
     EXPECT_NOT_LOGGED("backtrace");
 }
 
-#if defined(__linux__) && defined(__GLIBC__)
+#ifdef __GLIBC__
 
 Test(stuck, tells_its_backtrace_a_moment_after_its_name)
 {
