@@ -7,8 +7,9 @@
  * Failures: a full lane is -EBUSY at once; too few libuv threads or a failing hook are an error of pool_start().
  * Close: pool_stop() lets what runs finish and calls back when every thread has left.
  *
- * Everything here is called on the loop thread, but for pool_worker_data(). One pool at a time in a process. Jobs
- * keep the loop alive until their done(); an idle pool does not, once the sweep has sent its workers home.
+ * Everything here is called on the loop thread, but for pool_worker_data() and pool_trace_self(). One pool at a time in
+ * a process. Jobs keep the loop alive until their done(); an idle pool does not, once the sweep has sent its workers
+ * home.
  */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
@@ -83,6 +84,10 @@ bool pool_trace_ask(struct pool *pool, const struct pool_job *job);
  * sleep; or the job has ended. */
 enum { POOL_TRACE_MAX = 1536 };
 bool pool_trace_take(struct pool *pool, const struct pool_job *job, char text[POOL_TRACE_MAX]);
+
+/* From a signal's action, on any thread: the frames that it interrupted, in the same form; none where they cannot be
+ * had. Async-signal-safe, but that it waits for a thread that is in dlopen(3). */
+void pool_trace_self(char text[POOL_TRACE_MAX]);
 
 /* The kernel's number of the thread that runs job, as under /proc/self/task; 0: this system has none; -1: it does not
  * run. */

@@ -9,7 +9,7 @@
  */
 #include "worker.h"
 
-#if defined(__linux__) && defined(__GLIBC__) && defined(SIGSTKFLT)
+#if defined(__GLIBC__) && defined(SIGSTKFLT)
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,24 +18,26 @@
 #include <unistd.h>
 #include <unwind.h>
 
-enum { FRAMES_MAX = 32, OWN_FRAMES = 2 }; /* this file's function and the kernel's return from it */
+enum { FRAMES_MAX = 32 };
 
 static bool is_enabled;
 
 /* Initial-exec: read in a signal's action, where the first use of any other kind may allocate. */
 static _Thread_local struct seat *volatile own_seat __attribute__((tls_model("initial-exec")));
 
-/* Of a walk up a thread's stack. */
+/* Up a thread's stack, from a signal's action. */
 struct walk {
-    struct trace *trace;
-    int n; /* frames so far */
+    char *text; /* of POOL_TRACE_MAX bytes */
+    size_t len;
+    unsigned n;    /* frames in it */
+    bool has_left; /* the action's own ones */
 };
 
 static void on_trace(int number);
 static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg);
-static void put_frame(struct trace *trace, void *address);
-static void put_text(struct trace *trace, const char *text);
-static void put_offset(struct trace *trace, uintptr_t offset);
+static void put_frame(struct walk *walk, void *address);
+static void put_text(struct walk *walk, const char *text);
+static void put_offset(struct walk *walk, uintptr_t offset);
 
 bool pool_trace_enable(void)
 {
@@ -82,9 +84,7 @@ bool pool_trace_take(struct pool *pool, const struct pool_job *job, char text[PO
     return true;
 }
 
-/* libgcc's unwinder and not backtrace(3), which loads a library and allocates when it is called first.
- *
- * On the job's thread, between two instructions of whatever it does: no lock of ours, no allocation, no printf. One
+/* On the job's thread, between two instructions of whatever it does: no lock of ours, no allocation, no printf. One
  * that comes late, to the seat's next job, finds the trace due or not, and does no harm either way. */
 static void on_trace(int number)
 {
@@ -93,57 +93,65 @@ static void on_trace(int number)
 
     (void)number;
     if (seat != NULL && atomic_load(&seat->trace.is_due)) {
-        struct walk walk = {.trace = &seat->trace};
-
-        seat->trace.len = 0;
-        seat->trace.text[0] = '\0';
-        (void)_Unwind_Backtrace(on_frame, &walk);
+        pool_trace_self(seat->trace.text);
         atomic_store(&seat->trace.is_due, false);
     }
     errno = before;
 }
 
+/* libgcc's unwinder and not backtrace(3), which loads a library and allocates when it is called first. */
+void pool_trace_self(char text[POOL_TRACE_MAX])
+{
+    struct walk walk = {.text = text};
+
+    text[0] = '\0';
+    (void)_Unwind_Backtrace(on_frame, &walk);
+}
+
 static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg)
 {
     struct walk *walk = arg;
+    int is_interrupted = 0; /* by the signal: its address is no return address */
+    uintptr_t address = _Unwind_GetIPInfo(frame, &is_interrupted);
 
-    if (walk->n >= OWN_FRAMES && _Unwind_GetIP(frame) != 0) /* 0: behind the last one */
-        put_frame(walk->trace, (void *)_Unwind_GetIP(frame));
-    walk->n++;
-    return walk->n < FRAMES_MAX ? _URC_NO_REASON : _URC_END_OF_STACK;
+    walk->has_left = walk->has_left || is_interrupted != 0;
+    if (!walk->has_left || address == 0) /* 0: behind the last one, or a call of NULL */
+        return _URC_NO_REASON;
+    put_frame(walk, (void *)address);
+    return ++walk->n < FRAMES_MAX ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
 /* As "nanosleep+0x13 (libc.so.6+0xd81f3)": what is in brackets is addr2line's to read. */
-static void put_frame(struct trace *trace, void *address)
+static void put_frame(struct walk *walk, void *address)
 {
     uintptr_t at = (uintptr_t)address;
     Dl_info info;
     bool is_known = dladdr(address, &info) != 0 && info.dli_fname != NULL;
     const char *module = is_known ? strrchr(info.dli_fname, '/') : NULL;
 
-    put_text(trace, trace->len > 0 ? " < " : "");
+    put_text(walk, walk->len > 0 ? " < " : "");
     if (!is_known) {
-        put_offset(trace, at);
+        put_offset(walk, at);
         return;
     }
     if (info.dli_sname != NULL) {
-        put_text(trace, info.dli_sname);
-        put_offset(trace, at - (uintptr_t)info.dli_saddr);
-        put_text(trace, " (");
+        put_text(walk, info.dli_sname);
+        put_offset(walk, at - (uintptr_t)info.dli_saddr);
+        put_text(walk, " (");
     }
-    put_text(trace, module != NULL ? module + 1 : info.dli_fname);
-    put_offset(trace, at - (uintptr_t)info.dli_fbase);
-    put_text(trace, info.dli_sname != NULL ? ")" : "");
+    put_text(walk, module != NULL ? module + 1 : info.dli_fname);
+    put_offset(walk, at - (uintptr_t)info.dli_fbase);
+    put_text(walk, info.dli_sname != NULL ? ")" : "");
 }
 
-static void put_text(struct trace *trace, const char *text)
+static void put_text(struct walk *walk, const char *text)
 {
-    while (*text != '\0' && trace->len < POOL_TRACE_MAX - 1)
-        trace->text[trace->len++] = *text++;
-    trace->text[trace->len] = '\0';
+    while (*text != '\0' && walk->len < POOL_TRACE_MAX - 1)
+        walk->text[walk->len++] = *text++;
+    walk->text[walk->len] = '\0';
 }
 
-static void put_offset(struct trace *trace, uintptr_t offset)
+static void put_offset(struct walk *walk, uintptr_t offset)
 {
     char digits[2 * sizeof(offset) + 1];
     size_t first = sizeof(digits) - 1;
@@ -153,8 +161,8 @@ static void put_offset(struct trace *trace, uintptr_t offset)
         digits[--first] = "0123456789abcdef"[offset & 15];
         offset >>= 4;
     } while (offset > 0);
-    put_text(trace, "+0x");
-    put_text(trace, digits + first);
+    put_text(walk, "+0x");
+    put_text(walk, digits + first);
 }
 
 #else
@@ -182,6 +190,11 @@ bool pool_trace_take(struct pool *pool, const struct pool_job *job, char text[PO
     (void)job;
     (void)text;
     return false;
+}
+
+void pool_trace_self(char text[POOL_TRACE_MAX])
+{
+    text[0] = '\0';
 }
 
 #endif

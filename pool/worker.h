@@ -24,7 +24,6 @@ struct workers;
 /* Frames on their way from a thread to the loop. */
 struct trace {
     atomic_bool is_due; /* true: the loop has asked, and the rest is the thread's; false: it is the loop's */
-    size_t len;
     char text[POOL_TRACE_MAX];
 };
 

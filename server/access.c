@@ -9,6 +9,7 @@
 #include "exchange.h"
 #include "log.h"
 #include "server.h"
+#include "utc.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,12 +115,12 @@ static void log_json(const struct access *access)
     const struct exchange *x = access->x;
     const struct route *route = x != NULL && message != NULL ? x->req.route : NULL;
     const struct field *agent = message != NULL ? message_field(message, "User-Agent") : NULL;
-    char time[LOG_TIME], method[32], target[TARGET_MAX], pattern[ROUTE_MAX], worker[16], user_agent[AGENT_MAX];
+    char time[UTC_TEXT], method[32], target[TARGET_MAX], pattern[ROUTE_MAX], worker[16], user_agent[AGENT_MAX];
 
     log_access("{\"time\":\"%s\",\"client\":\"%s\",\"method\":%s,\"target\":%s,\"protocol\":%s"
                ",\"status\":%d,\"bytes\":%zu,\"wait_s\":" SECONDS ",\"run_s\":" SECONDS ",\"route\":%s,\"id\":%llu"
                ",\"worker\":%s,\"threads\":%u,\"busy\":%u,\"user_agent\":%s}",
-               log_time(time), access->peer, quoted(method_of(message), method, sizeof(method)),
+               utc_now(time), access->peer, quoted(method_of(message), method, sizeof(method)),
                quoted_target(message, target),
                message == NULL       ? "null"
                : message->minor == 0 ? "\"HTTP/1.0\""

@@ -7,6 +7,7 @@
 #include "dispatch.h"
 
 #include "conn.h"
+#include "crash.h"
 #include "log.h"
 #include "server.h"
 
@@ -105,10 +106,9 @@ static void answer_unrouted(struct exchange *x)
  * one and the beginning of the next. */
 static void call_inline(struct exchange *x)
 {
-    struct server *server = x->server;
-    uint64_t begun_ns = server->left_ns != 0 ? server->left_ns : uv_hrtime();
+    uint64_t left_ns = x->server->left_ns;
 
-    call_on_loop(x, x->req.route->given.handler, begun_ns);
+    call_on_loop(x, x->req.route->given.handler, left_ns != 0 ? left_ns : uv_hrtime());
 }
 
 static void call_on_loop(struct exchange *x, hoist_handler *handler, uint64_t begun_ns)
@@ -140,10 +140,12 @@ static void call_on_loop(struct exchange *x, hoist_handler *handler, uint64_t be
 /* On the loop or on a worker. Afterwards the request is nobody's, unless the handler goes on later. */
 static int call(struct exchange *x, hoist_handler *handler)
 {
+    struct exchange *before = crash_enter(x);
     int result;
 
     x->req.is_live = true;
     result = handler(&x->req, &x->res);
+    crash_leave(before);
     if (result == HOIST_PENDING && x->req.route->given.run == HOIST_ASYNC)
         return result;
     result = response_end_file(&x->res, result);

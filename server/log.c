@@ -9,6 +9,8 @@
  */
 #include "log.h"
 
+#include "log_line.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -49,11 +51,6 @@ struct sink {
     char buffers[2][LOG_BUFFER + LOG_LINE_MAX];
 };
 
-struct line {
-    size_t len;
-    char text[LOG_LINE_MAX];
-};
-
 static struct sink errors = {
     .name = "error log",
     .fd = STDERR_FILENO,
@@ -68,15 +65,14 @@ static struct sink accesses = {
     .ended = PTHREAD_COND_INITIALIZER,
 };
 static atomic_uint level_max = LOG_INFO, access_format = LOG_COMMON;
-static atomic_bool to_journal, access_is_wanted, reopen_is_wanted;
+static atomic_bool access_is_wanted, reopen_is_wanted;
 
-static bool stderr_is_journal(void);
 static int access_open(const char *path);
 static int sink_start(struct sink *sink, int fd, const char *path);
 static int start_writer(struct sink *sink);
 static void sink_stop(struct sink *sink, const struct timespec *until);
 static struct timespec stop_time(void);
-static void sink_put(struct sink *sink, const struct line *line, size_t size);
+static void sink_put(struct sink *sink, const struct log_line *line, size_t size);
 static void *sink_run(void *arg);
 static size_t sink_take(struct sink *sink);
 static void sink_write(struct sink *sink, size_t len);
@@ -86,8 +82,6 @@ static int write_all(int fd, const char *bytes, size_t len, size_t *ret_written)
 static uint64_t count_lines(const char *bytes, size_t len);
 static void note(enum log_level level, const char *format, ...) HOIST_PRINTF(2, 3);
 static void put_error(enum log_level level, size_t size, const char *format, va_list args) HOIST_PRINTF(3, 0);
-static void line_prefix(struct line *line, enum log_level level);
-static void line_finish(struct line *line, const char *format, va_list args) HOIST_PRINTF(2, 0);
 
 int log_start(const struct log_options *options)
 {
@@ -99,7 +93,7 @@ int log_start(const struct log_options *options)
         if (fd < 0)
             return fd;
     }
-    atomic_store(&to_journal, stderr_is_journal());
+    log_line_choose_form();
     err = sink_start(&errors, STDERR_FILENO, NULL);
     if (err < 0)
         goto err_close;
@@ -154,14 +148,15 @@ enum log_format log_access_format(void)
 
 void log_access(const char *format, ...)
 {
-    struct line line = {.len = 0};
+    struct log_line line = {.len = 0};
     va_list args;
 
     if (!log_access_wanted())
         return;
     va_start(args, format);
-    line_finish(&line, format, args);
+    log_line_print(&line, format, args);
     va_end(args);
+    log_line_end(&line);
     sink_put(&accesses, &line, LOG_BUFFER);
 }
 
@@ -184,19 +179,6 @@ uint64_t log_lost(void)
 }
 
 /* ---- starting and stopping ---- */
-
-/* systemd says which file its journal reads; the variable alone is also there in a terminal that systemd started. */
-static bool stderr_is_journal(void)
-{
-    const char *journal = getenv("JOURNAL_STREAM");
-    struct stat status;
-    char own[64];
-
-    if (journal == NULL || fstat(STDERR_FILENO, &status) < 0)
-        return false;
-    (void)snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
-    return strcmp(journal, own) == 0;
-}
 
 /* Opened without waiting for a FIFO's reader, and written as usual: the writer's thread may wait. */
 static int access_open(const char *path)
@@ -279,7 +261,7 @@ static void sink_stop(struct sink *sink, const struct timespec *until)
 /* ---- callers ---- */
 
 /* size: how much of the buffer the line may use. */
-static void sink_put(struct sink *sink, const struct line *line, size_t size)
+static void sink_put(struct sink *sink, const struct log_line *line, size_t size)
 {
     bool is_off, fits, wake = false;
 
@@ -304,66 +286,12 @@ static void sink_put(struct sink *sink, const struct line *line, size_t size)
 
 static void put_error(enum log_level level, size_t size, const char *format, va_list args)
 {
-    struct line line;
+    struct log_line line;
 
-    line_prefix(&line, level);
-    line_finish(&line, format, args);
+    log_line_begin(&line, level);
+    log_line_print(&line, format, args);
+    log_line_end(&line);
     sink_put(&errors, &line, size);
-}
-
-static void line_prefix(struct line *line, enum log_level level)
-{
-    static const struct {
-        const char *name;
-        int priority; /* as syslog's; see sd-daemon(3) */
-    } levels[] = {[LOG_ERROR] = {"error", 3},
-                  [LOG_WARNING] = {"warning", 4},
-                  [LOG_INFO] = {"info", 6},
-                  [LOG_DEBUG] = {"debug", 7}};
-    char time[LOG_TIME];
-
-    if (atomic_load(&to_journal))
-        line->len = (size_t)snprintf(line->text, sizeof(line->text), "<%d>", levels[level].priority);
-    else
-        line->len = (size_t)snprintf(line->text, sizeof(line->text), "%s %s ", log_time(time), levels[level].name);
-}
-
-const char *log_time(char text[LOG_TIME])
-{
-    struct timespec now;
-    struct tm utc;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    (void)snprintf(text, LOG_TIME, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", utc.tm_year + 1900, utc.tm_mon + 1,
-                   utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000);
-    return text;
-}
-
-/* Adds the text, escaped as far as it fits, and the newline: a line break in it would let a client write lines. */
-static void line_finish(struct line *line, const char *format, va_list args)
-{
-    static const char digits[] = "0123456789abcdef";
-    char text[LOG_LINE_MAX];
-    size_t end = sizeof(line->text) - 1;
-
-    text[0] = '\0';
-    (void)vsnprintf(text, sizeof(text), format, args);
-    for (const char *p = text; *p != '\0'; p++) {
-        unsigned char c = (unsigned char)*p;
-        bool is_control = c < ' ' || c == 0x7f;
-
-        if (line->len + (is_control ? 4 : 1) > end)
-            break;
-        if (is_control) {
-            line->text[line->len++] = '\\';
-            line->text[line->len++] = 'x';
-            line->text[line->len++] = digits[c >> 4];
-            c = (unsigned char)digits[c & 15];
-        }
-        line->text[line->len++] = (char)c;
-    }
-    line->text[line->len++] = '\n';
 }
 
 /* ---- the writers ---- */
@@ -373,9 +301,7 @@ static void *sink_run(void *arg)
     struct sink *sink = arg;
     size_t len;
 
-#ifdef __linux__
     (void)pthread_setname_np(pthread_self(), "hoist-log");
-#endif
     while ((len = sink_take(sink)) > 0)
         sink_write(sink, len);
     return NULL;

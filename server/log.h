@@ -15,7 +15,6 @@
 
 enum {
     LOG_LINE_MAX = 2048,     /* bytes, with prefix and newline */
-    LOG_TIME = 80,           /* bytes of a time, whatever the clock says */
     LOG_BUFFER = 128 * 1024, /* bytes of a sink that wait while as many are being written */
 };
 
@@ -35,9 +34,6 @@ int log_start(const struct log_options *options);
 
 /* Writes what is left, waiting at most two seconds for the sinks, and stops the writers. */
 void log_stop(void);
-
-/* The time of day as lines have it, 2026-11-22T22:17:10.123Z. Returns text. */
-const char *log_time(char text[LOG_TIME]);
 
 /* One line, "<time> <level> text", or for the journal "<priority>text"; cut at LOG_LINE_MAX bytes, control bytes as
  * \xNN. */

@@ -9,6 +9,7 @@
 #include "activation.h"
 #include "app.h"
 #include "config.h"
+#include "crash.h"
 #include "experiment/experiment.h"
 #include "hoist_uv.h"
 #include "log.h"
@@ -181,6 +182,7 @@ static int prepare_process(const struct options *options)
     struct rlimit limit;
 
     signal(SIGPIPE, SIG_IGN); /* a client that left is an error of write(2), not the end */
+    crash_enable();
     (void)pool_trace_enable();
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;

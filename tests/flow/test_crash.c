@@ -1,0 +1,219 @@
+/* What a program that crashes has said: which signal, in which request, where; and that it ends by that signal. */
+#include "hoist_test.h"
+#include "lib/client.h"
+#include "lib/process.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct process server;
+static volatile int sink;
+
+static void tear_down(void)
+{
+    client_close_all();
+    process_close(&server);
+}
+
+TestSuite(crash, .fini = tear_down, .timeout = 60);
+
+/* ---- handlers that crash ---- */
+
+static int compare(const void *a, const void *b)
+{
+    (void)a;
+    (void)b;
+    *(volatile int *)8 = 0; /* NOLINT(*-avoid-non-const*,performance-no-int-to-ptr): not there */
+    return 0;
+}
+
+/* In a function of libc's, whose name is known whatever the linker left of others. */
+static int sort(hoist_req *req, hoist_res *res)
+{
+    int numbers[2] = {1, 2};
+
+    (void)req;
+    qsort(numbers, 2, sizeof(numbers[0]), compare);
+    return hoist_reply_text(res, 200, "sorted");
+}
+
+static int give_up(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    (void)res;
+    abort();
+}
+
+static int descend(int depth) /* NOLINT(misc-no-recursion) */
+{
+    volatile char room[1024];
+
+    room[0] = (char)depth;
+    return depth < 0 ? 0 : descend(depth + 1) + room[0];
+}
+
+static int recurse(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    sink = descend(0);
+    return hoist_reply_text(res, 200, "returned");
+}
+
+/* The C library's lock of the calendar is held then. */
+static int ask_the_time(hoist_req *req, hoist_res *res)
+{
+    time_t now = time(NULL);
+    struct tm *volatile nowhere = NULL;
+
+    (void)req;
+    localtime_r(&now, nowhere);
+    return hoist_reply_text(res, 200, "now");
+}
+
+static int divide(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    raise(SIGFPE); /* not every CPU does for 1 / 0 */
+    return hoist_reply_text(res, 200, "divided");
+}
+
+static int hello(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, "hello");
+}
+
+static const hoist_route sort_route = {.path = "/sort", .handler = sort};
+static const hoist_route inline_route = {.path = "/inline", .handler = sort, .run = HOIST_INLINE};
+static const hoist_route abort_route = {.path = "/abort", .handler = give_up};
+static const hoist_route deep_route = {.path = "/deep", .handler = recurse};
+static const hoist_route time_route = {.path = "/time", .handler = ask_the_time};
+static const hoist_route divide_route = {.path = "/divide", .handler = divide};
+static const hoist_route hello_route = {.path = "/hello", .handler = hello, .run = HOIST_INLINE};
+static const hoist_route *const routes[] = {&sort_route, &inline_route, &abort_route, &deep_route,
+                                            &time_route, &divide_route, &hello_route, NULL};
+static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
+
+/* ---- the program, in a process of its own ---- */
+
+static void say_mine(int number)
+{
+    (void)number;
+    (void)!write(STDERR_FILENO, "mine\n", 5);
+    _exit(1);
+}
+
+/* Under a sanitizer or a test runner signals have actions already; a program that was just started has none. */
+static void run_program(int out, void (*action)(int number))
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    const struct rlimit none = {0};
+    char name[] = "app", port[] = "--port=0", workers[] = "--workers=1", admin[] = "--admin=off";
+    char *argv[] = {name, port, workers, admin, NULL};
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setrlimit(RLIMIT_CORE, &none);
+    dup2(out, STDOUT_FILENO);
+    dup2(server.err, STDERR_FILENO);
+    close(out);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        signal(signals[i], action);
+    _exit(hoist_main(4, argv, &program));
+}
+
+static void start(void (*action)(int number))
+{
+    const char *line;
+    int ends[2];
+
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    server = (struct process){.out = ends[0], .err = memfd_create("stderr", 0)};
+    server.pid = fork();
+    cr_assert_geq(server.pid, 0);
+    if (server.pid == 0)
+        run_program(ends[1], action);
+    close(ends[1]);
+    line = process_line(&server);
+    cr_assert_not_null(line, "%s", process_errors(&server));
+    server.port = (unsigned)strtoul(strrchr(line, ':') + 1, NULL, 10);
+}
+
+static void expect_said(const char *text)
+{
+    cr_expect_not_null(strstr(process_errors(&server), text), "no '%s' in '%s'", text, process_errors(&server));
+}
+
+/* A second request, so that the number is not what nothing is. */
+static void crash_in(const char *path, int signal)
+{
+    start(SIG_DFL);
+    cr_assert_eq(client_receive(client_ask(&server, "/hello"))->status, 200);
+    client_ask(&server, path);
+    cr_expect_eq(process_wait(&server), 128 + signal);
+}
+
+Test(crash, names_the_request_and_where_it_was)
+{
+    crash_in("/sort", SIGSEGV);
+    expect_said(" error crashed: SIGSEGV, address 0x8: /sort, request 2, worker 0\n");
+    expect_said(" error crashed: backtrace: ");
+    expect_said("qsort");
+}
+
+Test(crash, tells_a_handler_on_the_loop)
+{
+    crash_in("/inline", SIGSEGV);
+    expect_said(" error crashed: SIGSEGV, address 0x8: /inline, request 2, on the loop\n");
+}
+
+Test(crash, of_abort)
+{
+    crash_in("/abort", SIGABRT);
+    expect_said(" error crashed: SIGABRT: /abort, request 2, worker 0\n");
+    expect_said("abort+0x");
+}
+
+Test(crash, of_a_signal_that_was_sent)
+{
+    crash_in("/divide", SIGFPE);
+    expect_said(" error crashed: SIGFPE: /divide, request 2, worker 0\n");
+}
+
+Test(crash, has_room_to_speak_when_the_stack_is_used_up)
+{
+    crash_in("/deep", SIGSEGV);
+    expect_said(": /deep, request 2, worker 0\n");
+}
+
+Test(crash, needs_no_lock_that_the_crash_holds)
+{
+    crash_in("/time", SIGSEGV);
+    expect_said(" error crashed: SIGSEGV, address 0x");
+    expect_said(": /time, request 2, worker 0\n");
+}
+
+Test(crash, between_two_requests)
+{
+    start(SIG_DFL);
+    cr_assert_eq(client_receive(client_ask(&server, "/hello"))->status, 200);
+    process_signal(&server, SIGSEGV);
+    cr_expect_eq(process_wait(&server), 128 + SIGSEGV);
+    expect_said(" error crashed: SIGSEGV, in no handler\n");
+}
+
+Test(crash, leaves_an_action_of_the_program_alone)
+{
+    start(say_mine);
+    client_ask(&server, "/sort");
+    cr_expect_eq(process_wait(&server), 1);
+    expect_said("mine\n");
+    cr_expect_null(strstr(process_errors(&server), "crashed"));
+}
