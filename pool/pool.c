@@ -31,7 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SWEEP_MS = 500, LOOK_MS = 1, TURN_NS = 100 * 1000 };
+enum { SWEEP_MS = 500, LOOK_MS = 1 };
 
 static atomic_flag exists = ATOMIC_FLAG_INIT;
 
@@ -90,7 +90,7 @@ int pool_start(struct pool **ret_pool, uv_loop_t *loop, const struct pool_option
     if (options->interrupts)
         interrupts_start(pool);
     /* Not earlier: libuv's threads would inherit it. */
-    pool->short_turns = options->nice > 0 && priority_set_turns(TURN_NS, &pool->turn_ns);
+    pool->short_turns = options->nice > 0 && priority_set_turns(POOL_TURN_NS, &pool->turn_ns);
     *ret_pool = pool;
     error[0] = '\0';
     return 0;

@@ -33,7 +33,7 @@ struct pool_hook {
 struct pool_options {
     unsigned workers;     /* at work at once, 1 to workers_max */
     unsigned workers_max; /* threads, 1 to POOL_WORKERS_MAX */
-    unsigned nice;        /* added to the threads' nice value, to 19, and the loop gets short turns; 0: neither */
+    unsigned nice;        /* added to the threads' nice value, to 19, and all get short turns; 0: neither */
     bool interrupts;      /* pool_interrupt() will be called: SIGURG has an action of the pool's until it stops */
     unsigned gather_ms;   /* how long pool_start() waits for libuv's threads; 0: 5000 */
     const struct pool_hook *hooks;

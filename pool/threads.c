@@ -324,8 +324,10 @@ static void settle_in(const struct worker *worker)
     for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
         sigdelset(&blocked, taken[i]);
     pthread_sigmask(SIG_SETMASK, &blocked, NULL);
-    if (worker->all->set_nice)
+    if (worker->all->set_nice) {
         priority_set_nice(worker->all->nice);
+        (void)priority_set_turns(POOL_TURN_NS, NULL);
+    }
 }
 
 static void run_init_hooks(struct worker *worker)

@@ -92,7 +92,9 @@ void interrupts_stop(struct pool *pool);
 /* In trace.c: the calling thread sits there from now on, before its first job; NULL: nowhere, after its last. */
 void trace_sit(struct seat *seat);
 
-/* Both in priority.c, for the calling thread and best effort. The first is true when the system does it. */
+/* Both in priority.c, for the calling thread and best effort. The first is true when the system does it; ret may be
+ * NULL. */
+enum { POOL_TURN_NS = 100 * 1000 };
 bool priority_set_turns(uint64_t turn_ns, uint64_t *ret_turn_ns_before);
 void priority_set_nice(int nice);
 

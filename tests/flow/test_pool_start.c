@@ -299,6 +299,7 @@ Test(pool_start, threads_that_cannot_be_created_are_an_error_and_no_abort, .time
 static struct {
     char name[16];
     int nice;
+    uint64_t turn_ns;
     bool blocks_term, blocks_segv;
 } seen;
 
@@ -309,6 +310,7 @@ static void look_at_thread(struct pool_job *job)
     (void)job;
     pthread_getname_np(pthread_self(), seen.name, sizeof seen.name);
     seen.nice = getpriority(PRIO_PROCESS, 0);
+    priority_set_turns(1000000, &seen.turn_ns);
     pthread_sigmask(SIG_SETMASK, NULL, &blocked);
     seen.blocks_term = sigismember(&blocked, SIGTERM);
     seen.blocks_segv = sigismember(&blocked, SIGSEGV);
@@ -317,6 +319,7 @@ static void look_at_thread(struct pool_job *job)
 Test(pool_start, threads_have_a_name_and_a_nice_value_and_leave_signals_to_others, .timeout = 30)
 {
     struct pool_options options = {.workers = 1, .workers_max = 1, .nice = 3};
+    struct pool_figures figures;
     int own_nice = getpriority(PRIO_PROCESS, 0);
 
     open_with_threads(1);
@@ -324,9 +327,11 @@ Test(pool_start, threads_have_a_name_and_a_nice_value_and_leave_signals_to_other
     f.jobs[0].job.work = look_at_thread;
     fixture_submit(&f, &f.lane, 0, 1);
     fixture_run_until_done(&f, 1);
+    pool_figures(f.pool, &figures);
 
     cr_expect_str_eq(seen.name, "hoist-w0");
     cr_expect_eq(seen.nice, own_nice + 3);
+    cr_expect_eq(seen.turn_ns, figures.short_turns ? POOL_TURN_NS : 0);
     cr_expect_eq(getpriority(PRIO_PROCESS, 0), own_nice);
     cr_expect(seen.blocks_term);
     cr_expect_not(seen.blocks_segv);
