@@ -42,6 +42,7 @@ static void staff_soon(struct pool *pool);
 static void on_idle(uv_idle_t *idle);
 static void on_check(uv_check_t *check);
 static void staff(struct pool *pool);
+static bool begins_to_look(const struct pool *pool);
 static unsigned needed(const struct pool *pool, unsigned coming);
 static unsigned min(unsigned a, unsigned b);
 static unsigned max(unsigned a, unsigned b);
@@ -281,9 +282,9 @@ static void staff(struct pool *pool)
     uv_idle_stop(&pool->idle);
     uv_check_stop(&pool->check);
     uv_mutex_lock(&pool->lock);
-    if (pool->was_short && pool->queue.runnable > 1 && !pool->looks) {
+    if (begins_to_look(pool)) {
         pool->looks = true;
-        pool->was_short = false; /* until a job of now is */
+        pool->short_ns = 0; /* until a job of now is */
         uv_timer_start(&pool->look, on_look, LOOK_MS, LOOK_MS);
     }
     most = pool->looks ? max(pool->employed - pool->parked, 1) : pool->workers_max;
@@ -300,6 +301,13 @@ static void staff(struct pool *pool)
     uv_mutex_unlock(&pool->lock);
     wake(pool, calls);
     hire(pool, hires);
+}
+
+/* A short job that ended longer ago says nothing of those that wait now. Under the lock. */
+static bool begins_to_look(const struct pool *pool)
+{
+    return pool->queue.runnable > 1 && !pool->looks && pool->short_ns != 0 &&
+           uv_hrtime() - pool->short_ns < LOOK_MS * 1000000;
 }
 
 /* Beside those who come. Under the lock. */
@@ -379,8 +387,8 @@ static void on_look(uv_timer_t *timer)
     struct pool *pool = timer->data;
 
     uv_mutex_lock(&pool->lock);
-    pool->looks = pool->was_short;
-    pool->was_short = false;
+    pool->looks = pool->short_ns != 0;
+    pool->short_ns = 0;
     uv_mutex_unlock(&pool->lock);
     if (!pool->looks)
         uv_timer_stop(timer);

@@ -88,7 +88,7 @@ static void finish(struct pool *pool, struct pool_job *job, bool was_short)
     unsigned runnable = pool->queue.runnable;
 
     queue_finish(job);
-    pool->was_short = was_short;
+    pool->short_ns = was_short ? job->finished_ns : 0;
     assert(pool->queue.runnable <= runnable + 1); /* I4 */
     job->next = NULL;
     *pool->done_end = job;

@@ -50,9 +50,9 @@ struct pool {
     unsigned parked;                   /* and neither called nor sent home */
     unsigned coming;                   /* hired or called, and not yet looking for a job */
     unsigned calls, homes;             /* wake-ups on their way: to take a job, to leave */
-    bool was_short;                    /* the job that ended last */
-    bool looks;                        /* the loop looks for news by itself; it writes it */
-    bool stopping;                     /* the loop writes it */
+    uint64_t short_ns; /* when the last job ended, if it was short and the loop has not looked since; 0 */
+    bool looks;        /* the loop looks for news by itself; it writes it */
+    bool stopping;     /* the loop writes it */
 
     /* the loop's own */
     uv_idle_t idle; /* with check: active while there is something to staff */

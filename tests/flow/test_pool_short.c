@@ -46,6 +46,19 @@ Test(pool_short, jobs_that_block_run_at_once_after_short_ones, .timeout = 30)
     fixture_close(&f);
 }
 
+Test(pool_short, a_short_job_of_long_ago_holds_nobody_back, .timeout = 30)
+{
+    start_with_short_jobs(8);
+    f.pool->short_ns = 1;
+
+    fixture_submit(&f, &f.lane, SHORT, 8);
+    uv_run(&f.loop, UV_RUN_NOWAIT);
+
+    cr_expect_eq(f.pool->employed - f.pool->parked, 8);
+    gate_run_until_inside(&f.gate, 8);
+    fixture_close(&f);
+}
+
 Test(pool_short, the_loop_looks_for_news_only_while_short_jobs_end, .timeout = 30)
 {
     start_with_short_jobs(1);
