@@ -29,7 +29,10 @@ static const char head[] =
     "1.5rem;max-width:50rem}.soft{color:var(--soft)}p{margin:.4rem 0}\n"
     "svg{max-width:100%;height:auto;display:block}figure{margin:1.25rem 0}\n"
     "@media screen{figure{overflow-x:auto}svg{min-width:720px}}\n" /* on a telephone text could not be read else */
-    ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.84rem;font-variant-numeric:tabular-nums;"
+    /* a shadow where a table goes on, and what hides it at its end */
+    ".scroll{overflow-x:auto;background:linear-gradient(270deg,var(--ground) 24px,transparent) 100%/48px 100% "
+    "no-repeat local,linear-gradient(270deg,var(--soft),transparent) 100%/6px 100% no-repeat}\n"
+    "table{border-collapse:collapse;font-size:.84rem;font-variant-numeric:tabular-nums;"
     "white-space:nowrap}\n"
     "th,td{text-align:right;padding:.32rem .5rem;border-bottom:1px solid var(--rule)}thead th{color:var(--soft);"
     "font-weight:500;vertical-align:bottom}th:first-child{text-align:left}tbody th{font-weight:600}\n"
