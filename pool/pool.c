@@ -307,7 +307,7 @@ static void staff(struct pool *pool)
 static bool begins_to_look(const struct pool *pool)
 {
     return pool->queue.runnable > 1 && !pool->looks && pool->short_ns != 0 &&
-           uv_hrtime() - pool->short_ns < LOOK_MS * 1000000;
+           uv_hrtime() - pool->short_ns < LOOK_MS * UINT64_C(1000000);
 }
 
 /* Beside those who come. Under the lock. */
