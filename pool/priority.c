@@ -4,8 +4,8 @@
  * sooner beside other programs.
  *
  * Happy path: Linux 6.12 or newer takes the length of a turn from sched_runtime, without a privilege.
- * Failures: older kernels leave turns as they were. Close: the turn's length is set back;
- * RESET_ON_FORK stays, for only a privileged thread may take it off.
+ * Failures: older kernels leave turns as they were. Close: the loop's is set back; the workers' stay, as their nice
+ * values. So does RESET_ON_FORK, which only a privileged thread may take off.
  */
 #include "worker.h"
 

@@ -131,13 +131,13 @@ static void run_program(int out, void (*action)(int number))
     _exit(hoist_main(4, argv, &program));
 }
 
-static void start(void (*action)(int number))
+static void start_on(int err, void (*action)(int number))
 {
     const char *line;
     int ends[2];
 
     cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-    server = (struct process){.out = ends[0], .err = memfd_create("stderr", 0)};
+    server = (struct process){.out = ends[0], .err = err};
     server.pid = fork();
     cr_assert_geq(server.pid, 0);
     if (server.pid == 0)
@@ -146,6 +146,11 @@ static void start(void (*action)(int number))
     line = process_line(&server);
     cr_assert_not_null(line, "%s", process_errors(&server));
     server.port = (unsigned)strtoul(strrchr(line, ':') + 1, NULL, 10);
+}
+
+static void start(void (*action)(int number))
+{
+    start_on(memfd_create("stderr", 0), action);
 }
 
 static void expect_said(const char *text)
@@ -200,6 +205,20 @@ Test(crash, needs_no_lock_that_the_crash_holds)
     crash_in("/time", SIGSEGV);
     expect_said(" error crashed: SIGSEGV, address 0x");
     expect_said(": /time, request 2, worker 0\n");
+}
+
+Test(crash, does_not_wait_for_a_stderr_that_is_full)
+{
+    static const char byte;
+    int ends[2];
+
+    cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
+    while (write(ends[1], &byte, 1) == 1)
+        ;
+    cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
+    start_on(ends[1], SIG_DFL);
+    client_ask(&server, "/find");
+    cr_expect_eq(process_wait(&server), 128 + SIGSEGV);
 }
 
 Test(crash, between_two_requests)
