@@ -9,9 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,44 +110,14 @@ static void say_mine(int number)
     _exit(1);
 }
 
-/* Under a sanitizer or a test runner signals have actions already; a program that was just started has none. */
-static void run_program(int out, void (*action)(int number))
+static void set_own_actions(void)
 {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-    const struct rlimit none = {0};
-    char name[] = "app", port[] = "--port=0", workers[] = "--workers=1", admin[] = "--admin=off";
-    char *argv[] = {name, port, workers, admin, NULL};
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setrlimit(RLIMIT_CORE, &none);
-    dup2(out, STDOUT_FILENO);
-    dup2(server.err, STDERR_FILENO);
-    close(out);
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        signal(signals[i], action);
-    _exit(hoist_main(4, argv, &program));
+    process_set_actions(say_mine);
 }
 
-static void start_on(int err, void (*action)(int number))
+static void start(void)
 {
-    const char *line;
-    int ends[2];
-
-    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-    server = (struct process){.out = ends[0], .err = err};
-    server.pid = fork();
-    cr_assert_geq(server.pid, 0);
-    if (server.pid == 0)
-        run_program(ends[1], action);
-    close(ends[1]);
-    line = process_line(&server);
-    cr_assert_not_null(line, "%s", process_errors(&server));
-    server.port = (unsigned)strtoul(strrchr(line, ':') + 1, NULL, 10);
-}
-
-static void start(void (*action)(int number))
-{
-    start_on(memfd_create("stderr", 0), action);
+    process_fork(&server, &program, process_clear_actions, "--workers", "1");
 }
 
 static void expect_said(const char *text)
@@ -161,7 +128,7 @@ static void expect_said(const char *text)
 /* A second request, so that the number is not what nothing is. */
 static void crash_in(const char *path, int signal)
 {
-    start(SIG_DFL);
+    start();
     cr_assert_eq(client_receive(client_ask(&server, "/hello"))->status, 200);
     client_ask(&server, path);
     cr_expect_eq(process_wait(&server), 128 + signal);
@@ -207,23 +174,32 @@ Test(crash, needs_no_lock_that_the_crash_holds)
     expect_said(": /time, request 2, worker 0\n");
 }
 
+static int full;
+
+static void put_errors_into_it(void)
+{
+    process_clear_actions();
+    dup2(full, STDERR_FILENO);
+}
+
 Test(crash, does_not_wait_for_a_stderr_that_is_full)
 {
     static const char byte;
     int ends[2];
 
     cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
-    while (write(ends[1], &byte, 1) == 1)
+    full = ends[1];
+    while (write(full, &byte, 1) == 1)
         ;
-    cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
-    start_on(ends[1], SIG_DFL);
+    cr_assert_eq(fcntl(full, F_SETFL, 0), 0);
+    process_fork(&server, &program, put_errors_into_it, "--workers", "1");
     client_ask(&server, "/find");
     cr_expect_eq(process_wait(&server), 128 + SIGSEGV);
 }
 
 Test(crash, between_two_requests)
 {
-    start(SIG_DFL);
+    start();
     cr_assert_eq(client_receive(client_ask(&server, "/hello"))->status, 200);
     process_signal(&server, SIGSEGV);
     cr_expect_eq(process_wait(&server), 128 + SIGSEGV);
@@ -232,7 +208,7 @@ Test(crash, between_two_requests)
 
 Test(crash, leaves_an_action_of_the_program_alone)
 {
-    start(say_mine);
+    process_fork(&server, &program, set_own_actions, "--workers", "1");
     client_ask(&server, "/find");
     cr_expect_eq(process_wait(&server), 1);
     expect_said("mine\n");

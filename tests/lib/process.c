@@ -6,6 +6,7 @@
  */
 #include "process.h"
 
+#include "hoist.h"
 #include "wait.h"
 
 #include <criterion/criterion.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,7 +32,9 @@ static struct {
     const char *names;
 } passed;
 
+static void await_port(struct process *process);
 static void launch(struct process *process, const char *const *args);
+static int make_ends(struct process *process);
 static void become_program(int out, int err, const char *const *args);
 static unsigned pass_sockets(void);
 static bool read_out(struct process *process, int bound_ms);
@@ -50,19 +54,64 @@ void process_start_list(struct process *process, const char *const *args)
         has_admin = has_admin && (strcmp(args[0], "--admin") != 0 || strcmp(args[1], "off") != 0);
     }
     launch(process, all);
-    line = process_line(process);
-    cr_assert_not_null(line, "the program did not start: %s", process_errors(process));
-    cr_assert(sscanf(line, "listening on 127.0.0.1:%u", &process->port) == 1 ||
-                  strncmp(line, "listening on unix:", 18) == 0,
-              "its first line is '%s'", line);
-    (void)snprintf(process->greeting, sizeof(process->greeting), "%s", line);
-    process->admin_port = 0;
+    await_port(process);
     if (has_admin) {
         line = process_line(process);
         cr_assert_not_null(line, "the program did not start: %s", process_errors(process));
         cr_assert_eq(strncmp(line, "admin on ", 9), 0, "its second line is '%s'", line);
         (void)sscanf(line, "admin on 127.0.0.1:%u", &process->admin_port);
     }
+}
+
+void process_fork_list(struct process *process, const hoist_program *program, void (*prepare)(void),
+                       const char *const *args)
+{
+    const char *argv[ARGS_MAX] = {program->name, "--port", "0", "--admin", "off"};
+    int n = 5, out = make_ends(process);
+
+    for (; *args != NULL; args++) {
+        cr_assert_lt(n, ARGS_MAX - 1);
+        argv[n++] = *args;
+    }
+    process->pid = fork();
+    cr_assert_geq(process->pid, 0);
+    if (process->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(out, STDOUT_FILENO);
+        dup2(process->err, STDERR_FILENO);
+        close(out);
+        if (prepare != NULL)
+            prepare();
+        _exit(hoist_main(n, (char **)(uintptr_t)argv, program));
+    }
+    close(out);
+    await_port(process);
+}
+
+void process_clear_actions(void)
+{
+    process_set_actions(SIG_DFL);
+}
+
+void process_set_actions(void (*action)(int number))
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    const struct rlimit none = {0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        signal(signals[i], action);
+}
+
+static void await_port(struct process *process)
+{
+    const char *line = process_line(process);
+
+    cr_assert_not_null(line, "the program did not start: %s", process_errors(process));
+    cr_assert(sscanf(line, "listening on 127.0.0.1:%u", &process->port) == 1 ||
+                  strncmp(line, "listening on unix:", 18) == 0,
+              "its first line is '%s'", line);
+    (void)snprintf(process->greeting, sizeof(process->greeting), "%s", line);
 }
 
 int process_run_list(struct process *process, const char *const *args)
@@ -73,20 +122,28 @@ int process_run_list(struct process *process, const char *const *args)
 
 static void launch(struct process *process, const char *const *args)
 {
+    int out = make_ends(process);
+
+    process->pid = fork();
+    cr_assert_geq(process->pid, 0);
+    if (process->pid == 0)
+        become_program(out, process->err, args);
+    close(out);
+    passed.n = 0;
+}
+
+/* Of a new process: its stdout is what this returns. */
+static int make_ends(struct process *process)
+{
     int ends[2];
 
     cr_assert_eq(process->pid, 0, "one process at a time");
     memset(process, 0, sizeof(*process));
-    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
     process->out = ends[0];
-    process->err = memfd_create("stderr", 0);
+    process->err = memfd_create("stderr", MFD_CLOEXEC);
     cr_assert_geq(process->err, 0);
-    process->pid = fork();
-    cr_assert_geq(process->pid, 0);
-    if (process->pid == 0)
-        become_program(ends[1], process->err, args);
-    close(ends[1]);
-    passed.n = 0;
+    return ends[1];
 }
 
 void process_pass(const int *fds, size_t n, const char *names)

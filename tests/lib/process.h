@@ -1,7 +1,8 @@
 /* The built program, started by a test as a process of its own.
  *
  * Happy path: process_start(&server, "--workers", "1"), clients of server.port, process_stop(). process_run() is for a
- * command that ends by itself. The program is the environment's HOIST_PROGRAM, else this build's.
+ * command that ends by itself. The program is the environment's HOIST_PROGRAM, else this build's; process_fork() is for
+ * one with routes of the test's.
  * Failures: whatever goes wrong here fails the test, and so does a report of a sanitizer in the program.
  * Close: process_close() as the suite's fini; a test that dies takes the program with it.
  */
@@ -10,6 +11,8 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+
+struct hoist_program;
 
 enum { PROCESS_TEXT = 64 * 1024 };
 
@@ -33,6 +36,18 @@ void process_start_list(struct process *process, const char *const *args);
 
 /* Options of a server that waits for its clients for as long as a test on a busy machine may take. */
 #define PROCESS_PATIENT "--header-timeout-ms", "3600000", "--body-timeout-ms", "3600000", "--keep-alive-ms", "3600000"
+
+/* The same of a program in the test's own code, without figures. prepare(), unless NULL, is called in the new process
+ * before hoist_main(). */
+#define process_fork(process, program, prepare, ...)                                                                   \
+    process_fork_list(process, program, prepare, (const char *const[]){__VA_ARGS__, NULL})
+void process_fork_list(struct process *process, const struct hoist_program *program, void (*prepare)(void),
+                       const char *const *args);
+
+/* For prepare(): under a sanitizer or a test runner signals have actions already, and a program that was just started
+ * has none. Of the signals of a crash; no core is dumped either. */
+void process_clear_actions(void);
+void process_set_actions(void (*action)(int number));
 
 /* Runs the program with exactly these arguments to its end; its status. Its stdout is in out_text then. */
 #define process_run(process, ...) process_run_list(process, (const char *const[]){__VA_ARGS__, NULL})
