@@ -1,10 +1,10 @@
-/* A command as a route: for code that can only write to stdout, or leaks, or crashes, or never ends.
+/* A command as a route: for programs, and for code that can only write to stdout. (A function that crashes or never
+ * returns needs no command: HOIST_PROCESS.)
  *
- * The problem: none of that may happen inside a server, and a thread cannot be stopped from outside. A child can. It
- * gets a pipe, what it prints is the reply, and when nobody waits for it any more, or it prints more than max_reply, it
- * is killed. factor(1) is such a command: a number with two large prime factors keeps it busy for years. What is longer
- * than an argument, a request's body, is the command's standard input: POST /filter. A C function that crashes is made
- * such a command by a main() that reads, calls it and prints.
+ * The problem: the command may never end. It gets a pipe, what it prints is the reply, and when nobody waits for it any
+ * more, or it prints more than max_reply, it is killed. factor(1) is such a command: a number with two large prime
+ * factors keeps it busy for years. What is longer than an argument, a request's body, is the command's standard input:
+ * POST /filter.
  *
  *     child --factor /usr/bin/factor --filter /usr/bin/sort
  */

@@ -63,13 +63,21 @@ enum hoist_run {
     HOIST_OFFLOAD, /* on a worker: it may block */
     HOIST_INLINE,  /* on the loop: it must not block */
     HOIST_ASYNC,   /* starts on the loop and goes on later: hoist_later(), hoist_offload(), hoist_finish() */
+    HOIST_PROCESS, /* in a process of its own, which a worker waits for: it may crash, leak and never return */
 };
 
 /* The caller keeps a route, and the strings in it, in place until the app is freed.
  *
  * interrupt is for code that blocks in a system call: once nobody waits for its reply any more, its thread gets SIGURG
  * now and every 50 ms until the handler returns, so that the call fails with EINTR (signal(7)). The handler must take
- * that for an error and return. An app with such a route sets SIGURG's action while it runs. */
+ * that for an error and return. An app with such a route sets SIGURG's action while it runs.
+ *
+ * HOIST_PROCESS is for code that a server cannot trust. Each call finds the memory as it was at hoist_main(), in a
+ * process with one thread, and what it changes there is gone when it ends; descriptors that were open then are the same
+ * open files for all (fork(2)). When it ends without a reply, by a signal or exit(3), the client gets 502. Once nobody
+ * waits for its reply any more it is killed, and so is in the end whatever it left in its process group. Such a route
+ * needs hoist_main(); under the inline executor, and in a test of hoist_test.h, its handler is called like any other.
+ */
 typedef struct hoist_route {
     enum hoist_method method;
     const char *path; /* "/users/:id"; a last segment "*" takes the rest of the path (argument "*") */

@@ -206,9 +206,9 @@ static int start_pool(hoist_app *app)
         .hooks = hooks,
         .n_hooks = app->n_hooks,
     };
-    int err = -ENOMEM;
+    int err = hooks != NULL ? app_check_processes(app) : -ENOMEM;
 
-    if (hooks != NULL) {
+    if (err == 0) {
         for (struct route *route = app->routes; route != NULL; route = route->next) {
             options.interrupts = options.interrupts || route->given.interrupt;
             if (route->hook != NO_HOOK)

@@ -60,4 +60,7 @@ int app_start(hoist_app *app, uv_loop_t *loop);
 /* A route with its defaults filled in, checked, in the router, with its lane. Errors as of hoist_app_route(). */
 int app_add_route(hoist_app *app, const hoist_route *given);
 
+/* -EINVAL: a route needs processes, and there is no fork server. */
+int app_check_processes(hoist_app *app);
+
 #endif

@@ -7,8 +7,8 @@
 #include "dispatch.h"
 
 #include "conn.h"
-#include "crash.h"
 #include "log.h"
+#include "process.h"
 #include "server.h"
 
 #include <assert.h>
@@ -21,7 +21,6 @@ enum { LOOP_BUDGET_MS = 100 }; /* a handler on the loop that takes longer makes 
 static void answer_unrouted(struct exchange *x);
 static void call_inline(struct exchange *x);
 static void call_on_loop(struct exchange *x, hoist_handler *handler, uint64_t begun_ns);
-static int call(struct exchange *x, hoist_handler *handler);
 static void go_on(struct exchange *x, int result);
 static void submit(struct exchange *x);
 static void shed(struct exchange *x, const char *reason);
@@ -122,7 +121,7 @@ static void call_on_loop(struct exchange *x, hoist_handler *handler, uint64_t be
     x->state = EXCHANGE_ON_LOOP;
     x->step = STEP_NONE;
     x->req.worker_data = route->loop_data;
-    result = call(x, handler);
+    result = exchange_call(x, handler);
     x->ended_ns = uv_hrtime();
     if (route->given.run == HOIST_INLINE) /* it is answered now, in conn.c's turn(), whose flush is its end */
         x->server->left_ns = x->ended_ns;
@@ -135,22 +134,6 @@ static void call_on_loop(struct exchange *x, hoist_handler *handler, uint64_t be
                       route->given.path, (unsigned long long)held_ms);
     }
     go_on(x, result);
-}
-
-/* On the loop or on a worker. Afterwards the request is nobody's, unless the handler goes on later. */
-static int call(struct exchange *x, hoist_handler *handler)
-{
-    struct exchange *before = crash_enter(x);
-    int result;
-
-    x->req.is_live = true;
-    result = handler(&x->req, &x->res);
-    crash_leave(before);
-    if (result == HOIST_PENDING && x->req.route->given.run == HOIST_ASYNC)
-        return result;
-    result = response_end_file(&x->res, result);
-    x->req.is_live = false;
-    return result;
 }
 
 /* A handler has returned on the loop: its reply, or what it asked for instead. */
@@ -333,7 +316,7 @@ static void on_work(struct pool_job *job)
     int hook = x->req.route->hook;
 
     x->req.worker_data = hook == NO_HOOK ? NULL : pool_worker_data((size_t)hook);
-    x->result = call(x, x->handler);
+    x->result = x->req.route->given.run == HOIST_PROCESS ? process_call(x) : exchange_call(x, x->handler);
 }
 
 static void on_done(struct pool_job *job)

@@ -5,6 +5,7 @@
  */
 #include "exchange.h"
 
+#include "crash.h"
 #include "log.h"
 #include "server.h"
 
@@ -249,6 +250,21 @@ void exchange_route(struct exchange *x)
 bool exchange_is_inline(const struct exchange *x)
 {
     return x->req.route == NULL || x->req.route->given.run == HOIST_INLINE;
+}
+
+int exchange_call(struct exchange *x, hoist_handler *handler)
+{
+    struct exchange *before = crash_enter(x);
+    int result;
+
+    x->req.is_live = true;
+    result = handler(&x->req, &x->res);
+    crash_leave(before);
+    if (result == HOIST_PENDING && x->req.route->given.run == HOIST_ASYNC)
+        return result;
+    result = response_end_file(&x->res, result);
+    x->req.is_live = false;
+    return result;
 }
 
 int exchange_keep(struct exchange *x)

@@ -134,6 +134,10 @@ void exchange_route(struct exchange *x);
 /* Is it answered in the call of dispatch_begin(), without blocking? */
 bool exchange_is_inline(const struct exchange *x);
 
+/* Calls a handler, on the loop, on a worker or in a process of its own. Afterwards the request is nobody's, unless the
+ * handler goes on later. Returns what the handler returned, or why what it printed is no reply. */
+int exchange_call(struct exchange *x, hoist_handler *handler);
+
 /* Copies the head into the arena, once, for an exchange that outlives the bytes it was received in. -ENOMEM. */
 int exchange_keep(struct exchange *x);
 

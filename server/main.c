@@ -11,12 +11,14 @@
 #include "config.h"
 #include "crash.h"
 #include "experiment/experiment.h"
+#include "forkserver.h"
 #include "hoist_uv.h"
 #include "log.h"
 #include "notify.h"
 #include "number.h"
 #include "options.h"
 #include "pool/pool.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,9 +52,10 @@ struct run {
 static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size,
                           char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
-static int prepare_process(const struct options *options);
+static int prepare_process(const hoist_program *program, size_t route_size, const struct options *options);
 static void tell_unprepared(const struct options *options, int err);
-static void grow_descriptor_table(const hoist_config *given);
+static void grow_descriptor_table(const hoist_config *config);
+static int start_forkserver(const hoist_program *program, size_t route_size, unsigned nice);
 static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options,
                            const struct activation *sockets);
 static int run_app(struct run *run, const struct options *options);
@@ -156,7 +159,7 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     if (access_log == NULL)
         access_log = isatty(STDOUT_FILENO) ? "-" : "off";
     log_options.access_log = strcmp(access_log, "off") == 0 ? NULL : access_log;
-    err = prepare_process(options);
+    err = prepare_process(program, route_size, options);
     if (err < 0) {
         tell_unprepared(options, err);
         return EXIT_FAILURE;
@@ -172,14 +175,18 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     options_tell_unknown_variables(program);
     run.app = make_app(program, route_size, options, &run.sockets);
     err = run.app == NULL ? -EINVAL : run_app(&run, options);
+    forkserver_stop();
     log_stop();
     return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* What belongs to the whole process. Before any thread exists. */
-static int prepare_process(const struct options *options)
+static int prepare_process(const hoist_program *program, size_t route_size, const struct options *options)
 {
     struct rlimit limit;
+    hoist_config config;
+    char error[256];
+    int err;
 
     signal(SIGPIPE, SIG_IGN); /* a client that left is an error of write(2), not the end */
     crash_enable();
@@ -188,10 +195,13 @@ static int prepare_process(const struct options *options)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    grow_descriptor_table(&options->config);
-    if (options->config.executor == HOIST_EXECUTOR_INLINE)
+    if (config_resolve(&config, &options->config, error, sizeof(error)) < 0)
+        return 0; /* the app will say so */
+    grow_descriptor_table(&config);
+    if (config.executor == HOIST_EXECUTOR_INLINE)
         return 0;
-    return pool_reserve_threads(options->config.workers_max, options->worker_stack);
+    err = pool_reserve_threads(options->config.workers_max, options->worker_stack);
+    return err < 0 ? err : start_forkserver(program, route_size, config.worker_nice);
 }
 
 static void tell_unprepared(const struct options *options, int err)
@@ -210,17 +220,25 @@ static void tell_unprepared(const struct options *options, int err)
 
 /* The kernel's table of descriptors grows as they are used, and when threads share it that waits for all CPUs to
  * notice: some 20 ms of the start, when the loop makes room for the highest one, or of a busy server's later on. */
-static void grow_descriptor_table(const hoist_config *given)
+static void grow_descriptor_table(const hoist_config *config)
 {
-    hoist_config config;
-    char error[256];
-    int fd;
+    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, config_fd_max(config));
 
-    if (config_resolve(&config, given, error, sizeof(error)) < 0)
-        return; /* the app will say so */
-    fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, config_fd_max(&config));
     if (fd >= 0)
         close(fd);
+}
+
+/* For routes that run in a process of their own, if there are any. */
+static int start_forkserver(const hoist_program *program, size_t route_size, unsigned nice)
+{
+    hoist_route route = {0};
+
+    for (size_t i = 0; program->routes[i] != NULL && route.run != HOIST_PROCESS; i++)
+        if (abi_import(&route, sizeof(route), program->routes[i], route_size) < 0)
+            return 0; /* the app will say so */
+    if (route.run != HOIST_PROCESS)
+        return 0;
+    return forkserver_start(process_serve, nice == HOIST_NO_LIMIT ? 0 : nice);
 }
 
 /* NULL after a line in the log. */

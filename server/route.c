@@ -7,6 +7,7 @@
 #include "route.h"
 
 #include "app.h"
+#include "forkserver.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,6 +56,16 @@ int app_add_route(hoist_app *app, const hoist_route *given)
     return 0;
 }
 
+int app_check_processes(hoist_app *app)
+{
+    for (const struct route *route = app->routes; route != NULL; route = route->next)
+        if (route->given.run == HOIST_PROCESS && !forkserver_is_started()) {
+            snprintf(app->error, sizeof(app->error), "route %s: HOIST_PROCESS needs hoist_main()", route->given.path);
+            return -EINVAL;
+        }
+    return 0;
+}
+
 static int check_route(hoist_app *app, const hoist_route *given)
 {
     const char *wrong = NULL;
@@ -66,8 +77,8 @@ static int check_route(hoist_app *app, const hoist_route *given)
         wrong = "it has no handler";
     else if (given->method == HOIST_HEAD)
         wrong = "HEAD is answered by the route for GET";
-    else if (given->run > HOIST_ASYNC)
-        wrong = "run is none of HOIST_OFFLOAD, HOIST_INLINE and HOIST_ASYNC";
+    else if (given->run > HOIST_PROCESS)
+        wrong = "run is none of HOIST_OFFLOAD, HOIST_INLINE, HOIST_ASYNC and HOIST_PROCESS";
     else if (is_inline && (given->lane != NULL || given->max_concurrency != 0 || given->max_waiting != 0))
         wrong = "it runs inline: it has no lane, max_concurrency or max_waiting";
     else if (is_inline && (given->timeout_ms != 0 || given->queue_timeout_ms != 0))
@@ -76,6 +87,10 @@ static int check_route(hoist_app *app, const hoist_route *given)
         wrong = "it runs inline: there is nobody to interrupt it";
     else if (is_inline && given->worker_init != NULL)
         wrong = "it runs inline: it has no worker_init";
+    else if (given->run == HOIST_PROCESS && given->interrupt)
+        wrong = "it runs in a process of its own, which is killed: there is nobody to interrupt";
+    else if (given->run == HOIST_PROCESS && given->worker_init != NULL)
+        wrong = "it runs in a process of its own: it has no worker_init";
     else if (given->worker_fini != NULL && given->worker_init == NULL)
         wrong = "it has a worker_fini and no worker_init";
     if (wrong == NULL)
@@ -108,6 +123,8 @@ static void resolve_route(hoist_route *route, const hoist_config *config)
         route->max_body = config->max_body;
     if (route->max_reply == 0)
         route->max_reply = config->max_reply;
+    if (route->run == HOIST_PROCESS) /* the worker, so that it kills the process */
+        route->interrupt = true;
 }
 
 /* The lane of that name, or a new one. Routes that share a lane must agree on its limits. */
@@ -149,7 +166,7 @@ static struct lane *find_lane(hoist_app *app, const char *name)
 const char *route_run_name(enum hoist_run run)
 {
     static const char *const names[] = {
-        [HOIST_OFFLOAD] = "offload", [HOIST_INLINE] = "inline", [HOIST_ASYNC] = "async"};
+        [HOIST_OFFLOAD] = "offload", [HOIST_INLINE] = "inline", [HOIST_ASYNC] = "async", [HOIST_PROCESS] = "process"};
 
     return (unsigned)run < sizeof(names) / sizeof(names[0]) ? names[run] : NULL;
 }

@@ -48,7 +48,7 @@ struct route {
     struct route_figures figures;
 };
 
-/* "offload", "inline", "async"; NULL for a value that is none of them. */
+/* "offload", "inline", "async", "process"; NULL for a value that is none of them. */
 const char *route_run_name(enum hoist_run run);
 
 #endif

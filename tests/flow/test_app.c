@@ -50,6 +50,8 @@ Test(app_route, is_refused_when_it_makes_no_sense_and_says_why)
         {"inline", {.path = "/x", .handler = hello, .run = HOIST_INLINE, .queue_timeout_ms = 1}, -EINVAL},
         {"worker_init", {.path = "/x", .handler = hello, .run = HOIST_INLINE, .worker_init = init}, -EINVAL},
         {"worker_init", {.path = "/x", .handler = hello, .worker_fini = fini}, -EINVAL},
+        {"worker_init", {.path = "/x", .handler = hello, .run = HOIST_PROCESS, .worker_init = init}, -EINVAL},
+        {"nobody to interrupt", {.path = "/x", .handler = hello, .run = HOIST_PROCESS, .interrupt = true}, -EINVAL},
         {"/x", {.path = "/x/*/y", .handler = hello}, -EINVAL},
         {"x", {.path = "x", .handler = hello}, -EINVAL},
         {"/hello", {.path = "/hello", .handler = hello}, -EEXIST},

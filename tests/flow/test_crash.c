@@ -120,11 +120,6 @@ static void start(void)
     process_fork(&server, &program, process_clear_actions, "--workers", "1");
 }
 
-static void expect_said(const char *text)
-{
-    cr_expect_not_null(strstr(process_errors(&server), text), "no '%s' in '%s'", text, process_errors(&server));
-}
-
 /* A second request, so that the number is not what nothing is. */
 static void crash_in(const char *path, int signal)
 {
@@ -137,41 +132,41 @@ static void crash_in(const char *path, int signal)
 Test(crash, names_the_request_and_where_it_was)
 {
     crash_in("/find", SIGSEGV);
-    expect_said(" error crashed: SIGSEGV, address 0x8: /find, request 2, worker 0\n");
-    expect_said(" error crashed: backtrace: ");
-    expect_said("lfind+0x");
+    process_expect_said(&server, " error crashed: SIGSEGV, address 0x8: /find, request 2, worker 0\n");
+    process_expect_said(&server, " error crashed: backtrace: ");
+    process_expect_said(&server, "lfind+0x");
 }
 
 Test(crash, tells_a_handler_on_the_loop)
 {
     crash_in("/inline", SIGSEGV);
-    expect_said(" error crashed: SIGSEGV, address 0x8: /inline, request 2, on the loop\n");
+    process_expect_said(&server, " error crashed: SIGSEGV, address 0x8: /inline, request 2, on the loop\n");
 }
 
 Test(crash, of_abort)
 {
     crash_in("/abort", SIGABRT);
-    expect_said(" error crashed: SIGABRT: /abort, request 2, worker 0\n");
-    expect_said("abort+0x");
+    process_expect_said(&server, " error crashed: SIGABRT: /abort, request 2, worker 0\n");
+    process_expect_said(&server, "abort+0x");
 }
 
 Test(crash, of_a_signal_that_was_sent)
 {
     crash_in("/divide", SIGFPE);
-    expect_said(" error crashed: SIGFPE: /divide, request 2, worker 0\n");
+    process_expect_said(&server, " error crashed: SIGFPE: /divide, request 2, worker 0\n");
 }
 
 Test(crash, has_room_to_speak_when_the_stack_is_used_up)
 {
     crash_in("/deep", SIGSEGV);
-    expect_said(": /deep, request 2, worker 0\n");
+    process_expect_said(&server, ": /deep, request 2, worker 0\n");
 }
 
 Test(crash, needs_no_lock_that_the_crash_holds)
 {
     crash_in("/time", SIGSEGV);
-    expect_said(" error crashed: SIGSEGV, address 0x");
-    expect_said(": /time, request 2, worker 0\n");
+    process_expect_said(&server, " error crashed: SIGSEGV, address 0x");
+    process_expect_said(&server, ": /time, request 2, worker 0\n");
 }
 
 static int full;
@@ -203,7 +198,7 @@ Test(crash, between_two_requests)
     cr_assert_eq(client_receive(client_ask(&server, "/hello"))->status, 200);
     process_signal(&server, SIGSEGV);
     cr_expect_eq(process_wait(&server), 128 + SIGSEGV);
-    expect_said(" error crashed: SIGSEGV, in no handler\n");
+    process_expect_said(&server, " error crashed: SIGSEGV, in no handler\n");
 }
 
 Test(crash, leaves_an_action_of_the_program_alone)
@@ -211,6 +206,6 @@ Test(crash, leaves_an_action_of_the_program_alone)
     process_fork(&server, &program, set_own_actions, "--workers", "1");
     client_ask(&server, "/find");
     cr_expect_eq(process_wait(&server), 1);
-    expect_said("mine\n");
+    process_expect_said(&server, "mine\n");
     cr_expect_null(strstr(process_errors(&server), "crashed"));
 }

@@ -53,6 +53,7 @@ awk '/^```[a-z]+ [A-Za-z_.]+$/ { file = $2; next } /^```/ { file = "" } file { p
     cc hello.c hello_test.c $(pkg-config --cflags --libs hoist criterion) -o hello_test
     cc lines.c $(pkg-config --cflags --libs hoist) -o lines
     cc embedded.c $(pkg-config --cflags --libs hoist libuv) -o embedded
+    cc third_word.c $(pkg-config --cflags --libs hoist) -o third_word
 }
 serves '/hello?name=Ada' 'hello Ada' ./app --port 0 --workers 2
 ./hello_test
@@ -60,6 +61,11 @@ serves '/hello?name=Ada' 'hello Ada' ./app --port 0 --workers 2
 ./lines --help | grep -q -- '--db FILE .*; default: /etc/hosts$'
 serves /lines "{\"lines\":$(wc -l <lines.c)}" ./lines --port 0 --db lines.c
 serves /lines "{\"lines\":$(wc -l <main.c)}" env HOIST_DB=main.c ./lines --port 0
+data='to be or'
+serves /third-word '{"length":2}' ./third_word --port 0
+data='to be'
+serves /third-word '{"error":"the process of this request ended with signal 11"}' ./third_word --port 0
+data=
 echo "as in docs/EMBEDDING.md, by pkg-config: passed"
 
 quietly cmake -G Ninja -B build
@@ -90,11 +96,8 @@ for source in *.c; do
 done
 serves /factor/360 '360: 2 2 2 3 3 5' ./child --port 0 --workers 1
 serves '/reverse-words?text=to+be' 'be to' ./relic --port 0 --workers 1
-cc "$scratch/text/third_word.c" -o third_word
 data='to be or'
-serves /filter or ./child --port 0 --workers 1 --filter ./third_word
-data='to be'
-serves /filter '{"error":"./third_word: ended by signal 11"}' ./child --port 0 --workers 1 --filter ./third_word
+serves /filter 'dG8gYmUgb3I=' ./child --port 0 --workers 1 --filter base64
 data=
 echo "the examples, by pkg-config: passed"
 

@@ -280,6 +280,14 @@ static void drop(struct client *client, size_t len)
         memmove(client->in, client->in + len, client->in_len);
 }
 
+void client_expect(const struct process *server, const char *path, int status, const char *text)
+{
+    const struct response *response = client_receive(client_ask(server, path));
+
+    cr_expect_eq(response->status, status, "%s: %d", path, response->status);
+    cr_expect_not_null(strstr(response->body, text), "%s: no '%s' in '%s'", path, text, response->body);
+}
+
 const char *response_field(const struct response *response, const char *name)
 {
     const char *line = ((const struct client *)(const void *)response)->fields;

@@ -58,6 +58,9 @@ void client_send_cut(struct client *client, const void *bytes, size_t len, size_
 const struct response *client_receive(struct client *client);
 const struct response *client_receive_head(struct client *client);
 
+/* Asks on a connection of its own, and expects this status and this text in the body. */
+void client_expect(const struct process *server, const char *path, int status, const char *text);
+
 /* The value of its first field of that name, in any case; NULL: there is none. */
 const char *response_field(const struct response *response, const char *name);
 

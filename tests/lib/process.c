@@ -233,6 +233,13 @@ const char *process_errors(struct process *process)
     return process->err_text;
 }
 
+void process_expect_said(struct process *process, const char *text)
+{
+    if (process->pid != 0)
+        cr_expect_eq(process_stop(process), 0);
+    cr_expect_not_null(strstr(process_errors(process), text), "no '%s' in '%s'", text, process->err_text);
+}
+
 /* ---- its end ---- */
 
 void process_signal(const struct process *process, int signal)

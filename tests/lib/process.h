@@ -63,6 +63,9 @@ const char *process_line(struct process *process);
 /* All that came on stderr so far. */
 const char *process_errors(struct process *process);
 
+/* Expects this text there, once the server has stopped, for its log may be behind its replies. */
+void process_expect_said(struct process *process, const char *text);
+
 void process_signal(const struct process *process, int signal);
 
 /* Waits for its end, after a SIGTERM or without; its status. */

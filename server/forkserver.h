@@ -1,0 +1,34 @@
+/* A process that makes processes: forked while the program has one thread, so that what it forks may call anything. A
+ * program with threads cannot do that itself: its child would have one of them, and the locks that the others held.
+ *
+ * Happy path: forkserver_start(); forkserver_ask() for each new process, which runs serve() at the other end of a
+ * socket; how it ended comes last through that. Failures: where fork(2) fails, that is how it ended. Close:
+ * forkserver_stop(); when the program ends in any other way, so do all of them.
+ */
+#ifndef SERVER_FORKSERVER_H
+#define SERVER_FORKSERVER_H
+
+#include <stdbool.h>
+
+/* What a process's socket gives last. */
+struct forkserver_end {
+    int err;    /* fork(2)'s errno: there was no process; 0 */
+    int status; /* as of waitpid(2) */
+};
+
+/* Before other threads exist. nice is added to the nice value of all that it makes. In a new process serve() is called,
+ * and it ends with status 0 when serve() returns; what was open and in memory at this call is there then. A negative
+ * errno. */
+int forkserver_start(void (*serve)(int fd), unsigned nice);
+
+bool forkserver_is_started(void);
+
+/* Makes a process. Owner of *ret_fd, a stream socket: the caller; shutdown(fd, SHUT_WR) or close(fd) kills the process
+ * and those of its group. Whoever waits for the end of the stream, behind the struct forkserver_end, knows that it is
+ * gone. Any thread. A negative errno. */
+int forkserver_ask(int *ret_fd);
+
+/* Kills what still runs. Nothing when it was not started. */
+void forkserver_stop(void);
+
+#endif

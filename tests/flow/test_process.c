@@ -1,0 +1,292 @@
+/* Handlers in processes of their own: they get the whole request, and the whole reply comes back. */
+#include "hoist_test.h"
+#include "hoist_uv.h"
+#include "lib/client.h"
+#include "lib/process.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { BIG = 3 * 1024 * 1024, LARGE_BODY = 1024 * 1024, SMALL_REPLY = 1000 };
+
+static struct process server;
+
+static void tear_down(void)
+{
+    client_close_all();
+    process_close(&server);
+}
+
+TestSuite(process, .fini = tear_down, .timeout = 60);
+
+/* ---- handlers ---- */
+
+static int hello(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, "hello");
+}
+
+static int tell_request(hoist_req *req, hoist_res *res)
+{
+    const char *name = hoist_req_arg(req, "name"), *colour = hoist_req_arg(req, "colour");
+    const char *field = hoist_req_header(req, "x-size"), *none = hoist_req_header(req, "x-none");
+    size_t len;
+    const char *body = hoist_req_body(req, &len);
+
+    if (hoist_res_header(res, "X-First", "1") < 0 || hoist_res_header(res, "X-Second", "2") < 0)
+        return -ENOMEM;
+    return hoist_reply_printf(res, 201, "text/x-own", "%s %s %s %s %s %s %zu %s %d", name, hoist_req_path(req), colour,
+                              field, none != NULL ? none : "none", (const char *)hoist_req_data(req), len, body,
+                              hoist_req_method(req) == HOIST_POST);
+}
+
+static int count(hoist_req *req, hoist_res *res)
+{
+    static int calls;
+
+    (void)req;
+    return hoist_reply_printf(res, 200, "text/plain", "%d", ++calls);
+}
+
+static int tell_process(hoist_req *req, hoist_res *res)
+{
+    struct sigaction action;
+    sigset_t blocked;
+
+    (void)req;
+    sigaction(SIGTERM, NULL, &action);
+    sigprocmask(SIG_BLOCK, NULL, &blocked);
+    return hoist_reply_printf(res, 200, "text/plain", "%d %d %d %d", (int)getppid(), getpriority(PRIO_PROCESS, 0),
+                              action.sa_handler == SIG_DFL, sigismember(&blocked, SIGCHLD));
+}
+
+static void say_freed(void *body)
+{
+    free(body);
+    puts("freed");
+}
+
+static int give_much(hoist_req *req, hoist_res *res)
+{
+    char *body = malloc(BIG);
+
+    (void)req;
+    if (body == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < BIG; i++)
+        body[i] = (char)('a' + i % 26);
+    return hoist_reply_give(res, 200, "text/plain", body, BIG, say_freed);
+}
+
+static void say_ended(void *arg)
+{
+    puts(arg);
+}
+
+static int print(hoist_req *req, hoist_res *res)
+{
+    static char ended[] = "ended";
+
+    if (hoist_on_end(req, say_ended, ended) < 0 || hoist_res_type(res, 202, "text/csv") < 0)
+        return -ENOMEM;
+    return fputs("a,b\n", hoist_res_file(res)) < 0 ? -EIO : 0;
+}
+
+static int fail(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    (void)res;
+    return -ENOENT;
+}
+
+static int twice(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    hoist_reply_text(res, 200, "once");
+    return hoist_reply_text(res, 200, "twice");
+}
+
+static int too_much(hoist_req *req, hoist_res *res)
+{
+    static const char body[SMALL_REPLY + 1];
+
+    (void)req;
+    return hoist_reply_static(res, 200, "text/plain", body, sizeof(body));
+}
+
+static int wait_later(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    return hoist_later(req, 1, hello);
+}
+
+static int number(hoist_req *req, hoist_res *res)
+{
+    long size = 0;
+    int err = hoist_req_long(req, "size", 0, 255, &size);
+
+    return err < 0 ? err : hoist_reply_printf(res, 200, "text/plain", "%ld", size);
+}
+
+static char data[] = "data";
+
+static const hoist_route request_route = {
+    .method = HOIST_POST, .path = "/tell/:name", .handler = tell_request, .data = data, .run = HOIST_PROCESS};
+static const hoist_route count_route = {.path = "/count", .handler = count, .run = HOIST_PROCESS};
+static const hoist_route process_route = {.path = "/process", .handler = tell_process, .run = HOIST_PROCESS};
+static const hoist_route much_route = {.path = "/much", .handler = give_much, .run = HOIST_PROCESS};
+static const hoist_route print_route = {.path = "/print", .handler = print, .run = HOIST_PROCESS};
+static const hoist_route fail_route = {.path = "/fail", .handler = fail, .run = HOIST_PROCESS};
+static const hoist_route number_route = {.path = "/number", .handler = number, .run = HOIST_PROCESS};
+static const hoist_route twice_route = {.path = "/twice", .handler = twice, .run = HOIST_PROCESS};
+static const hoist_route too_much_route = {
+    .path = "/too-much", .handler = too_much, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY};
+static const hoist_route later_route = {.path = "/later", .handler = wait_later, .run = HOIST_PROCESS};
+static const hoist_route *const routes[] = {
+    &request_route, &count_route, &process_route,  &much_route,  &print_route, &fail_route,
+    &number_route,  &twice_route, &too_much_route, &later_route, NULL};
+static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
+
+/* ---- what comes back ---- */
+
+static void start(void)
+{
+    process_fork(&server, &program, process_clear_actions, "--workers", "1");
+}
+
+Test(process, gets_the_whole_request_and_sends_the_whole_reply)
+{
+    struct client *client;
+    const struct response *response;
+
+    start();
+    client = client_open(&server);
+    client_send(client,
+                "POST /tell/a%20b?colour=dark%20red HTTP/1.1\r\nHost: x\r\nX-Size: 7\r\nContent-Length: 4\r\n\r\n"
+                "body");
+    response = client_receive(client);
+
+    cr_expect_eq(response->status, 201);
+    cr_expect_str_eq(response->body, "a b /tell/a b dark red 7 none data 4 body 1");
+    cr_expect_str_eq(response_field(response, "content-type"), "text/x-own");
+    cr_expect_str_eq(response_field(response, "x-first"), "1");
+    cr_expect_str_eq(response_field(response, "x-second"), "2");
+}
+
+Test(process, takes_a_body_that_no_socket_holds)
+{
+    static char body[LARGE_BODY];
+    struct client *client;
+    char head[128];
+    const struct response *response;
+
+    start();
+    memset(body, 'x', sizeof(body));
+    client = client_open(&server);
+    (void)snprintf(head, sizeof(head), "POST /tell/me HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+                   sizeof(body));
+    client_send(client, head);
+    client_send_bytes(client, body, sizeof(body));
+    response = client_receive(client);
+
+    cr_expect_eq(response->status, 201);
+    cr_expect_not_null(strstr(response->body, "1048576 xxxx"));
+}
+
+Test(process, sends_a_reply_that_no_socket_holds_and_frees_it)
+{
+    const struct response *response;
+    size_t right = 0;
+
+    start();
+    response = client_receive(client_ask(&server, "/much"));
+
+    cr_expect_eq(response->status, 200);
+    cr_assert_eq(response->body_len, BIG);
+    while (right < BIG && response->body[right] == (char)('a' + right % 26))
+        right++;
+    cr_expect_eq(right, BIG);
+    cr_expect_str_eq(process_line(&server), "freed");
+}
+
+Test(process, prints_and_ends_its_exchange)
+{
+    const struct response *response;
+
+    start();
+    response = client_receive(client_ask(&server, "/print"));
+
+    cr_expect_eq(response->status, 202);
+    cr_expect_str_eq(response->body, "a,b\n");
+    cr_expect_str_eq(response_field(response, "content-type"), "text/csv");
+    cr_expect_str_eq(process_line(&server), "ended");
+}
+
+Test(process, fails_as_anywhere)
+{
+    start();
+    client_expect(&server, "/fail", 404, "no such file");
+    client_expect(&server, "/number?size=x", 400, "size: 'x' is not a number from 0 to 255");
+    client_expect(&server, "/twice", 500, "the handler replied twice");
+    client_expect(&server, "/too-much", 500, "the reply has 1001 bytes; max_reply is 1000");
+    client_expect(&server, "/later", 500, "");
+    process_expect_said(&server, "/later: its handler returned HOIST_PENDING");
+}
+
+Test(process, begins_anew_each_time)
+{
+    start();
+    client_expect(&server, "/count", 200, "1");
+    client_expect(&server, "/count", 200, "1");
+}
+
+Test(process, has_the_signals_of_a_new_program_and_a_worker_s_nice_value)
+{
+    int nice = getpriority(PRIO_PROCESS, 0) + 10;
+    char text[64];
+
+    start();
+    (void)snprintf(text, sizeof(text), " %d 1 0", nice < 19 ? nice : 19);
+    client_expect(&server, "/process", 200, text);
+}
+
+/* ---- without a program ---- */
+
+static void on_stopped(hoist_app *app, int err, void *arg)
+{
+    (void)app;
+    (void)err;
+    (void)arg;
+}
+
+Test(process, needs_hoist_main)
+{
+    uv_loop_t loop;
+    hoist_app *app;
+
+    cr_assert_eq(uv_loop_init(&loop), 0);
+    cr_assert_eq(hoist_app_new(&app, NULL), 0);
+    cr_assert_eq(hoist_app_route(app, &count_route), 0);
+
+    cr_expect_eq(hoist_app_start(app, &loop, on_stopped, NULL), -EINVAL);
+    cr_expect_str_eq(hoist_app_error(app), "route /count: HOIST_PROCESS needs hoist_main()");
+
+    cr_expect_eq(hoist_app_free(app), 0);
+    cr_expect_eq(uv_loop_close(&loop), 0);
+}
+
+Test(process, is_called_like_any_other_in_a_test_of_its_own)
+{
+    hoist_test *t = hoist_test_new(&count_route);
+
+    cr_expect_str_eq(hoist_test_get(t, "/count")->body, "1");
+    cr_expect_str_eq(hoist_test_get(t, "/count")->body, "2");
+    hoist_test_free(t);
+}

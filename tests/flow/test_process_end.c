@@ -1,0 +1,305 @@
+/* Handlers in processes of their own: whatever they do costs their own request and no more. */
+#include "hoist.h"
+#include "lib/client.h"
+#include "lib/process.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum { WHOLE = 2 * 1024 * 1024, HALF = 1024 * 1024 };
+
+static struct process server;
+
+static void tear_down(void)
+{
+    client_close_all();
+    process_close(&server);
+}
+
+TestSuite(process_end, .fini = tear_down, .timeout = 60);
+
+/* ---- handlers ---- */
+
+static int count(hoist_req *req, hoist_res *res)
+{
+    static int calls;
+
+    (void)req;
+    return hoist_reply_printf(res, 200, "text/plain", "%d", ++calls);
+}
+
+static int crash(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    *(volatile int *)8 = 0; /* NOLINT(performance-no-int-to-ptr): not there */
+    return hoist_reply_text(res, 200, "survived");
+}
+
+static int leave(hoist_req *req, hoist_res *res)
+{
+    long status = 0;
+    int err = hoist_req_long(req, "status", 0, 255, &status);
+
+    (void)res;
+    if (err < 0)
+        return err;
+    exit((int)status); /* NOLINT(concurrency-mt-unsafe): there is one thread */
+}
+
+/* Tells on stdout, which is the program's, which process it is. */
+static int hang(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    printf("%d %d\n", (int)getpid(), (int)getppid());
+    fflush(stdout);
+    while (pause() < 0)
+        ;
+    return hoist_reply_text(res, 200, "back");
+}
+
+static int leave_offspring(hoist_req *req, hoist_res *res)
+{
+    pid_t pid = fork();
+
+    (void)req;
+    while (pid == 0)
+        pause();
+    return hoist_reply_printf(res, 200, "text/plain", "%d", (int)pid);
+}
+
+/* One that has left the group is not found any more when the call ends; but it has the socket, too. */
+static int leave_daemon(hoist_req *req, hoist_res *res)
+{
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    (void)req;
+    if (pipe(ready) < 0)
+        return -errno;
+    pid = fork();
+    if (pid == 0) {
+        setsid();
+        close(ready[1]);
+    }
+    while (pid == 0)
+        pause();
+    close(ready[1]);
+    return read(ready[0], &byte, 1) == 0 ? hoist_reply_printf(res, 200, "text/plain", "%d", (int)pid) : -EIO;
+}
+
+static int flee(hoist_req *req, hoist_res *res)
+{
+    setpgid(0, getpgid(getppid()));
+    return hang(req, res);
+}
+
+/* The body's end cannot be read, so that it is not sent. */
+static int send_half(hoist_req *req, hoist_res *res)
+{
+    char *body = mmap(NULL, WHOLE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)req;
+    if (body == MAP_FAILED || mprotect(body + HALF, WHOLE - HALF, PROT_NONE) < 0)
+        return -ENOMEM;
+    return hoist_reply_static(res, 200, "text/plain", body, WHOLE);
+}
+
+static void give_up(void *arg)
+{
+    (void)arg;
+    abort();
+}
+
+static int abort_afterwards(hoist_req *req, hoist_res *res)
+{
+    return hoist_on_end(req, give_up, NULL) < 0 ? -ENOMEM : hoist_reply_text(res, 200, "whole");
+}
+
+static const hoist_route count_route = {.path = "/count", .handler = count, .run = HOIST_PROCESS};
+static const hoist_route crash_route = {.path = "/crash", .handler = crash, .run = HOIST_PROCESS};
+static const hoist_route leave_route = {.path = "/leave", .handler = leave, .run = HOIST_PROCESS};
+static const hoist_route hang_route = {.path = "/hang", .handler = hang, .run = HOIST_PROCESS};
+static const hoist_route late_route = {.path = "/late", .handler = hang, .run = HOIST_PROCESS, .timeout_ms = 100};
+static const hoist_route offspring_route = {.path = "/offspring", .handler = leave_offspring, .run = HOIST_PROCESS};
+static const hoist_route daemon_route = {.path = "/daemon", .handler = leave_daemon, .run = HOIST_PROCESS};
+static const hoist_route flee_route = {.path = "/flee", .handler = flee, .run = HOIST_PROCESS};
+static const hoist_route half_route = {.path = "/half", .handler = send_half, .run = HOIST_PROCESS};
+static const hoist_route whole_route = {.path = "/whole", .handler = abort_afterwards, .run = HOIST_PROCESS};
+static const hoist_route *const routes[] = {&count_route, &crash_route,     &leave_route,  &hang_route,
+                                            &late_route,  &offspring_route, &daemon_route, &flee_route,
+                                            &half_route,  &whole_route,     NULL};
+static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
+
+/* ---- the tests' own ---- */
+
+static void start(void)
+{
+    process_fork(&server, &program, process_clear_actions, "--workers", "1");
+}
+
+/* It is gone, or nothing but its number. */
+static void await_end(pid_t pid)
+{
+    char path[64], text[256];
+    ssize_t n;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    for (;;) {
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return;
+        n = read(fd, text, sizeof(text) - 1);
+        close(fd);
+        text[n > 0 ? n : 0] = '\0';
+        if (n <= 0 || strstr(text, ") Z ") != NULL)
+            return;
+    }
+}
+
+/* As in a container: what has lost its parent is its. */
+static void be_like_the_first_process(void)
+{
+    process_clear_actions();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+Test(process_end, costs_one_request_when_it_crashes)
+{
+    start();
+    client_expect(&server, "/crash", 502, "the process of this request ended with signal 11");
+    client_expect(&server, "/count", 200, "1");
+    process_expect_said(&server, " error crashed: SIGSEGV, address 0x8: /crash, request 1, worker 0\n");
+    process_expect_said(&server, " error /crash, request 1: its process ended with signal 11 and no reply\n");
+}
+
+Test(process_end, costs_one_request_when_it_exits)
+{
+    start();
+    client_expect(&server, "/leave?status=3", 502, "the process of this request ended with exit status 3");
+    client_expect(&server, "/leave?status=0", 502, "the process of this request ended with exit status 0");
+    client_expect(&server, "/count", 200, "1");
+}
+
+Test(process_end, costs_one_request_when_it_ends_within_its_reply)
+{
+    start();
+    client_expect(&server, "/half", 502, "the process of this request ended with exit status 0");
+    client_expect(&server, "/count", 200, "1");
+}
+
+Test(process_end, has_replied_when_it_crashes_afterwards)
+{
+    start();
+    client_expect(&server, "/whole", 200, "whole");
+}
+
+Test(process_end, is_killed_outside_of_its_group_too)
+{
+    struct client *client;
+
+    start();
+    client = client_ask(&server, "/flee");
+    (void)process_line(&server);
+    client_close(client);
+
+    client_expect(&server, "/count", 200, "1");
+}
+
+Test(process_end, is_killed_when_its_time_is_over)
+{
+    start();
+    client_expect(&server, "/late", 504, "took too long");
+    client_expect(&server, "/count", 200, "1"); /* the one worker is free again */
+    process_expect_said(&server, " info /late, request 1: an abandoned request has ended after ");
+    cr_expect_null(strstr(process_errors(&server), "stuck"), "%s", process_errors(&server));
+}
+
+Test(process_end, is_killed_when_its_client_leaves)
+{
+    struct client *client;
+    pid_t pid;
+
+    start();
+    client = client_ask(&server, "/hang");
+    pid = (pid_t)strtol(process_line(&server), NULL, 10);
+    client_close(client);
+
+    client_expect(&server, "/count", 200, "1");
+    await_end(pid);
+}
+
+Test(process_end, is_killed_when_the_program_is)
+{
+    pid_t pid;
+
+    start();
+    client_ask(&server, "/hang");
+    pid = (pid_t)strtol(process_line(&server), NULL, 10);
+    process_kill(&server);
+
+    await_end(pid);
+}
+
+Test(process_end, takes_with_it_what_it_has_started)
+{
+    pid_t pid;
+
+    process_fork(&server, &program, be_like_the_first_process, "--workers", "1");
+    pid = (pid_t)strtol(client_receive(client_ask(&server, "/offspring"))->body, NULL, 10);
+
+    cr_assert_gt(pid, 1);
+    while (kill(pid, 0) == 0) /* the system must forget it, too */
+        ;
+}
+
+Test(process_end, is_not_waited_for_in_what_has_left_its_group)
+{
+    pid_t pid;
+
+    start();
+    pid = (pid_t)strtol(client_receive(client_ask(&server, "/daemon"))->body, NULL, 10);
+
+    cr_assert_gt(pid, 1);
+    cr_expect_eq(kill(pid, SIGKILL), 0);
+}
+
+Test(process_end, outlives_what_tells_the_whole_group_to_end)
+{
+    struct client *client;
+    char *parent;
+
+    start();
+    client = client_ask(&server, "/hang");
+    (void)strtol(process_line(&server), &parent, 10);
+    kill((pid_t)strtol(parent, NULL, 10), SIGTERM);
+
+    client_close(client);
+    client_expect(&server, "/count", 200, "1");
+}
+
+Test(process_end, needs_its_fork_server_and_says_so)
+{
+    const struct response *response;
+    struct client *client;
+    char *parent;
+
+    start();
+    client = client_ask(&server, "/hang");
+    (void)strtol(process_line(&server), &parent, 10);
+    kill((pid_t)strtol(parent, NULL, 10), SIGKILL);
+    response = client_receive(client);
+
+    cr_expect_eq(response->status, 500);
+    cr_expect_not_null(strstr(response->body, "the fork server has ended"), "%s", response->body);
+    client_expect(&server, "/count", 500, "a process for it cannot be asked for");
+}
