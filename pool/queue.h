@@ -17,7 +17,7 @@ enum pool_job_state { POOL_JOB_IDLE, POOL_JOB_WAITING, POOL_JOB_RUNNING, POOL_JO
 struct pool_tally {
     uint64_t admitted, finished, cancelled;
     unsigned waiting, running;
-    uint64_t busy_ns, cpu_ns; /* of finished jobs in work(): by the clock, and of the thread's CPU time */
+    uint64_t busy_ns, cpu_ns; /* of finished jobs in work(): by the clock, and of CPU time */
 };
 
 /* Zero it, set work and done, submit it. */
@@ -28,8 +28,9 @@ struct pool_job {
     uint64_t submitted_ns;              /* uv_hrtime() of each step, valid in done() */
     uint64_t started_ns;                /* valid in work() too */
     uint64_t finished_ns;
-    uint64_t
-        cpu_ns;    /* that its thread spent in work(), to 0.1 ms; of less than 10 us the whole time; valid in done() */
+    uint64_t elsewhere_ns; /* CPU time that was spent for it in another process; work() may set it */
+    /* That its thread spent in work(), to 0.1 ms, of less than 10 us the whole time; and elsewhere. Valid in done(). */
+    uint64_t cpu_ns;
     unsigned seat; /* which worker ran it, 0 to workers_max - 1; valid in work() and done() */
 
     /* the pool's own, under its lock */

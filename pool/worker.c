@@ -124,6 +124,7 @@ static bool run(struct pool_job *job, struct cpu_clock *clock, uint64_t begun_ns
 
     if (begun_ns - clock->at_ns > FRESH_NS)
         read_cpu_clock(clock, begun_ns);
+    job->elsewhere_ns = 0;
     job->work(job);
     job->finished_ns = uv_hrtime();
     job->cpu_ns = job->finished_ns - begun_ns;
@@ -133,7 +134,7 @@ static bool run(struct pool_job *job, struct cpu_clock *clock, uint64_t begun_ns
     read_cpu_clock(clock, job->finished_ns);
     used_ns = clock->cpu_ns - before.cpu_ns;
     between_ns = begun_ns - before.at_ns;
-    job->cpu_ns = used_ns > between_ns ? used_ns - between_ns : 0;
+    job->cpu_ns = (used_ns > between_ns ? used_ns - between_ns : 0) + job->elsewhere_ns;
     return false;
 }
 

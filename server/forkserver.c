@@ -48,6 +48,7 @@ static _Noreturn void be_process(int fd);
 static int descriptor_of(const struct pollfd *entry);
 static void kill_abandoned(void);
 static void bury(void);
+static uint64_t ns_of(struct timeval time);
 static void tell_end(int fd, const struct forkserver_end *end);
 
 int forkserver_start(void (*serve)(int fd), unsigned nice)
@@ -209,7 +210,7 @@ static void make_process(int fd)
     if (pid == 0)
         be_process(fd);
     if (pid < 0) {
-        tell_end(fd, &(struct forkserver_end){.err = errno});
+        tell_end(fd, &(struct forkserver_end){.tag = FORKSERVER_TAG, .err = errno});
         return;
     }
     (void)setpgid(pid, pid);
@@ -254,8 +255,9 @@ static void kill_abandoned(void)
  * not another's yet when the rest of its group is killed. */
 static void bury(void)
 {
-    struct forkserver_end end = {0};
+    struct forkserver_end end = {.tag = FORKSERVER_TAG};
     siginfo_t info = {0};
+    struct rusage usage;
     nfds_t i;
     int fd;
 
@@ -264,8 +266,9 @@ static void bury(void)
             ;
         if (i < n_polls)
             (void)kill(-info.si_pid, SIGKILL);
-        (void)waitpid(info.si_pid, &end.status, 0);
+        (void)wait4(info.si_pid, &end.status, 0, &usage);
         if (i < n_polls) {
+            end.cpu_ns = ns_of(usage.ru_utime) + ns_of(usage.ru_stime);
             fd = descriptor_of(&polls[i]);
             n_polls--;
             polls[i] = polls[n_polls];
@@ -274,6 +277,11 @@ static void bury(void)
         }
         info.si_pid = 0;
     }
+}
+
+static uint64_t ns_of(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_usec * 1000;
 }
 
 /* Whoever asked for the process reads until the end, so there is room. What was killed may have left a process that has

@@ -9,11 +9,16 @@
 #define SERVER_FORKSERVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* What a process's socket gives last. */
+/* What a process's socket gives last, unless the fork server was killed. Then there is no such tag at that place. */
+#define FORKSERVER_TAG UINT64_C(0x91e10da5c79e7b1d)
+
 struct forkserver_end {
-    int err;    /* fork(2)'s errno: there was no process; 0 */
-    int status; /* as of waitpid(2) */
+    uint64_t tag;
+    int err;         /* fork(2)'s errno: there was no process; 0 */
+    int status;      /* as of waitpid(2) */
+    uint64_t cpu_ns; /* that it has used */
 };
 
 /* Before other threads exist. nice is added to the nice value of all that it makes. In a new process serve() is called,

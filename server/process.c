@@ -47,6 +47,7 @@ struct rest {
 static int send_call(int fd, const struct exchange *x);
 static void receive_answer(int fd, struct exchange *x);
 static int make_result(struct exchange *x);
+static bool take_end(const struct buffer *bytes, struct rest *ret_rest, struct forkserver_end *ret_end);
 static bool take_answer(struct rest *rest, struct answer *ret_answer);
 static int tell_death(struct exchange *x, int status);
 static int read_answer(struct exchange *x, const struct answer *answer, struct rest rest);
@@ -123,23 +124,33 @@ static void receive_answer(int fd, struct exchange *x)
 
 static int make_result(struct exchange *x)
 {
-    const struct buffer *bytes = &x->res.print.bytes;
+    int err = x->res.print.err;
     struct forkserver_end end;
     struct answer answer;
     struct rest rest;
+    bool has_end = take_end(&x->res.print.bytes, &rest, &end);
 
+    x->job.elsewhere_ns = has_end ? end.cpu_ns : 0;
     if (hoist_req_cancelled(&x->req))
         return -ECANCELED;
-    if (x->res.print.err < 0)
-        return response_fail(&x->res, x->res.print.err == -EFBIG ? -EMSGSIZE : x->res.print.err,
+    if (err < 0)
+        return response_fail(&x->res, err == -EFBIG ? -EMSGSIZE : err,
                              "what its process replied is over max_reply, or memory ran out");
-    if (bytes->len < sizeof(end))
+    if (!has_end)
         return response_fail(&x->res, -ESRCH, "the fork server has ended");
-    rest = (struct rest){.at = bytes->data, .end = bytes->data + bytes->len - sizeof(end)};
-    memcpy(&end, rest.end, sizeof(end));
     if (end.err != 0)
         return response_fail(&x->res, -end.err, "a process for it cannot be made");
     return take_answer(&rest, &answer) ? read_answer(x, &answer, rest) : tell_death(x, end.status);
+}
+
+/* False: the fork server has written none. */
+static bool take_end(const struct buffer *bytes, struct rest *ret_rest, struct forkserver_end *ret_end)
+{
+    if (bytes->len < sizeof(*ret_end))
+        return false;
+    *ret_rest = (struct rest){.at = bytes->data, .end = bytes->data + bytes->len - sizeof(*ret_end)};
+    memcpy(ret_end, ret_rest->end, sizeof(*ret_end));
+    return ret_end->tag == FORKSERVER_TAG;
 }
 
 /* It may have ended while it sent. What it does when it has sent all of it harms nobody. */

@@ -33,6 +33,7 @@ static struct {
 } passed;
 
 static void await_port(struct process *process);
+static void await_admin_port(struct process *process);
 static void launch(struct process *process, const char *const *args);
 static int make_ends(struct process *process);
 static void become_program(int out, int err, const char *const *args);
@@ -44,7 +45,6 @@ static bool has_report(struct process *process);
 void process_start_list(struct process *process, const char *const *args)
 {
     const char *all[ARGS_MAX] = {"--port", "0", "--access-log", "off"};
-    const char *line;
     size_t n = 4;
     bool has_admin = true;
 
@@ -55,19 +55,15 @@ void process_start_list(struct process *process, const char *const *args)
     }
     launch(process, all);
     await_port(process);
-    if (has_admin) {
-        line = process_line(process);
-        cr_assert_not_null(line, "the program did not start: %s", process_errors(process));
-        cr_assert_eq(strncmp(line, "admin on ", 9), 0, "its second line is '%s'", line);
-        (void)sscanf(line, "admin on 127.0.0.1:%u", &process->admin_port);
-    }
+    if (has_admin)
+        await_admin_port(process);
 }
 
 void process_fork_list(struct process *process, const hoist_program *program, void (*prepare)(void),
                        const char *const *args)
 {
-    const char *argv[ARGS_MAX] = {program->name, "--port", "0", "--admin", "off"};
-    int n = 5, out = make_ends(process);
+    const char *argv[ARGS_MAX] = {program->name, "--port", "0"};
+    int n = 3, out = make_ends(process);
 
     for (; *args != NULL; args++) {
         cr_assert_lt(n, ARGS_MAX - 1);
@@ -86,6 +82,7 @@ void process_fork_list(struct process *process, const hoist_program *program, vo
     }
     close(out);
     await_port(process);
+    await_admin_port(process);
 }
 
 void process_clear_actions(void)
@@ -112,6 +109,15 @@ static void await_port(struct process *process)
                   strncmp(line, "listening on unix:", 18) == 0,
               "its first line is '%s'", line);
     (void)snprintf(process->greeting, sizeof(process->greeting), "%s", line);
+}
+
+static void await_admin_port(struct process *process)
+{
+    const char *line = process_line(process);
+
+    cr_assert_not_null(line, "the program did not start: %s", process_errors(process));
+    cr_assert_eq(strncmp(line, "admin on ", 9), 0, "its second line is '%s'", line);
+    (void)sscanf(line, "admin on 127.0.0.1:%u", &process->admin_port);
 }
 
 int process_run_list(struct process *process, const char *const *args)
