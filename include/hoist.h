@@ -75,9 +75,10 @@ enum hoist_run {
  * HOIST_PROCESS is for code that a server cannot trust. Each call finds the memory as it was at hoist_main(), in a
  * process with one thread, and what it changes there is gone when it ends; descriptors that were open then are the same
  * open files for all (fork(2)). When it ends without a reply, by a signal or exit(3), the client gets 502. Once nobody
- * waits for its reply any more it is killed, and so is in the end whatever it left in its process group. Such a route
- * needs hoist_main(); under the inline executor, and in a test of hoist_test.h, its handler is called like any other.
- */
+ * waits for its reply any more it is killed, so hoist_req_cancelled() is never true in it; and so is in the end
+ * whatever it left in its process group. What it asked for with hoist_on_end() is called in it, behind its reply, if it
+ * comes so far. Such a route needs hoist_main(); under the inline executor, and in a test of hoist_test.h, its handler
+ * is called like any other. */
 typedef struct hoist_route {
     enum hoist_method method;
     const char *path; /* "/users/:id"; a last segment "*" takes the rest of the path (argument "*") */

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -251,7 +250,7 @@ static void kill_abandoned(void)
     }
 }
 
-/* Those that have ended, and what they had left behind. Each goes on existing until waitpid(), so that its number is
+/* Those that have ended, and what they had left behind. Each goes on existing until wait4(), so that its number is
  * not another's yet when the rest of its group is killed. */
 static void bury(void)
 {

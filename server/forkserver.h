@@ -33,7 +33,7 @@ bool forkserver_is_started(void);
  * gone. Any thread. A negative errno. */
 int forkserver_ask(int *ret_fd);
 
-/* Kills what still runs. Nothing when it was not started. */
+/* Kills what still runs. By the thread that started it; nothing when none did. */
 void forkserver_stop(void);
 
 #endif

@@ -34,8 +34,7 @@ static unsigned tell_traces(struct server *server);
 void stuck_begin(struct exchange *x)
 {
     struct server *server = x->server;
-    /* It was answered, with 504, and goes on; else its client has left, which many do, or its process is being killed.
-     */
+    /* It was answered, with 504; else its client has left, which many do, or its process is about to be killed. */
     bool is_late = x->status != 0 && x->req.route->given.run != HOIST_PROCESS;
 
     assert(x->state == EXCHANGE_QUEUED);

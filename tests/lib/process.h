@@ -37,8 +37,8 @@ void process_start_list(struct process *process, const char *const *args);
 /* Options of a server that waits for its clients for as long as a test on a busy machine may take. */
 #define PROCESS_PATIENT "--header-timeout-ms", "3600000", "--body-timeout-ms", "3600000", "--keep-alive-ms", "3600000"
 
-/* The same of a program in the test's own code. prepare(), unless NULL, is called in the new process
- * before hoist_main(). */
+/* The same of a program in the test's own code. prepare(), unless NULL, is called in the new process before
+ * hoist_main(). */
 #define process_fork(process, program, prepare, ...)                                                                   \
     process_fork_list(process, program, prepare, (const char *const[]){__VA_ARGS__, NULL})
 void process_fork_list(struct process *process, const struct hoist_program *program, void (*prepare)(void),
