@@ -1,8 +1,8 @@
 /* Workers ring, the loop hears.
  *
- * Happy path: ringing is one write to an eventfd(2), which the loop polls and empties before it calls heard(); so what
- * was done before a ring is seen after it. Rings that nobody has heard yet are one. Failures: no descriptor at start.
- * Close: bell_close().
+ * Happy path: ringing is one write to an eventfd(2), which the loop polls. It calls heard() first, for what is done
+ * should not wait for a system call; then it empties the eventfd and calls heard() again, for what was done meanwhile
+ * by those who did not ring because it was rung already. Failures: no descriptor at start. Close: bell_close().
  */
 #include "bell.h"
 
@@ -16,12 +16,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct bell *bell = (struct bell *)((char *)poll - offsetof(struct bell, poll));
     uint64_t rings;
-    ssize_t n = read(bell->fd, &rings, sizeof(rings));
+    ssize_t n;
 
-    (void)n; /* EAGAIN: there is nothing in it any more, which is just as well */
     (void)status;
     (void)events;
-    atomic_flag_clear(&bell->is_rung); /* not later: who rings from here on has something new */
+    bell->heard(bell->arg);
+    n = read(bell->fd, &rings, sizeof(rings));
+    (void)n;                           /* EAGAIN: there is nothing in it any more, which is just as well */
+    atomic_flag_clear(&bell->is_rung); /* neither earlier nor later: else a ring is lost in the read, or in heard() */
     bell->heard(bell->arg);
 }
 

@@ -15,7 +15,8 @@ enum {
     FRESH_NS = 100 * 1000, /* for so long the last reading will do, and that far cpu_ns may be wrong */
 };
 
-/* The thread's CPU time as it was read last, and when on uv_hrtime()'s clock; 0: not since it rested. */
+/* The thread's CPU time as it was read last, and when on uv_hrtime()'s clock; 0: before a rest that has lasted until
+ * now. */
 struct cpu_clock {
     uint64_t cpu_ns, at_ns;
 };
@@ -25,27 +26,27 @@ static struct pool_job *take(struct seat *seat);
 static bool run(struct pool_job *job, struct cpu_clock *clock, uint64_t begun_ns);
 static void read_cpu_clock(struct cpu_clock *clock, uint64_t now_ns);
 static void finish(struct pool *pool, struct pool_job *job, bool was_short);
-static bool park(struct pool *pool);
+static bool park(struct pool *pool, struct cpu_clock *clock);
 
 void worker_drain(uv_work_t *work)
 {
     struct seat *seat = work->data;
     struct pool *pool = seat->pool;
     struct pool_job *job;
-    struct cpu_clock clock = {0};
+    struct cpu_clock clock;
     bool rings, was_short = false;
     bool has_news = false; /* a finished job of which the loop was not told */
 
     trace_sit(seat);
+    read_cpu_clock(&clock, 0);
     uv_mutex_lock(&pool->lock);
     seat->thread = pthread_self();
     pool->coming--;
     while (is_wanted(pool)) {
         job = take(seat);
         if (job == NULL && !has_news) {
-            if (!park(pool))
+            if (!park(pool, &clock))
                 break;
-            clock.at_ns = 0;
             continue;
         }
         rings = has_news && (job == NULL || !pool->looks || !was_short);
@@ -97,11 +98,12 @@ static void finish(struct pool *pool, struct pool_job *job, bool was_short)
 
 /* Waits for a call, true, or a dismissal. Whoever called or dismissed has taken one off parked, not necessarily this
  * one. */
-static bool park(struct pool *pool)
+static bool park(struct pool *pool, struct cpu_clock *clock)
 {
     assert(pool->queue.runnable == 0); /* I2 */
     pool->parked++;
     uv_mutex_unlock(&pool->lock);
+    read_cpu_clock(clock, 0); /* later somebody waits */
     uv_sem_wait(&pool->wake);
     uv_mutex_lock(&pool->lock);
     if (pool->calls > 0) {
@@ -122,7 +124,9 @@ static bool run(struct pool_job *job, struct cpu_clock *clock, uint64_t begun_ns
     struct cpu_clock before;
     uint64_t used_ns, between_ns;
 
-    if (begun_ns - clock->at_ns > FRESH_NS)
+    if (clock->at_ns == 0)
+        clock->at_ns = begun_ns;
+    else if (begun_ns - clock->at_ns > FRESH_NS)
         read_cpu_clock(clock, begun_ns);
     job->elsewhere_ns = 0;
     job->work(job);

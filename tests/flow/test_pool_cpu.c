@@ -4,6 +4,7 @@
 #include <time.h>
 
 enum { LONG_NS = 20 * 1000 * 1000, SHORT_JOBS = 50, JOBS = 4 * (SHORT_JOBS + 1) };
+enum { SHORT_NS = 4000, NAP_NS = 500 * 1000, NAPS = 40, RESTS = 10, SHORT_JOBS_BETWEEN_RESTS = 10 };
 
 static struct fixture f;
 static uint64_t burned_ns[JOBS]; /* by job, as its own thread saw it */
@@ -34,6 +35,25 @@ static void burn(struct pool_job *job)
     do
         *burned = own_cpu_ns() - begin_ns;
     while (*burned < LONG_NS);
+}
+
+/* Worker thread. */
+static void burn_shortly(struct pool_job *job)
+{
+    uint64_t begin_ns = uv_hrtime();
+
+    (void)job;
+    while (uv_hrtime() - begin_ns < SHORT_NS)
+        continue;
+}
+
+/* Worker thread. */
+static void nap(struct pool_job *job)
+{
+    const struct timespec time = {.tv_nsec = NAP_NS};
+
+    (void)job;
+    nanosleep(&time, NULL);
 }
 
 /* Runs short jobs and long ones in turn, and calls check for each of the long ones. */
@@ -75,4 +95,60 @@ static void expect_what_it_burned(unsigned i)
 Test(pool_cpu, a_job_that_burns_is_charged_what_it_burned, .timeout = 30)
 {
     run_long_between_short(burn, expect_what_it_burned);
+}
+
+static unsigned parked(void)
+{
+    struct pool_figures figures;
+
+    pool_figures(f.pool, &figures);
+    return figures.parked;
+}
+
+static void run_until_parked(void)
+{
+    LOOP_SPIN_UNTIL(&f.loop, parked() == 1); /* of which nobody tells the loop */
+}
+
+static void run_jobs(unsigned from, unsigned n)
+{
+    const unsigned done_calls = f.done_calls + n;
+
+    fixture_submit(&f, &f.lane, from, n);
+    fixture_run_until_done(&f, done_calls);
+    run_until_parked();
+}
+
+Test(pool_cpu, short_jobs_before_a_rest_are_not_charged_to_the_job_behind_it, .timeout = 30)
+{
+    const struct pool_job *napped = &f.jobs[SHORT_JOBS_BETWEEN_RESTS].job;
+    uint64_t cpu_ns = 0, ns = 0;
+
+    fixture_start(&f, 1);
+    for (unsigned i = 0; i < SHORT_JOBS_BETWEEN_RESTS; i++)
+        f.jobs[i].job.work = burn_shortly;
+    f.jobs[SHORT_JOBS_BETWEEN_RESTS].job.work = nap;
+    for (unsigned i = 0; i < NAPS; i++) {
+        for (unsigned rest = 0; rest < RESTS; rest++)
+            run_jobs(0, SHORT_JOBS_BETWEEN_RESTS);
+        run_jobs(SHORT_JOBS_BETWEEN_RESTS, 1);
+        cpu_ns += napped->cpu_ns;
+        ns += napped->finished_ns - napped->started_ns;
+    }
+
+    cr_expect_lt(cpu_ns, ns / 4);
+    fixture_close(&f);
+}
+
+Test(pool_cpu, what_a_thread_burned_is_not_charged_to_the_worker_hired_next, .timeout = 30)
+{
+    fixture_start(&f, 1);
+    f.jobs[0].job.work = burn;
+    f.jobs[1].job.work = block;
+    run_jobs(0, 1);
+    LOOP_RUN_UNTIL(&f.loop, parked() == 0); /* sent home */
+    run_jobs(1, 1);
+
+    expect_little(1);
+    fixture_close(&f);
 }
