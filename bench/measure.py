@@ -163,14 +163,24 @@ def isolation(path: str) -> Callable[[Bench, str], Figures]:
     return measure
 
 
+BURST, BURST_MS, BURST_WORKERS = 64, 100, 8  # jobs
+
+
 def makespan(bench: Bench, name: str) -> Figures:
     """64 jobs of 100 ms on 8 workers."""
-    jobs, job_ms, workers = 64, 100, 8
-    with bench.serve(name, bench.cpus.both, workers) as running:
-        bench.load(running, OFFLOADED, bench.cpus.both, "-n", str(jobs))
-        answers = bench.load(running, f"/sleep/{job_ms}", bench.cpus.both, "-n", str(jobs), ms=PATIENCE_S * 1000)
-    ideal = jobs / workers * job_ms / 1000
-    return {"wall_s": answers["seconds"], "wall_over_ideal": answers["seconds"] / ideal}
+    with bench.serve(name, bench.cpus.both, BURST_WORKERS) as running:
+        bench.load(running, OFFLOADED, bench.cpus.both, "-n", str(BURST))
+        answers = bench.load(running, f"/sleep/{BURST_MS}", bench.cpus.both, "-n", str(BURST), ms=PATIENCE_S * 1000)
+    return beside_ideal(answers["seconds"])
+
+
+def makespan_floor(bench: Bench, name: str) -> Figures:
+    """The same sleeps on 8 bare threads."""
+    return beside_ideal(bare_sleeps(bench, BURST_WORKERS, BURST, BURST_MS))
+
+
+def beside_ideal(wall_s: float) -> Figures:
+    return {"wall_s": wall_s, "wall_over_ideal": wall_s / (BURST / BURST_WORKERS * BURST_MS / 1000)}
 
 
 def small_jobs(bench: Bench, name: str) -> Figures:
@@ -182,11 +192,17 @@ def small_jobs(bench: Bench, name: str) -> Figures:
     return {"jobs_per_s": rate(answers)}
 
 
-def sleep_floor(bench: Bench, name: str) -> Figures:
+def small_jobs_floor(bench: Bench, name: str) -> Figures:
     """The same sleeps on 8 bare threads."""
     jobs = bench.effort.small_jobs
-    command = ["taskset", "-c", bench.cpus.both, str(bench.build / "bench/sleep_floor"), "8", str(jobs), "1"]
-    return {"jobs_per_s": jobs / float(subprocess.check_output(command, timeout=3 * PATIENCE_S))}
+    return {"jobs_per_s": jobs / bare_sleeps(bench, 8, jobs, 1)}
+
+
+def bare_sleeps(bench: Bench, threads: int, jobs: int, ms: int) -> float:
+    """The seconds that the sleeps take without a server."""
+    program = str(bench.build / "bench/sleep_floor")
+    command = ["taskset", "-c", bench.cpus.both, program, str(threads), str(jobs), str(ms)]
+    return float(subprocess.check_output(command, timeout=3 * PATIENCE_S))
 
 
 def hold(bench: Bench, running: Running, connections: int) -> int:
