@@ -53,7 +53,7 @@ static int import_program(struct imported *own, const hoist_program *given, size
                           char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
 static int prepare_process(const hoist_program *program, size_t route_size, const struct options *options);
-static void tell_unprepared(const struct options *options, int err);
+static void tell_unreserved(const struct options *options, int err);
 static void grow_descriptor_table(const hoist_config *config);
 static int start_forkserver(const hoist_program *program, size_t route_size, unsigned nice);
 static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options,
@@ -159,11 +159,8 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     if (access_log == NULL)
         access_log = isatty(STDOUT_FILENO) ? "-" : "off";
     log_options.access_log = strcmp(access_log, "off") == 0 ? NULL : access_log;
-    err = prepare_process(program, route_size, options);
-    if (err < 0) {
-        tell_unprepared(options, err);
+    if (prepare_process(program, route_size, options) < 0)
         return EXIT_FAILURE;
-    }
     err = log_start(&log_options);
     if (err < 0) {
         if (log_options.access_log != NULL)
@@ -180,7 +177,7 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* What belongs to the whole process. Before any thread exists. */
+/* What belongs to the whole process. Before any thread exists. A failure is in the log. */
 static int prepare_process(const hoist_program *program, size_t route_size, const struct options *options)
 {
     struct rlimit limit;
@@ -201,10 +198,17 @@ static int prepare_process(const hoist_program *program, size_t route_size, cons
     if (config.executor == HOIST_EXECUTOR_INLINE)
         return 0;
     err = pool_reserve_threads(options->config.workers_max, options->worker_stack);
-    return err < 0 ? err : start_forkserver(program, route_size, config.worker_nice);
+    if (err < 0) {
+        tell_unreserved(options, err);
+        return err;
+    }
+    err = start_forkserver(program, route_size, config.worker_nice);
+    if (err < 0)
+        log_write(LOG_ERROR, "cannot start: no fork server, which makes processes for calls: %s", uv_strerror(err));
+    return err;
 }
 
-static void tell_unprepared(const struct options *options, int err)
+static void tell_unreserved(const struct options *options, int err)
 {
     struct rlimit limit;
 
