@@ -9,6 +9,11 @@ function(add_route name)
             "add_route(${name}): this line is too late, the table of routes is made and the route would not be in it. "
             "Move it up to the other add_route() lines, above target_route_table().")
     endif()
+    if(NOT name MATCHES "^[A-Za-z_][A-Za-z0-9_]*$")
+        message(FATAL_ERROR
+            "add_route(${name}): this name cannot stand in C, where the route is `${name}_route`. "
+            "Letters, digits and _ can; its path may be any other.")
+    endif()
     if(NOT EXISTS ${source})
         message(FATAL_ERROR
             "add_route(${name}): routes/${name}.c is missing. It holds the route, `const hoist_route ${name}_route` "

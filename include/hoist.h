@@ -124,7 +124,7 @@ HOIST_API const char *hoist_req_header(const hoist_req *req, const char *name);
 HOIST_API const char *hoist_req_body(const hoist_req *req, size_t *ret_len);
 
 /* Memory that lives until the exchange ends, aligned for any type. NULL when memory ran out or the exchange holds
- * max_reply bytes already. */
+ * max_reply bytes already; a copied reply is among them. */
 HOIST_API void *hoist_req_alloc(hoist_req *req, size_t size);
 
 /* text as a JSON string, quotes included, in memory as of hoist_req_alloc(); bytes that are not UTF-8 become U+FFFD.
@@ -156,7 +156,8 @@ HOIST_API int hoist_reply_copy(hoist_res *res, int status, const char *type, con
 /* body must stay in place and unchanged for the life of the app. */
 HOIST_API int hoist_reply_static(hoist_res *res, int status, const char *type, const void *body, size_t len);
 
-/* Takes body, also on failure; free_body is called once, on any thread. */
+/* Takes body, also on failure; free_body is called once, on any thread. -EFAULT, and body is left alone, if it is
+ * NULL. */
 HOIST_API int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, size_t len,
                                void (*free_body)(void *));
 

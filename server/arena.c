@@ -25,6 +25,7 @@ struct arena_block {
     size_t size; /* with this; the memory handed out follows */
 };
 
+static size_t pad(size_t size);
 static char *take(struct arena *arena, size_t size);
 static int refill(struct arena *arena);
 static char *block_new(struct arena *arena, size_t size);
@@ -54,12 +55,19 @@ void arena_reset(struct arena *arena)
     arena->used = 0;
 }
 
+bool arena_may_hold(const struct arena *arena, size_t size)
+{
+    size_t padded = pad(size);
+
+    return padded >= size && arena->used <= arena->max && padded <= arena->max - arena->used;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
-    size_t padded = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t padded = pad(size);
     char *memory;
 
-    if (padded < size || arena->used > arena->max || padded > arena->max - arena->used)
+    if (!arena_may_hold(arena, size))
         return NULL;
     memory = take(arena, padded);
     if (memory != NULL)
@@ -112,6 +120,12 @@ char *arena_vprintf(struct arena *arena, size_t *ret_len, const char *format, va
 }
 
 /* size bytes of the current block, of a new one, or of a block that is theirs alone. */
+/* Wraps around for a size near SIZE_MAX. */
+static size_t pad(size_t size)
+{
+    return size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
 static char *take(struct arena *arena, size_t size)
 {
     char *memory;

@@ -14,6 +14,7 @@
 #include "hoist.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 struct arena_block;
 struct budget;
@@ -33,6 +34,9 @@ void arena_init(struct arena *arena, void *first, size_t first_size, size_t max)
 
 /* Frees everything handed out; the arena is as after arena_init(), so this is also its close. */
 void arena_reset(struct arena *arena);
+
+/* Whether so many bytes more are within its maximum; there may still be no memory for them. */
+bool arena_may_hold(const struct arena *arena, size_t size);
 
 /* size bytes, aligned for any type, not zeroed. */
 void *arena_alloc(struct arena *arena, size_t size);

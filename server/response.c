@@ -16,7 +16,8 @@
 
 static int reply_string(hoist_res *res, int status, const char *type, const char *text);
 static int reply_with(hoist_res *res, int status, const char *type, const void *body, size_t len);
-static int check_reply(hoist_res *res, int status, const char *type, size_t len);
+static int check_reply(hoist_res *res, int status, const char *type, const void *body, size_t len);
+static int fail_without_room(hoist_res *res, size_t size);
 static const char *known_type(const char *type);
 static bool is_token(const char *text);
 static bool is_field_value(const char *text);
@@ -50,12 +51,12 @@ int hoist_reply_copy(hoist_res *res, int status, const char *type, const void *b
     void *copy;
     int err;
 
-    err = check_reply(res, status, type, len);
+    err = check_reply(res, status, type, body, len);
     if (err < 0)
         return err;
     copy = arena_alloc(arena_of(res), len);
     if (copy == NULL)
-        return -ENOMEM;
+        return fail_without_room(res, len);
     if (len > 0)
         memcpy(copy, body, len);
     return reply_with(res, status, type, copy, len);
@@ -74,17 +75,17 @@ int hoist_reply_printf(hoist_res *res, int status, const char *type, const char 
     va_end(args);
     if (len == SIZE_MAX)
         return -EINVAL;
-    err = check_reply(res, status, type, len);
+    err = check_reply(res, status, type, format, len);
     if (err < 0)
         return err;
-    return text != NULL ? reply_with(res, status, type, text, len) : -ENOMEM;
+    return text != NULL ? reply_with(res, status, type, text, len) : fail_without_room(res, len + 1);
 }
 
 int hoist_reply_static(hoist_res *res, int status, const char *type, const void *body, size_t len)
 {
     int err;
 
-    err = check_reply(res, status, type, len);
+    err = check_reply(res, status, type, body, len);
     return err < 0 ? err : reply_with(res, status, type, body, len);
 }
 
@@ -92,7 +93,9 @@ int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, s
 {
     int err;
 
-    err = check_reply(res, status, type, len);
+    if (free_body == NULL)
+        return response_fail(res, -EFAULT, "the handler gave a body and NULL in the place of what frees it");
+    err = check_reply(res, status, type, body, len);
     if (err == 0)
         err = reply_with(res, status, type, body, len);
     if (err < 0) {
@@ -120,10 +123,13 @@ int hoist_reply_error(hoist_res *res, int status, const char *format, ...)
 
 int hoist_res_header(hoist_res *res, const char *name, const char *value)
 {
-    size_t len = strlen(name) + strlen(value) + sizeof(": \r\n");
     struct reply_field *field;
+    size_t len;
 
     exchange_check_live(&exchange_of_res(res)->req);
+    if (name == NULL || value == NULL)
+        return response_fail(res, -EFAULT, "the handler set a header field with NULL in the place of a text");
+    len = strlen(name) + strlen(value) + sizeof(": \r\n");
     if (!is_token(name) || !is_field_value(value) || is_ours(name))
         return response_fail(
             res, -EINVAL,
@@ -146,7 +152,7 @@ int hoist_res_header(hoist_res *res, const char *name, const char *value)
     return 0;
 }
 
-static int check_reply(hoist_res *res, int status, const char *type, size_t len)
+static int check_reply(hoist_res *res, int status, const char *type, const void *body, size_t len)
 {
     const struct exchange *x = exchange_of_res(res);
     size_t max = x->req.route->given.max_reply;
@@ -162,10 +168,20 @@ static int check_reply(hoist_res *res, int status, const char *type, size_t len)
     err = response_check(res, status, type);
     if (err < 0)
         return err;
+    if (body == NULL && len > 0)
+        return response_fail(res, -EFAULT, "the handler replied with NULL in the place of a body");
     if (len > max)
         return response_fail(res, -EMSGSIZE,
                              arena_printf(arena_of(res), "the reply has %zu bytes; max_reply is %zu", len, max));
     return 0;
+}
+
+/* The reply's copy was to stand beside what hoist_req_alloc() has given: over the limit together, or no memory. */
+static int fail_without_room(hoist_res *res, size_t size)
+{
+    if (arena_may_hold(arena_of(res), size))
+        return -ENOMEM;
+    return response_fail(res, -EMSGSIZE, "the reply and the memory of hoist_req_alloc() are more than max_reply");
 }
 
 int response_check(hoist_res *res, int status, const char *type)

@@ -45,6 +45,8 @@ grep -q 'X(good)' "$scratch/build/generated/route_table.h"
 
 configure 'add_route(good)' 'add_route(good)'
 refused 'add_route(good): this line is too late'
+configure 'add_route(not-c)' ''
+refused 'add_route(not-c): this name cannot stand in C'
 configure 'add_route(lost)' ''
 refused 'add_route(lost): routes/lost.c is missing.'
 configure 'add_route(untested)' ''

@@ -334,6 +334,26 @@ static int reply_the_most(hoist_req *req, hoist_res *res)
     return hoist_reply_printf(res, 200, "text/x", "%64d", 1);
 }
 
+/* Each is within the limit, both are not. */
+static int reply_beside_memory(hoist_req *req, hoist_res *res)
+{
+    char *memory = hoist_req_alloc(req, 60 * 1024);
+
+    cr_assert_not_null(memory);
+    memset(memory, 'm', 60 * 1024);
+    cr_expect_eq(hoist_reply_printf(res, 200, "text/x", "%.*s", 60 * 1024, memory), -EMSGSIZE);
+    return hoist_reply_copy(res, 200, "text/x", memory, 60 * 1024);
+}
+
+Test(response, that_is_too_large_beside_what_was_allocated_becomes_500)
+{
+    max_reply = 64 * 1024;
+    call(reply_beside_memory);
+
+    cr_expect_eq(got->status, 500);
+    cr_expect_not_null(strstr(got->body, "max_reply"), "%s", got->body);
+}
+
 Test(response, may_be_as_large_as_its_limit)
 {
     max_reply = 64;
@@ -399,6 +419,39 @@ Test(response, to_null_in_the_place_of_a_text_is_an_error)
 
     cr_expect_eq(got->status, 500);
     cr_expect_not_null(strstr(got->body, "NULL"), "%s", got->body);
+}
+
+static int reply_null_body(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    cr_expect_eq(hoist_reply_copy(res, 200, "text/x", NULL, 1), -EFAULT);
+    return hoist_reply_static(res, 200, "text/x", NULL, 1);
+}
+
+static int give_without_free(hoist_req *req, hoist_res *res)
+{
+    static char body[] = "static";
+
+    (void)req;
+    return hoist_reply_give(res, 200, "text/x", body, strlen(body), NULL);
+}
+
+static int add_null_fields(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    cr_expect_eq(hoist_res_header(res, NULL, "x"), -EFAULT);
+    return hoist_res_header(res, "X-Echo", hoist_req_header(req, "x-missing"));
+}
+
+Test(response, to_null_in_the_place_of_anything_else_is_one_too)
+{
+    hoist_handler *const handlers[] = {reply_null_body, give_without_free, add_null_fields};
+
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+        call(handlers[i]);
+        cr_expect_eq(got->status, 500, "handler %zu: %d", i, got->status);
+        cr_expect_not_null(strstr(got->body, "NULL"), "%s", got->body);
+    }
 }
 
 static int add_bad_fields(hoist_req *req, hoist_res *res)
