@@ -134,7 +134,8 @@ int hoist_app_listen(hoist_app *app)
         err = listener_bind(&app->listener, config->host, config->port, config->reuseport);
     if (err < 0) {
         snprintf(app->error, sizeof(app->error), "cannot listen on %s port %u: %s%s", config->host, config->port,
-                 uv_strerror(err), err == -EADDRINUSE && config->reuseport ? "; both must ask for reuseport" : "");
+                 err == -EINVAL ? "not a numeric IPv4 or IPv6 address" : uv_strerror(err),
+                 err == -EADDRINUSE && config->reuseport ? "; both must ask for reuseport" : "");
         return err;
     }
     app->error[0] = '\0';

@@ -170,6 +170,7 @@ Test(app_listen, refuses_a_host_that_is_no_address)
 
     app_fixture_open(&f, &config, NULL, 0);
     cr_expect_eq(hoist_app_listen(f.app), -EINVAL);
+    cr_expect_not_null(strstr(hoist_app_error(f.app), "not a numeric"), "%s", hoist_app_error(f.app));
     cr_expect_not_null(strstr(hoist_app_error(f.app), "localhost"), "%s", hoist_app_error(f.app));
     app_fixture_close(&f);
 }
