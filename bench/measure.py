@@ -163,7 +163,7 @@ def isolation(path: str) -> Callable[[Bench, str], Figures]:
     return measure
 
 
-BURST, BURST_MS, BURST_WORKERS = 64, 100, 8  # jobs
+BURST, BURST_MS, BURST_WORKERS = 64, 100, 8  # jobs, of so long each, on so many workers
 
 
 def makespan(bench: Bench, name: str) -> Figures:

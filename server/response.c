@@ -16,7 +16,8 @@
 
 static int reply_string(hoist_res *res, int status, const char *type, const char *text);
 static int reply_with(hoist_res *res, int status, const char *type, const void *body, size_t len);
-static int check_reply(hoist_res *res, int status, const char *type, const void *body, size_t len);
+static int check_bytes(hoist_res *res, int status, const char *type, const void *body, size_t len);
+static int check_reply(hoist_res *res, int status, const char *type, size_t len);
 static int fail_without_room(hoist_res *res, size_t size);
 static const char *known_type(const char *type);
 static bool is_token(const char *text);
@@ -41,6 +42,7 @@ int hoist_reply_json(hoist_res *res, int status, const char *json)
 /* NULL is what a function that is not ours may answer: an error of its request, and no crash of the server. */
 static int reply_string(hoist_res *res, int status, const char *type, const char *text)
 {
+    exchange_check_live(&exchange_of_res(res)->req);
     if (text == NULL)
         return response_fail(res, -EFAULT, "the handler replied with NULL in the place of a text");
     return hoist_reply_copy(res, status, type, text, strlen(text));
@@ -51,7 +53,7 @@ int hoist_reply_copy(hoist_res *res, int status, const char *type, const void *b
     void *copy;
     int err;
 
-    err = check_reply(res, status, type, body, len);
+    err = check_bytes(res, status, type, body, len);
     if (err < 0)
         return err;
     copy = arena_alloc(arena_of(res), len);
@@ -75,7 +77,7 @@ int hoist_reply_printf(hoist_res *res, int status, const char *type, const char 
     va_end(args);
     if (len == SIZE_MAX)
         return -EINVAL;
-    err = check_reply(res, status, type, format, len);
+    err = check_reply(res, status, type, len);
     if (err < 0)
         return err;
     return text != NULL ? reply_with(res, status, type, text, len) : fail_without_room(res, len + 1);
@@ -85,7 +87,7 @@ int hoist_reply_static(hoist_res *res, int status, const char *type, const void 
 {
     int err;
 
-    err = check_reply(res, status, type, body, len);
+    err = check_bytes(res, status, type, body, len);
     return err < 0 ? err : reply_with(res, status, type, body, len);
 }
 
@@ -93,9 +95,10 @@ int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, s
 {
     int err;
 
+    exchange_check_live(&exchange_of_res(res)->req);
     if (free_body == NULL)
         return response_fail(res, -EFAULT, "the handler gave a body and NULL in the place of what frees it");
-    err = check_reply(res, status, type, body, len);
+    err = check_bytes(res, status, type, body, len);
     if (err == 0)
         err = reply_with(res, status, type, body, len);
     if (err < 0) {
@@ -152,7 +155,18 @@ int hoist_res_header(hoist_res *res, const char *name, const char *value)
     return 0;
 }
 
-static int check_reply(hoist_res *res, int status, const char *type, const void *body, size_t len)
+/* check_reply(), and that there is a body where there should be one. */
+static int check_bytes(hoist_res *res, int status, const char *type, const void *body, size_t len)
+{
+    int err;
+
+    err = check_reply(res, status, type, len);
+    if (err == 0 && body == NULL && len > 0)
+        err = response_fail(res, -EFAULT, "the handler replied with NULL in the place of a body");
+    return err;
+}
+
+static int check_reply(hoist_res *res, int status, const char *type, size_t len)
 {
     const struct exchange *x = exchange_of_res(res);
     size_t max = x->req.route->given.max_reply;
@@ -168,8 +182,6 @@ static int check_reply(hoist_res *res, int status, const char *type, const void 
     err = response_check(res, status, type);
     if (err < 0)
         return err;
-    if (body == NULL && len > 0)
-        return response_fail(res, -EFAULT, "the handler replied with NULL in the place of a body");
     if (len > max)
         return response_fail(res, -EMSGSIZE,
                              arena_printf(arena_of(res), "the reply has %zu bytes; max_reply is %zu", len, max));

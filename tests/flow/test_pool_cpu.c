@@ -17,13 +17,18 @@ static uint64_t own_cpu_ns(void)
     return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
 }
 
+static void sleep_ns(long ns)
+{
+    const struct timespec time = {.tv_nsec = ns};
+
+    nanosleep(&time, NULL);
+}
+
 /* Worker thread. */
 static void block(struct pool_job *job)
 {
-    const struct timespec time = {.tv_nsec = LONG_NS};
-
     (void)job;
-    nanosleep(&time, NULL);
+    sleep_ns(LONG_NS);
 }
 
 /* Worker thread. */
@@ -50,10 +55,8 @@ static void burn_shortly(struct pool_job *job)
 /* Worker thread. */
 static void nap(struct pool_job *job)
 {
-    const struct timespec time = {.tv_nsec = NAP_NS};
-
     (void)job;
-    nanosleep(&time, NULL);
+    sleep_ns(NAP_NS);
 }
 
 /* Runs short jobs and long ones in turn, and calls check for each of the long ones. */

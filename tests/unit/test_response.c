@@ -1,38 +1,19 @@
 /* What a handler can say in reply. */
-#include "hoist_test.h"
+#include "lib/handler_fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A test's own handler, called through a route of the test client; its results are checked in place. */
-static int (*reply)(hoist_req *req, hoist_res *res);
+enum { LIMIT = 64 * 1024, NEARLY_ALL = 60 * 1024 };
+
 static size_t max_reply;
-
-static int handle(hoist_req *req, hoist_res *res)
-{
-    return reply(req, res);
-}
-
-static hoist_test *t;
 static const hoist_test_reply *got;
 
-static const hoist_test_reply *call(hoist_handler *handler)
+static void call(hoist_handler *handler)
 {
-    const hoist_route route = {.path = "/", .handler = handle, .max_reply = max_reply};
-
-    reply = handler;
-    hoist_test_free(t);
-    t = hoist_test_new(&route);
-    cr_assert_not_null(t);
-    got = hoist_test_get(t, "/");
-    return got;
-}
-
-static void close_client(void)
-{
-    hoist_test_free(t);
+    got = handler_call(handler, max_reply);
 }
 
 static void expect(int status, const char *type, const char *body)
@@ -43,7 +24,7 @@ static void expect(int status, const char *type, const char *body)
     cr_expect_eq(got->body_len, strlen(body));
 }
 
-TestSuite(response, .fini = close_client);
+TestSuite(response, .fini = handler_close);
 
 /* ---- bodies ---- */
 
@@ -337,17 +318,17 @@ static int reply_the_most(hoist_req *req, hoist_res *res)
 /* Each is within the limit, both are not. */
 static int reply_beside_memory(hoist_req *req, hoist_res *res)
 {
-    char *memory = hoist_req_alloc(req, 60 * 1024);
+    char *memory = hoist_req_alloc(req, NEARLY_ALL);
 
     cr_assert_not_null(memory);
-    memset(memory, 'm', 60 * 1024);
-    cr_expect_eq(hoist_reply_printf(res, 200, "text/x", "%.*s", 60 * 1024, memory), -EMSGSIZE);
-    return hoist_reply_copy(res, 200, "text/x", memory, 60 * 1024);
+    memset(memory, 'm', NEARLY_ALL);
+    cr_expect_eq(hoist_reply_printf(res, 200, "text/x", "%.*s", NEARLY_ALL, memory), -EMSGSIZE);
+    return hoist_reply_copy(res, 200, "text/x", memory, NEARLY_ALL);
 }
 
 Test(response, that_is_too_large_beside_what_was_allocated_becomes_500)
 {
-    max_reply = 64 * 1024;
+    max_reply = LIMIT;
     call(reply_beside_memory);
 
     cr_expect_eq(got->status, 500);
@@ -376,34 +357,6 @@ Test(response, may_follow_one_that_was_refused)
     call(reply_after_a_failure);
 
     expect(507, "text/plain; charset=utf-8", "too much");
-}
-
-/* ---- header fields ---- */
-
-static int add_fields(hoist_req *req, hoist_res *res)
-{
-    char name[] = "X-Stack", value[] = "copied";
-
-    (void)req;
-    cr_expect_eq(hoist_res_header(res, name, value), 0);
-    memset(name, '#', sizeof(name));
-    memset(value, '#', sizeof(value));
-    cr_expect_eq(hoist_res_header(res, "Set-Cookie", "a=1"), 0);
-    cr_expect_eq(hoist_res_header(res, "Set-Cookie", "b=2\tc"), 0);
-    cr_expect_eq(hoist_res_header(res, "X-Empty", ""), 0);
-    cr_expect_eq(hoist_res_header(res, "X-Text", "\xc3\xa4"), 0);
-    return hoist_reply_text(res, 200, "");
-}
-
-Test(response, has_the_header_fields_that_were_added)
-{
-    call(add_fields);
-
-    cr_expect_str_eq(hoist_test_reply_header(got, "x-stack"), "copied");
-    cr_expect_str_eq(hoist_test_reply_header(got, "Set-Cookie"), "a=1");
-    cr_expect_str_eq(hoist_test_reply_header(got, "X-Empty"), "");
-    cr_expect_str_eq(hoist_test_reply_header(got, "X-Text"), "\xc3\xa4");
-    cr_expect_null(hoist_test_reply_header(got, "X"));
 }
 
 static int reply_null(hoist_req *req, hoist_res *res)
@@ -436,80 +389,13 @@ static int give_without_free(hoist_req *req, hoist_res *res)
     return hoist_reply_give(res, 200, "text/x", body, strlen(body), NULL);
 }
 
-static int add_null_fields(hoist_req *req, hoist_res *res)
-{
-    (void)req;
-    cr_expect_eq(hoist_res_header(res, NULL, "x"), -EFAULT);
-    return hoist_res_header(res, "X-Echo", hoist_req_header(req, "x-missing"));
-}
-
 Test(response, to_null_in_the_place_of_anything_else_is_one_too)
 {
-    hoist_handler *const handlers[] = {reply_null_body, give_without_free, add_null_fields};
+    hoist_handler *const handlers[] = {reply_null_body, give_without_free};
 
     for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
         call(handlers[i]);
         cr_expect_eq(got->status, 500, "handler %zu: %d", i, got->status);
         cr_expect_not_null(strstr(got->body, "NULL"), "%s", got->body);
     }
-}
-
-static int add_bad_fields(hoist_req *req, hoist_res *res)
-{
-    static const struct {
-        const char *name, *value;
-    } rows[] = {
-        {"", "x"},
-        {"a b", "x"},
-        {"a:", "x"},
-        {"a\r\n", "x"},
-        {"\xc3\xa4", "x"},
-        {"a", "x\r\ny: z"},
-        {"a", "x\n"},
-        {"a", "\x01"},
-        {"a", "\x7f"},
-        {"Connection", "x"},
-        {"content-length", "1"},
-        {"CONTENT-TYPE", "x"},
-        {"Date", "x"},
-        {"Transfer-Encoding", "chunked"},
-    };
-
-    (void)req;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        cr_expect_eq(hoist_res_header(res, rows[i].name, rows[i].value), -EINVAL, "row %zu", i);
-    return hoist_reply_text(res, 200, "");
-}
-
-Test(response, refuses_header_fields_that_would_break_it)
-{
-    call(add_bad_fields);
-
-    cr_expect_eq(got->status, 200);
-    cr_expect_null(hoist_test_reply_header(got, "a"));
-}
-
-static int add_many_fields(hoist_req *req, hoist_res *res)
-{
-    char value[850];
-    unsigned n = 0;
-    int err;
-
-    (void)req;
-    memset(value, 'v', sizeof(value) - 1);
-    value[sizeof(value) - 1] = '\0';
-    while ((err = hoist_res_header(res, "X-Long", value)) == 0)
-        n++;
-    cr_expect_eq(err, -EMSGSIZE);
-    cr_expect_eq(n, 9);
-    cr_expect_eq(hoist_res_header(res, "X-Small", "fits"), 0);
-    return hoist_reply_text(res, 200, "");
-}
-
-Test(response, has_no_more_than_eight_kilobytes_of_fields)
-{
-    call(add_many_fields);
-
-    cr_expect_eq(got->status, 200);
-    cr_expect_str_eq(hoist_test_reply_header(got, "X-Small"), "fits");
 }
