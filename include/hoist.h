@@ -203,7 +203,8 @@ enum hoist_executor {
 };
 
 enum hoist_half_close {
-    HOIST_HALF_CLOSE_CANCEL, /* a client that shuts down its sending side has left: its waiting job is dropped */
+    HOIST_HALF_CLOSE_CANCEL, /* a client that shuts down its sending side has left: its waiting job is dropped, its
+                              * process (HOIST_PROCESS) killed; another handler that runs is told, and answered */
     HOIST_HALF_CLOSE_FINISH, /* it still reads: answer everything */
 };
 

@@ -417,7 +417,7 @@ bool dispatch_half_close(struct exchange *x)
     if (take_back(x, SPAN_CANCELLED))
         return true;
     exchange_cancel(x);
-    return x->state == EXCHANGE_TIMED;
+    return x->state == EXCHANGE_TIMED || x->req.route->given.run == HOIST_PROCESS; /* which is being killed */
 }
 
 /* ---- the end ---- */

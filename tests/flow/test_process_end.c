@@ -238,6 +238,19 @@ Test(process_end, is_killed_when_its_client_leaves)
     await_end(pid);
 }
 
+Test(process_end, is_killed_and_not_answered_when_its_client_half_closes)
+{
+    struct client *client;
+
+    start();
+    client = client_ask(&server, "/hang");
+    (void)process_line(&server);
+    client_half_close(client);
+
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+    client_expect(&server, "/count", 200, "1");
+}
+
 Test(process_end, is_killed_when_the_program_is)
 {
     pid_t pid;
