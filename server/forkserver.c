@@ -43,7 +43,7 @@ static _Noreturn void run(int socket, unsigned nice);
 static void prepare_signals(void);
 static void on_child(int number);
 static void make_process(int fd);
-static _Noreturn void be_process(int fd);
+static _Noreturn void be_process(int fd, pid_t parent);
 static int descriptor_of(const struct pollfd *entry);
 static void kill_abandoned(void);
 static void bury(void);
@@ -78,6 +78,13 @@ bool forkserver_is_started(void)
     return to_server >= 0;
 }
 
+bool forkserver_has_ended(void)
+{
+    struct pollfd entry = {.fd = to_server}; /* POLLHUP is told unasked; with -1 nothing is */
+
+    return poll(&entry, 1, 0) > 0;
+}
+
 int forkserver_ask(int *ret_fd)
 {
     int ends[2], err;
@@ -91,6 +98,15 @@ int forkserver_ask(int *ret_fd)
     else
         *ret_fd = ends[0];
     return err;
+}
+
+ssize_t forkserver_receive(int fd, void *bytes, size_t size)
+{
+    struct pollfd either[] = {{.fd = fd, .events = POLLIN}, {.fd = to_server}};
+
+    if (poll(either, 2, -1) < 0)
+        return -1;
+    return either[0].revents != 0 ? recv(fd, bytes, size, 0) : 0;
 }
 
 void forkserver_stop(void)
@@ -204,10 +220,10 @@ static void on_child(int number)
 /* Its group is made on both sides: each may be the first that needs it. */
 static void make_process(int fd)
 {
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
 
     if (pid == 0)
-        be_process(fd);
+        be_process(fd, parent);
     if (pid < 0) {
         tell_end(fd, &(struct forkserver_end){.tag = FORKSERVER_TAG, .err = errno});
         return;
@@ -218,11 +234,13 @@ static void make_process(int fd)
     n_polls++;
 }
 
-static _Noreturn void be_process(int fd)
+static _Noreturn void be_process(int fd, pid_t parent)
 {
     (void)setpgid(0, 0);
     prctl(PR_SET_NAME, "hoist-process");
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* else nobody would kill it any more */
+    if (getppid() != parent)          /* which was killed before that */
+        _exit(0);
     for (nfds_t i = 0; i < n_polls; i++)
         close(descriptor_of(&polls[i]));
     signal(SIGINT, SIG_DFL);

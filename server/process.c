@@ -69,7 +69,7 @@ int process_call(struct exchange *x)
     err = forkserver_ask(&fd);
     if (err < 0)
         return response_fail(&x->res, err, "a process for it cannot be asked for");
-    (void)send_call(fd, x); /* it fails when the process has ended, or need not begin: the end of the answer tells */
+    x->res.print.err = send_call(fd, x);
     receive_answer(fd, x);
     close(fd);
     x->req.is_live = true;
@@ -78,6 +78,7 @@ int process_call(struct exchange *x)
     return result;
 }
 
+/* -ENOMEM: it waits for what did not come. That it has ended, or need not begin, the end of the answer tells. */
 static int send_call(int fd, const struct exchange *x)
 {
     const struct message *message = &x->req.message;
@@ -99,7 +100,7 @@ static int send_call(int fd, const struct exchange *x)
         err = send_all(fd, message->head, message->head_len, &x->req);
     if (err == 0)
         err = send_all(fd, x->req.body.data, x->req.body.len, &x->req);
-    return err;
+    return err == -ENOMEM || err == -ENOBUFS ? -ENOMEM : 0; /* send(2) has two names for it */
 }
 
 /* Until the process is gone, whether it was killed or not. */
@@ -116,7 +117,7 @@ static void receive_answer(int fd, struct exchange *x)
             shutdown(fd, SHUT_WR);
             is_killed = true;
         }
-        n = recv(fd, chunk, sizeof(chunk), 0);
+        n = forkserver_receive(fd, chunk, sizeof(chunk));
         if (n > 0 && x->res.print.err == 0)
             x->res.print.err = buffer_append(bytes, chunk, (size_t)n, x->req.arena.max);
     } while (n > 0 || (n < 0 && errno == EINTR));
@@ -133,9 +134,10 @@ static int make_result(struct exchange *x)
     x->job.elsewhere_ns = has_end ? end.cpu_ns : 0;
     if (hoist_req_cancelled(&x->req))
         return -ECANCELED;
+    if (err == -EFBIG)
+        return response_fail(&x->res, -EMSGSIZE, "what its process replied is over max_reply");
     if (err < 0)
-        return response_fail(&x->res, err == -EFBIG ? -EMSGSIZE : err,
-                             "what its process replied is over max_reply, or memory ran out");
+        return response_fail(&x->res, err, "no memory for what goes to its process or comes back");
     if (!has_end)
         return response_fail(&x->res, -ESRCH, "the fork server has ended");
     if (end.err != 0)

@@ -5,6 +5,8 @@
  */
 #include "totals.h"
 
+#include "forkserver.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -54,6 +56,8 @@ const char *totals_not_ready(const hoist_app *app, const struct totals *totals, 
 
     if (app->state != APP_SERVING)
         return "draining";
+    if (forkserver_has_ended())
+        return "the fork server has ended";
     if (app->pool == NULL)
         return NULL;
     if (totals->stuck * 2 >= totals->pool.workers) {

@@ -7,16 +7,30 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { WHOLE = 2 * 1024 * 1024, HALF = 1024 * 1024 };
 
 static struct process server;
+
+static atomic_int failing_send; /* counts down to the call that fails */
+
+/* In the place of the system's. */
+ssize_t send(int fd, const void *bytes, size_t len, int flags)
+{
+    if (failing_send > 0 && --failing_send == 0) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    return sendto(fd, bytes, len, flags, NULL, 0);
+}
 
 static void tear_down(void)
 {
@@ -54,6 +68,14 @@ static int leave(hoist_req *req, hoist_res *res)
     exit((int)status); /* NOLINT(concurrency-mt-unsafe): there is one thread */
 }
 
+/* In the program, the second part of the next call will not be sent. */
+static int shorten(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    failing_send = 2;
+    return hoist_reply_text(res, 200, "");
+}
+
 /* Tells on stdout, which is the program's, which process it is. */
 static int hang(hoist_req *req, hoist_res *res)
 {
@@ -73,6 +95,17 @@ static int leave_offspring(hoist_req *req, hoist_res *res)
     while (pid == 0)
         pause();
     return hoist_reply_printf(res, 200, "text/plain", "%d", (int)pid);
+}
+
+/* Its child has the socket, too, and is told of no death. */
+static int hang_with_offspring(hoist_req *req, hoist_res *res)
+{
+    pid_t pid = fork();
+
+    while (pid == 0)
+        pause();
+    printf("%d\n", (int)pid);
+    return hang(req, res);
 }
 
 /* One that has left the group is not found any more when the call ends; but it has the socket, too. */
@@ -131,12 +164,14 @@ static const hoist_route hang_route = {.path = "/hang", .handler = hang, .run = 
 static const hoist_route late_route = {.path = "/late", .handler = hang, .run = HOIST_PROCESS, .timeout_ms = 100};
 static const hoist_route offspring_route = {.path = "/offspring", .handler = leave_offspring, .run = HOIST_PROCESS};
 static const hoist_route daemon_route = {.path = "/daemon", .handler = leave_daemon, .run = HOIST_PROCESS};
+static const hoist_route nursery_route = {.path = "/nursery", .handler = hang_with_offspring, .run = HOIST_PROCESS};
+static const hoist_route shorten_route = {.path = "/shorten", .handler = shorten, .run = HOIST_INLINE};
 static const hoist_route flee_route = {.path = "/flee", .handler = flee, .run = HOIST_PROCESS};
 static const hoist_route half_route = {.path = "/half", .handler = send_half, .run = HOIST_PROCESS};
 static const hoist_route whole_route = {.path = "/whole", .handler = abort_afterwards, .run = HOIST_PROCESS};
-static const hoist_route *const routes[] = {&count_route, &crash_route,     &leave_route,  &hang_route,
-                                            &late_route,  &offspring_route, &daemon_route, &flee_route,
-                                            &half_route,  &whole_route,     NULL};
+static const hoist_route *const routes[] = {&count_route,     &crash_route,   &leave_route, &hang_route, &late_route,
+                                            &offspring_route, &daemon_route,  &flee_route,  &half_route, &whole_route,
+                                            &nursery_route,   &shorten_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- the tests' own ---- */
@@ -303,7 +338,7 @@ Test(process_end, outlives_what_tells_the_whole_group_to_end)
 Test(process_end, needs_its_fork_server_and_says_so)
 {
     const struct response *response;
-    struct client *client;
+    struct client *client, *admin;
     char *parent;
 
     start();
@@ -315,4 +350,33 @@ Test(process_end, needs_its_fork_server_and_says_so)
     cr_expect_eq(response->status, 500);
     cr_expect_not_null(strstr(response->body, "the fork server has ended"), "%s", response->body);
     client_expect(&server, "/count", 500, "a process for it cannot be asked for");
+    admin = client_open_admin(&server);
+    client_send(admin, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    response = client_receive(admin);
+    cr_expect_eq(response->status, 503);
+    cr_expect_not_null(strstr(response->body, "the fork server has ended"), "%s", response->body);
+}
+
+Test(process_end, is_not_waited_for_in_what_outlives_the_fork_server)
+{
+    struct client *client;
+    pid_t pid;
+    char *parent;
+
+    start();
+    client = client_ask(&server, "/nursery");
+    pid = (pid_t)strtol(process_line(&server), NULL, 10);
+    (void)strtol(process_line(&server), &parent, 10);
+    kill((pid_t)strtol(parent, NULL, 10), SIGKILL);
+
+    cr_expect_eq(client_receive(client)->status, 500);
+    cr_expect_eq(kill(pid, SIGKILL), 0);
+}
+
+Test(process_end, costs_one_request_when_it_cannot_be_told_what_to_do)
+{
+    start();
+    client_expect(&server, "/shorten", 200, "");
+    client_expect(&server, "/hang", 503, "no memory for what goes to its process");
+    client_expect(&server, "/count", 200, "1");
 }
