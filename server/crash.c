@@ -38,6 +38,7 @@ static _Thread_local bool has_stack __attribute__((tls_model("initial-exec")));
 static void make_stack(void);
 static void on_crash(int number, siginfo_t *info, void *context);
 static const char *name_of(int number);
+static void add_address(struct log_line *line, const siginfo_t *info);
 static void add_place(struct log_line *line, const struct exchange *x);
 static void add_number(struct log_line *line, const char *what, uint64_t number, unsigned base);
 static void put(struct log_line *line);
@@ -94,7 +95,7 @@ static void on_crash(int number, siginfo_t *info, void *context)
     log_line_add(&line, "crashed: ");
     log_line_add(&line, name_of(number));
     if (!is_sent && (number == SIGSEGV || number == SIGBUS))
-        add_number(&line, ", address 0x", (uintptr_t)info->si_addr, 16);
+        add_address(&line, info);
     add_place(&line, own_exchange);
     put(&line);
 
@@ -116,6 +117,15 @@ static const char *name_of(int number)
     while (i < N_SIGNALS - 1 && signals[i].number != number)
         i++;
     return signals[i].name;
+}
+
+/* sigaction(2): x86 does not tell it of a bad alignment, or of a pointer that is no address in any program. */
+static void add_address(struct log_line *line, const siginfo_t *info)
+{
+    if (info->si_code == SI_KERNEL)
+        log_line_add(line, ", address unknown");
+    else
+        add_number(line, ", address 0x", (uintptr_t)info->si_addr, 16);
 }
 
 static void add_place(struct log_line *line, const struct exchange *x)

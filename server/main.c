@@ -167,6 +167,7 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
             log_write(LOG_ERROR, "cannot log to %s: %s", access_log, uv_strerror(err));
         else /* there was no file to open */
             log_write(LOG_ERROR, "cannot start: no thread for the log: %s", uv_strerror(err));
+        forkserver_stop();
         return EXIT_FAILURE;
     }
     options_tell_unknown_variables(program);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <search.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -84,6 +85,16 @@ static int divide(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "divided");
 }
 
+/* Memory that was written over is read for a pointer. */
+static int follow(hoist_req *req, hoist_res *res)
+{
+    volatile uint64_t pointer = UINT64_C(0x2020202020202020);
+
+    (void)req;
+    *(volatile int *)pointer = 0; /* NOLINT(performance-no-int-to-ptr): no address of x86 */
+    return hoist_reply_text(res, 200, "followed");
+}
+
 static int hello(hoist_req *req, hoist_res *res)
 {
     (void)req;
@@ -96,9 +107,10 @@ static const hoist_route abort_route = {.path = "/abort", .handler = give_up};
 static const hoist_route deep_route = {.path = "/deep", .handler = recurse};
 static const hoist_route time_route = {.path = "/time", .handler = ask_the_time};
 static const hoist_route divide_route = {.path = "/divide", .handler = divide};
+static const hoist_route follow_route = {.path = "/follow", .handler = follow};
 static const hoist_route hello_route = {.path = "/hello", .handler = hello, .run = HOIST_INLINE};
-static const hoist_route *const routes[] = {&find_route, &inline_route, &abort_route, &deep_route,
-                                            &time_route, &divide_route, &hello_route, NULL};
+static const hoist_route *const routes[] = {&find_route,   &inline_route, &abort_route, &deep_route, &time_route,
+                                            &divide_route, &follow_route, &hello_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- the program, in a process of its own ---- */
@@ -142,6 +154,14 @@ Test(crash, tells_a_handler_on_the_loop)
     crash_in("/inline", SIGSEGV);
     process_expect_said(&server, " error crashed: SIGSEGV, address 0x8: /inline, request 2, on the loop\n");
 }
+
+#ifdef __x86_64__
+Test(crash, does_not_tell_an_address_that_it_does_not_know)
+{
+    crash_in("/follow", SIGSEGV);
+    process_expect_said(&server, " error crashed: SIGSEGV, address unknown: /follow, request 2, worker 0\n");
+}
+#endif
 
 Test(crash, of_abort)
 {
