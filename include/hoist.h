@@ -144,7 +144,7 @@ HOIST_API bool hoist_req_cancelled(const hoist_req *req);
 HOIST_API unsigned hoist_req_remaining_ms(const hoist_req *req);
 
 /* ---- the reply: from the handler's thread, while the handler runs, once ------------------------------------------
- * Each answers 0, -ENOMEM, -EMSGSIZE (over max_reply), -EALREADY (replied before), -EINVAL (status not 200 to 599, a
+ * Each answers 0, -ENOMEM, -EMSGSIZE (over max_reply), -EALREADY (replied before), -EPROTO (status not 200 to 599, a
  * bad content type) or -EFAULT (text or json is NULL). A handler may return what they return. */
 
 HOIST_API int hoist_reply_text(hoist_res *res, int status, const char *text); /* copied */
@@ -169,17 +169,17 @@ HOIST_API int hoist_reply_error(hoist_res *res, int status, const char *format, 
  * stream, and 500 at the end. NULL: no memory, or replied before. */
 HOIST_API FILE *hoist_res_file(hoist_res *res);
 
-/* Status and content type of that reply. -EINVAL as of hoist_reply_copy(); -ENOMEM. */
+/* Status and content type of that reply. -EPROTO as of hoist_reply_copy(); -ENOMEM. */
 HOIST_API int hoist_res_type(hoist_res *res, int status, const char *type);
 
-/* Adds a header field; both strings are copied. -EINVAL: not a token, a CR, LF, NUL or other control byte in the value,
- * or a field that is the server's own (Connection, Content-Length, Content-Type, Date, Transfer-Encoding); -EMSGSIZE:
- * over 8 KiB of fields in all; -ENOMEM. */
+/* Adds a header field; both strings are copied. -EPROTO: name is no token, or a field that is the server's own
+ * (Connection, Content-Length, Content-Type, Date, Transfer-Encoding); -EINVAL, for it may be the client's doing: a CR,
+ * LF or other control byte in value; -EMSGSIZE: over 8 KiB of fields in all; -EFAULT: NULL; -ENOMEM. */
 HOIST_API int hoist_res_header(hoist_res *res, const char *name, const char *value);
 
 /* ---- asynchronous routes: on the loop ----------------------------------------------------------------------------
- * The first two end a handler: "return hoist_later(req, 20000, next);". They return HOIST_PENDING, always. After a
- * cancel a waiting hoist_later() is dropped and its handler is never called. */
+ * The first two end a handler: "return hoist_later(req, 20000, next);". They return HOIST_PENDING, or -EFAULT if next
+ * is NULL. After a cancel a waiting hoist_later() is dropped and its handler is never called. */
 
 HOIST_API int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next);
 
@@ -191,8 +191,8 @@ HOIST_API int hoist_offload(hoist_req *req, hoist_handler *next);
  * until then the exchange stays. err is what the handler would have returned: 0 after a hoist_reply_*(), or -errno. */
 HOIST_API void hoist_finish(hoist_req *req, int err);
 
-/* on_end(arg) is called on the loop when the exchange ends, however it ends; the last one added first. -ENOMEM. From
- * the handler's thread. */
+/* on_end(arg) is called on the loop when the exchange ends, however it ends; the last one added first. -ENOMEM; -EFAULT
+ * if it is NULL. From the handler's thread. */
 HOIST_API int hoist_on_end(hoist_req *req, void (*on_end)(void *arg), void *arg);
 
 /* ---- the app ----------------------------------------------------------------------------------------------------- */

@@ -174,6 +174,8 @@ int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next)
 
     if (!is_on_loop(x))
         return HOIST_PENDING;
+    if (next == NULL)
+        return response_fail(&x->res, -EFAULT, "the handler would go on with NULL in the place of a handler");
     x->handler = next;
     x->later_ms = ms;
     x->step = STEP_LATER;
@@ -188,6 +190,8 @@ int hoist_offload(hoist_req *req, hoist_handler *next)
 
     if (!is_on_loop(x))
         return HOIST_PENDING;
+    if (next == NULL)
+        return response_fail(&x->res, -EFAULT, "the handler would go on with NULL in the place of a handler");
     x->handler = next;
     x->step = STEP_OFFLOAD;
     if (x->state == EXCHANGE_PENDING)
@@ -437,19 +441,20 @@ static void conclude(struct exchange *x, int result)
 static void fail(struct exchange *x, int result)
 {
     const char *path = x->req.route->given.path;
-    const char *reason = x->res.reason_err == result ? x->res.reason : NULL;
+    const char *reason = result == 0 || x->res.reason_err == result ? x->res.reason : NULL;
     int status = reply_status_of(result);
     char text[64];
 
     uv_strerror_r(result, text, sizeof(text)); /* uv_strerror() leaks for numbers that it does not know */
     if (result == 0)
-        log_write(LOG_ERROR, "%s: its handler returned 0 without a reply", path);
+        log_write(LOG_ERROR, "%s: its handler returned 0 without a reply%s%s", path, reason != NULL ? ": " : "",
+                  reason != NULL ? reason : "");
     else if (result == HOIST_PENDING)
         log_write(LOG_ERROR,
                   "%s: its handler returned HOIST_PENDING; only one with .run = HOIST_ASYNC may, on the loop", path);
     else if (result > 0)
         log_write(LOG_ERROR, "%s: its handler returned %d, which is neither 0 nor a negative errno", path, result);
-    else if (status == 500 && !x->res.is_repeated) /* after its client has left, that is how a handler gives up */
+    else if (status == 500 && result != x->res.told_err) /* after its client has left, that is how a handler gives up */
         log_write(atomic_load_explicit(&x->req.cancelled, memory_order_relaxed) ? LOG_INFO : LOG_ERROR,
                   "%s: its handler failed: %s%s%s", path, text, reason != NULL ? ": " : "",
                   reason != NULL ? reason : "");

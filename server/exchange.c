@@ -155,7 +155,7 @@ static void clear_reply(hoist_res *res)
     res->fields_len = 0;
     res->free_body = NULL;
     res->given_body = NULL;
-    res->is_repeated = false;
+    res->told_err = 0;
     res->reason_err = 0;
     res->reason = NULL;
 }
@@ -170,6 +170,8 @@ int hoist_on_end(hoist_req *req, void (*on_end)(void *arg), void *arg)
     struct end_hook *hook;
 
     exchange_check_live(req);
+    if (on_end == NULL)
+        return response_fail(&exchange_of_req(req)->res, -EFAULT, "the handler added NULL in the place of an end hook");
     hook = arena_alloc(&req->arena, sizeof(*hook));
     if (hook == NULL)
         return -ENOMEM;

@@ -85,7 +85,7 @@ struct hoist_res {
     size_t fields_len;
     void (*free_body)(void *body);
     void *given_body;
-    bool is_repeated;   /* the handler replied more than once, which is logged then */
+    int told_err;       /* what was last answered to the handler and logged at once, in case it does not return it */
     int reason_err;     /* what was last answered to the handler with a reason for people ... */
     const char *reason; /* ... in case the handler returns it; NULL: the errno's own text */
     struct printing print;
@@ -147,7 +147,7 @@ int response_end_file(hoist_res *res, int result);
 /* Returns err, and reason will stand in the answer if the handler returns it too. NULL: the errno's own text. */
 int response_fail(hoist_res *res, int err, const char *reason);
 
-/* Status and content type of a reply: -EINVAL, logged, when they cannot be sent. */
+/* Status and content type of a reply: -EPROTO, logged, when they cannot be sent. */
 int response_check(hoist_res *res, int status, const char *type);
 
 /* Names the route and ends the program when a handler uses a request or reply that is not its own any more. */

@@ -34,7 +34,7 @@ struct call {
 
 /* Behind it a text for the reason, one for the type, two for each field, each with its NUL; then the body. */
 struct answer {
-    int result, status, reason_err, is_repeated;
+    int result, status, reason_err, told_err;
     unsigned n_fields;
     size_t len; /* of what is behind it */
 };
@@ -195,7 +195,7 @@ static int read_answer(struct exchange *x, const struct answer *answer, struct r
         return err;
     if (reason[0] != '\0')
         (void)response_fail(res, answer->reason_err, reason);
-    res->is_repeated = answer->is_repeated != 0;
+    res->told_err = answer->told_err;
     return answer->result;
 }
 
@@ -280,7 +280,7 @@ static int send_answer(int fd, const struct exchange *x)
         .result = x->result,
         .status = reply->status,
         .reason_err = x->res.reason_err,
-        .is_repeated = x->res.is_repeated,
+        .told_err = x->res.told_err,
         .len = text_size(x->res.reason) + text_size(reply->type) + reply->body_len,
     };
     int err;

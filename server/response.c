@@ -76,7 +76,7 @@ int hoist_reply_printf(hoist_res *res, int status, const char *type, const char 
     text = arena_vprintf(arena_of(res), &len, format, args);
     va_end(args);
     if (len == SIZE_MAX)
-        return -EINVAL;
+        return response_fail(res, -EPROTO, "the handler's format cannot be printed");
     err = check_reply(res, status, type, len);
     if (err < 0)
         return err;
@@ -133,10 +133,13 @@ int hoist_res_header(hoist_res *res, const char *name, const char *value)
     if (name == NULL || value == NULL)
         return response_fail(res, -EFAULT, "the handler set a header field with NULL in the place of a text");
     len = strlen(name) + strlen(value) + sizeof(": \r\n");
-    if (!is_token(name) || !is_field_value(value) || is_ours(name))
+    if (!is_token(name) || is_ours(name))
+        return response_fail(res, -EPROTO,
+                             arena_printf(arena_of(res), "the handler may not set a header field '%s'", name));
+    if (!is_field_value(value)) /* which may come from the client */
         return response_fail(
             res, -EINVAL,
-            arena_printf(arena_of(res), "the handler set a header field that cannot be sent: '%s'", name));
+            arena_printf(arena_of(res), "the handler set a header field to what cannot be sent: '%s'", name));
     if (len > REPLY_FIELDS_MAX - res->fields_len)
         return response_fail(res, -EMSGSIZE, "the handler set more header fields than 8 KiB");
     field = arena_alloc(arena_of(res), sizeof(*field));
@@ -174,9 +177,9 @@ static int check_reply(hoist_res *res, int status, const char *type, size_t len)
 
     exchange_check_live(&x->req);
     if (res->reply.status != 0) {
-        if (!res->is_repeated)
+        if (res->told_err != -EALREADY)
             log_write(LOG_ERROR, "%s: its handler replied twice", x->req.route->given.path);
-        res->is_repeated = true;
+        res->told_err = -EALREADY;
         return response_fail(res, -EALREADY, "the handler replied twice");
     }
     err = response_check(res, status, type);
@@ -203,7 +206,8 @@ int response_check(hoist_res *res, int status, const char *type)
         return 0;
     log_write(LOG_ERROR, "%s: its handler replied with status %d and content type '%s'; one of them cannot be sent",
               exchange_of_res(res)->req.route->given.path, status, type != NULL ? type : "(NULL)");
-    return response_fail(res, -EINVAL, "the handler's status or content type cannot be sent");
+    res->told_err = -EPROTO;
+    return response_fail(res, -EPROTO, "the handler's status or content type cannot be sent");
 }
 
 int response_fail(hoist_res *res, int err, const char *reason)

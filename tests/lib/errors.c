@@ -46,3 +46,12 @@ unsigned errors_count(const char *text)
     }
     return n;
 }
+
+void errors_expect_one_line(const char *text)
+{
+    const char *all = errors_text();
+    const char *end = strchr(all, '\n');
+
+    cr_expect(end != NULL && end[1] == '\0', "not one line: '%s'", all);
+    cr_expect_not_null(strstr(all, text), "no '%s' in '%s'", text, all);
+}

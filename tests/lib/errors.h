@@ -12,4 +12,7 @@ const char *errors_text(void);
 /* How many lines have all of text in them. */
 unsigned errors_count(const char *text);
 
+/* There is one line, and text is in it. */
+void errors_expect_one_line(const char *text);
+
 #endif

@@ -197,7 +197,7 @@ Test(response, takes_a_given_body_and_frees_it_once_after_it_was_sent)
 static int reply_give_badly(hoist_req *req, hoist_res *res)
 {
     (void)req;
-    cr_expect_eq(hoist_reply_give(res, 199, "text/x", strdup("given"), 5, free_body), -EINVAL);
+    cr_expect_eq(hoist_reply_give(res, 199, "text/x", strdup("given"), 5, free_body), -EPROTO);
     cr_expect_eq(freed, 1);
     cr_expect_eq(hoist_reply_give(res, 200, "text/x", strdup("given"), 65, free_body), -EMSGSIZE);
     cr_expect_eq(freed, 2);
@@ -259,7 +259,7 @@ static int reply_with_bad_status(hoist_req *req, hoist_res *res)
 
     (void)req;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        cr_expect_eq(hoist_reply_text(res, bad[i], "x"), -EINVAL, "%d", bad[i]);
+        cr_expect_eq(hoist_reply_text(res, bad[i], "x"), -EPROTO, "%d", bad[i]);
     return hoist_reply_text(res, 599, "x");
 }
 
@@ -276,10 +276,10 @@ static int reply_with_bad_type(hoist_req *req, hoist_res *res)
 
     (void)req;
     memset(type, 't', 256);
-    cr_expect_eq(hoist_reply_copy(res, 200, NULL, "x", 1), -EINVAL);
-    cr_expect_eq(hoist_reply_copy(res, 200, "text/x\r\nX: y", "x", 1), -EINVAL);
-    cr_expect_eq(hoist_reply_copy(res, 200, "text/\x7f", "x", 1), -EINVAL);
-    cr_expect_eq(hoist_reply_copy(res, 200, type, "x", 1), -EINVAL);
+    cr_expect_eq(hoist_reply_copy(res, 200, NULL, "x", 1), -EPROTO);
+    cr_expect_eq(hoist_reply_copy(res, 200, "text/x\r\nX: y", "x", 1), -EPROTO);
+    cr_expect_eq(hoist_reply_copy(res, 200, "text/\x7f", "x", 1), -EPROTO);
+    cr_expect_eq(hoist_reply_copy(res, 200, type, "x", 1), -EPROTO);
     return hoist_reply_copy(res, 200, type + 1, "x", 1);
 }
 
@@ -357,6 +357,22 @@ Test(response, may_follow_one_that_was_refused)
     call(reply_after_a_failure);
 
     expect(507, "text/plain; charset=utf-8", "too much");
+}
+
+static int print_what_no_locale_has(hoist_req *req, hoist_res *res)
+{
+    const wchar_t half_a_pair[] = {0xd800, 0};
+
+    (void)req;
+    return hoist_reply_printf(res, 200, "text/plain", "%ls", half_a_pair);
+}
+
+Test(response, fails_when_its_format_cannot_be_printed)
+{
+    call(print_what_no_locale_has);
+
+    cr_expect_eq(got->status, 500, "%d", got->status);
+    cr_expect_not_null(strstr(got->body, "cannot be printed"), "%s", got->body);
 }
 
 static int reply_null(hoist_req *req, hoist_res *res)

@@ -60,9 +60,9 @@ static int reply_and_print(hoist_req *req, hoist_res *res)
 static int print_badly(hoist_req *req, hoist_res *res)
 {
     (void)req;
-    cr_expect_eq(hoist_res_type(res, 199, "text/x"), -EINVAL);
-    cr_expect_eq(hoist_res_type(res, 600, "text/x"), -EINVAL);
-    cr_expect_eq(hoist_res_type(res, 200, "text/x\r\n"), -EINVAL);
+    cr_expect_eq(hoist_res_type(res, 199, "text/x"), -EPROTO);
+    cr_expect_eq(hoist_res_type(res, 600, "text/x"), -EPROTO);
+    cr_expect_eq(hoist_res_type(res, 200, "text/x\r\n"), -EPROTO);
     fputs("plain", hoist_res_file(res));
     return 0;
 }

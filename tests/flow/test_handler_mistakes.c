@@ -1,4 +1,4 @@
-/* What those who write routes get wrong: each mistake is told in one line that says where and what. */
+/* What handlers get wrong: each mistake is told in one line that says where and what. */
 #include "hoist_test.h"
 #include "lib/app_fixture.h"
 #include "lib/errors.h"
@@ -14,7 +14,7 @@
 
 #define LATE ": a handler used its request or reply after it had returned"
 
-enum { MANY_OPTIONS = 65, HELD_MS = 120 }; /* the latter is over the loop's budget */
+enum { HELD_MS = 120 }; /* over the loop's budget */
 
 static struct app_fixture f;
 static struct gate gate;
@@ -25,121 +25,6 @@ static int hello(hoist_req *req, hoist_res *res)
     (void)req;
     return hoist_reply_text(res, 200, "hello");
 }
-
-static const hoist_route hello_route = {.path = "/hello", .handler = hello};
-
-/* One line on stderr, and text in it. */
-static void expect_one_line(const char *text)
-{
-    const char *all = errors_text();
-    const char *end = strchr(all, '\n');
-
-    cr_expect(end != NULL && end[1] == '\0', "not one line: '%s'", all);
-    cr_expect_not_null(strstr(all, text), "no '%s' in '%s'", text, all);
-}
-
-/* ---- routes ---- */
-
-Test(route_mistake, is_named_with_its_route)
-{
-    static const struct {
-        hoist_route route;
-        int err;
-        const char *line;
-    } rows[] = {
-        {{.handler = hello}, -EINVAL, "route number 2: it has no path"},
-        {{.path = "/x"}, -EINVAL, "route /x: it has no handler"},
-        {{.path = "/hello", .handler = hello}, -EEXIST, "path '/hello': another route has this method and path"},
-        {{.path = "x", .handler = hello}, -EINVAL, "path 'x': it must begin with '/'"},
-        {{.path = "", .handler = hello}, -EINVAL, "path '': it must begin with '/'"},
-        {{.path = "/a//b", .handler = hello}, -EINVAL, "path '/a//b': two '/' in a row"},
-        {{.path = "/:", .handler = hello}, -EINVAL, "path '/:': ':' needs a name"},
-        {{.path = "/:a/:a", .handler = hello}, -EINVAL, "path '/:a/:a': an argument's name comes twice"},
-        {{.path = "/*/a", .handler = hello}, -EINVAL, "path '/*/a': '*' must be the whole last segment"},
-    };
-
-    app_fixture_open(&f, NULL, &hello_route, 1);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        cr_expect_eq(hoist_app_route(f.app, &rows[i].route), rows[i].err, "row %zu", i);
-        cr_expect_str_eq(hoist_app_error(f.app), rows[i].line, "%s", hoist_app_error(f.app));
-    }
-    app_fixture_close(&f);
-}
-
-/* ---- programs ---- */
-
-static int run_main(const hoist_program *program, const char *arg)
-{
-    char name[] = "app", own[64];
-    char *argv[] = {name, own, NULL};
-
-    (void)snprintf(own, sizeof(own), "%s", arg);
-    return hoist_main(2, argv, program);
-}
-
-TestSuite(program_mistake, .init = errors_catch, .fini = errors_release, .timeout = 30);
-
-Test(program_mistake, no_routes)
-{
-    static const hoist_route *const none[] = {NULL};
-
-    cr_expect_eq(run_main(&(hoist_program){.name = "app", .version = "1"}, "--help"), 2);
-    expect_one_line("app: the program has no routes\n");
-    cr_expect_eq(run_main(&(hoist_program){.name = "app", .version = "1", .routes = none}, "--port=0"), 2);
-    cr_expect_eq(errors_count("app: the program has no routes"), 2);
-}
-
-Test(program_mistake, no_name)
-{
-    static const hoist_route *const routes[] = {&hello_route, NULL};
-
-    cr_expect_eq(run_main(&(hoist_program){.routes = routes}, "--port=0"), 2);
-    expect_one_line("hoist_main: the program has no name or no version\n");
-}
-
-Test(program_mistake, an_option_whose_name_is_taken)
-{
-    static const hoist_route *const routes[] = {&hello_route, NULL};
-    static const char *text;
-    static const hoist_option port = {.name = "port", .type = HOIST_OPTION_STRING, .value = &text};
-    static const hoist_option *const options[] = {&port, NULL};
-    const hoist_program program = {.name = "app", .version = "1", .routes = routes, .options = options};
-
-    cr_expect_eq(run_main(&program, "--help"), 2);
-    expect_one_line("app: the program's option --port: the name is taken\n");
-}
-
-Test(program_mistake, more_options_than_there_is_room_for)
-{
-    static const hoist_route *const routes[] = {&hello_route, NULL};
-    static char names[MANY_OPTIONS][16];
-    static unsigned value;
-    static hoist_option options[MANY_OPTIONS];
-    static const hoist_option *list[MANY_OPTIONS + 1];
-    const hoist_program program = {.name = "app", .version = "1", .routes = routes, .options = list};
-
-    for (unsigned i = 0; i < MANY_OPTIONS; i++) {
-        (void)snprintf(names[i], sizeof(names[i]), "option-%u", i);
-        options[i] = (hoist_option){.name = names[i], .value = &value};
-        list[i] = &options[i];
-    }
-    cr_expect_eq(run_main(&program, "--port=0"), 2);
-    expect_one_line("app: the program has more than 64 options of its own\n");
-
-    list[MANY_OPTIONS - 1] = NULL;
-    cr_expect_eq(run_main(&program, "--no-such-option"), 2);
-    cr_expect_eq(errors_count("unknown option '--no-such-option'"), 1);
-}
-
-Test(program_mistake, two_routes_of_one_path)
-{
-    static const hoist_route *const routes[] = {&hello_route, &hello_route, NULL};
-
-    cr_expect_eq(run_main(&(hoist_program){.name = "app", .version = "1", .routes = routes}, "--port=0"), 1);
-    expect_one_line(" error path '/hello': another route has this method and path\n");
-}
-
-/* ---- handlers ---- */
 
 /* The value came from outside, say; the handler returns what it was told. */
 static int split_header(hoist_req *req, hoist_res *res)
@@ -172,6 +57,32 @@ static int reply_oddly(hoist_req *req, hoist_res *res)
 {
     (void)req;
     return hoist_reply_copy(res, 0, "text/plain", "", 0);
+}
+
+static int set_our_field(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_res_header(res, "Date", "today");
+}
+
+static int pass_over_a_failed_reply(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    (void)hoist_reply_text(res, 200, NULL);
+    return 0;
+}
+
+static int go_on_with_nothing(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    switch (hoist_req_query(req)[0]) {
+    case 'l':
+        return hoist_later(req, 1, NULL);
+    case 'o':
+        return hoist_offload(req, NULL);
+    default:
+        return hoist_on_end(req, NULL, NULL);
+    }
 }
 
 static int go_on_later(hoist_req *req, hoist_res *res)
@@ -248,6 +159,9 @@ static const hoist_route routes[] = {
     {.path = "/never-inline", .handler = reply_never, .run = HOIST_INLINE},
     {.path = "/length", .handler = return_length},
     {.path = "/oddly", .handler = reply_oddly},
+    {.path = "/our-field", .handler = set_our_field},
+    {.path = "/failed-reply", .handler = pass_over_a_failed_reply},
+    {.path = "/nothing", .handler = go_on_with_nothing, .run = HOIST_ASYNC},
     {.path = "/later", .handler = go_on_later},
     {.path = "/later-inline", .handler = go_on_later, .run = HOIST_INLINE},
     {.path = "/later-offloaded", .handler = go_on_offloaded, .run = HOIST_ASYNC},
@@ -294,7 +208,7 @@ static void expect(const char *target, int status, const char *says, const char 
 {
     cr_expect_eq(ask(target)->status, status, "%d", p.answer.status);
     cr_expect(answer_says(&p.answer, says), "%.*s", (int)p.answer.body_len, p.answer.body);
-    expect_one_line(line);
+    errors_expect_one_line(line);
     expect_life();
 }
 
@@ -305,7 +219,7 @@ Test(handler_mistake, a_line_end_in_a_header_field)
 
     for (unsigned i = 0; i < 2; i++) {
         cr_expect_eq(ask(targets[i])->status, 400);
-        cr_expect(answer_says(&p.answer, "header field that cannot be sent: 'X-Name'"), "%.*s", (int)p.answer.body_len,
+        cr_expect(answer_says(&p.answer, "to what cannot be sent: 'X-Name'"), "%.*s", (int)p.answer.body_len,
                   p.answer.body);
         cr_expect_null(answer_field(&p.answer, "Set-Cookie", value, sizeof(value)));
         cr_expect_null(answer_field(&p.answer, "X-Name", value, sizeof(value)));
@@ -343,8 +257,32 @@ Test(handler_mistake, a_number_for_a_result)
 
 Test(handler_mistake, a_status_that_is_none)
 {
-    expect("/oddly", 400, "status or content type",
+    expect("/oddly", 500, "status or content type",
            "/oddly: its handler replied with status 0 and content type 'text/plain'; one of them cannot be sent\n");
+}
+
+Test(handler_mistake, a_header_field_of_the_server_s_own)
+{
+    expect("/our-field", 500, "may not set a header field 'Date'",
+           "/our-field: its handler failed: protocol error: the handler may not set a header field 'Date'\n");
+}
+
+Test(handler_mistake, a_reply_that_failed_and_was_passed_over)
+{
+    expect("/failed-reply", 500, "NULL in the place of a text",
+           "/failed-reply: its handler returned 0 without a reply: the handler replied with NULL");
+}
+
+Test(handler_mistake, going_on_with_no_handler)
+{
+    static const char *const targets[] = {"/nothing?later", "/nothing?offload", "/nothing?end"};
+
+    for (unsigned i = 0; i < 3; i++) {
+        cr_expect_eq(ask(targets[i])->status, 500);
+        cr_expect(answer_says(&p.answer, "NULL in the place of"), "%.*s", (int)p.answer.body_len, p.answer.body);
+        peer_close(&p);
+    }
+    cr_expect_eq(errors_count("/nothing: its handler failed: "), 3);
 }
 
 Test(handler_mistake, going_on_later_on_a_worker)
