@@ -165,8 +165,9 @@ HOIST_API int hoist_reply_give(hoist_res *res, int status, const char *type, voi
 HOIST_API int hoist_reply_error(hoist_res *res, int status, const char *format, ...) HOIST_PRINTF(3, 4);
 
 /* A stream whose output becomes the reply, for code that prints: 200, text/plain in UTF-8, when the handler returns 0.
- * The server closes it; the same one again when it is called again. More than max_reply bytes are an error of the
- * stream, and 500 at the end. NULL: no memory, or replied before. */
+ * The server closes it. The same one again when it is called again, or one that goes on behind it when the handler has
+ * closed it. More than max_reply bytes are an error of the stream, and 500 at the end. NULL: no memory, or replied
+ * before. */
 HOIST_API FILE *hoist_res_file(hoist_res *res);
 
 /* Status and content type of that reply. -EPROTO as of hoist_reply_copy(); -ENOMEM. */

@@ -72,7 +72,8 @@ struct hoist_req {
 
 /* A reply that is printed. */
 struct printing {
-    FILE *file;          /* hoist_res_file() */
+    FILE *file;          /* hoist_res_file(); NULL: not open */
+    bool is_used;        /* it was opened */
     struct buffer bytes; /* what came through it */
     int err;             /* the first error of that */
     int status;          /* hoist_res_type(); 0: 200 */

@@ -1,8 +1,9 @@
 /* hoist_res_file(): a reply made by code that prints.
  *
  * Happy path: a stream of our own (fopencookie(3)) puts what is printed into a buffer; when the handler has returned,
- * the buffer is the reply's body. Failures: over max_reply, or no memory: the stream's error, and the reply's. Close:
- * with the handler's return, or with an exchange that ends without one.
+ * the buffer is the reply's body. A handler that has closed the stream gets a new one for the same buffer. Failures:
+ * over max_reply, or no memory: the stream's error, and the reply's. Close: with the handler's return, or with an
+ * exchange that ends without one.
  */
 #include "exchange.h"
 #include "server.h"
@@ -29,9 +30,18 @@ static ssize_t on_print(void *cookie, const char *bytes, size_t len)
     return append(cookie, bytes, len) < 0 ? 0 : (ssize_t)len;
 }
 
+/* By the server, or by code that closes what it has printed to. */
+static int on_close(void *cookie)
+{
+    hoist_res *res = cookie;
+
+    res->print.file = NULL;
+    return 0;
+}
+
 static FILE *open_stream(hoist_res *res)
 {
-    return fopencookie(res, "w", (cookie_io_functions_t){.write = on_print});
+    return fopencookie(res, "w", (cookie_io_functions_t){.write = on_print, .close = on_close});
 }
 
 FILE *hoist_res_file(hoist_res *res)
@@ -40,6 +50,9 @@ FILE *hoist_res_file(hoist_res *res)
     if (res->print.file == NULL && res->reply.status == 0) {
         res->print.bytes.budget = &exchange_of_res(res)->server->budget;
         res->print.file = open_stream(res);
+        res->print.is_used = true;
+        if (res->print.file == NULL)
+            res->print.err = -ENOMEM;
     }
     return res->print.file;
 }
@@ -67,10 +80,10 @@ int response_end_file(hoist_res *res, int result)
     const char *type = res->print.type != NULL ? res->print.type : REPLY_TYPE_TEXT;
     int status = res->print.status != 0 ? res->print.status : 200;
 
-    if (res->print.file == NULL)
+    if (!res->print.is_used)
         return result;
-    fclose(res->print.file); /* writes what stdio has gathered */
-    res->print.file = NULL;
+    if (res->print.file != NULL)
+        fclose(res->print.file); /* writes what stdio has gathered */
     if ((result != 0 && result != res->print.err) || res->reply.status != 0)
         return result;
     if (res->print.err == -EMSGSIZE)

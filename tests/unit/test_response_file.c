@@ -67,6 +67,24 @@ static int print_badly(hoist_req *req, hoist_res *res)
     return 0;
 }
 
+static int print_and_close(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    fputs("first, ", hoist_res_file(res));
+    cr_expect_eq(fclose(hoist_res_file(res)), 0);
+    fputs("second", hoist_res_file(res));
+    return fclose(hoist_res_file(res));
+}
+
+static int print_too_much_and_close(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    for (unsigned i = 0; i < 100001; i++)
+        putc('p', hoist_res_file(res));
+    cr_expect_eq(fclose(hoist_res_file(res)), EOF);
+    return 0;
+}
+
 static int print_more(hoist_req *req, hoist_res *res)
 {
     (void)req;
@@ -147,6 +165,15 @@ Test(response_file, gives_way_to_an_error_and_to_a_reply)
     expect(print_and_fail, HOIST_OFFLOAD, 404, "application/json", "{\"error\":\"no such file or directory\"}");
     expect(print_and_reply, HOIST_OFFLOAD, 200, "text/plain; charset=utf-8", "sent");
     expect(reply_and_print, HOIST_OFFLOAD, 200, "text/plain; charset=utf-8", "sent");
+}
+
+Test(response_file, may_be_closed_by_the_handler)
+{
+    hoist_test *t;
+
+    expect(print_and_close, HOIST_OFFLOAD, 200, "text/plain; charset=utf-8", "first, second");
+    cr_expect_eq(get(&t, print_too_much_and_close, HOIST_OFFLOAD, "/")->status, 500);
+    hoist_test_free(t);
 }
 
 Test(response_file, goes_on_with_an_asynchronous_handler)
