@@ -345,8 +345,12 @@ static void run_init_hooks(struct worker *worker)
             continue;
         }
         all->err = err < 0 ? err : -EINVAL;
-        snprintf(all->error, all->error_size, "%s: init failed on a worker thread: %s", hook->name,
-                 uv_strerror_r(all->err, reason, sizeof(reason)));
+        if (err > 0)
+            snprintf(all->error, all->error_size, "%s: init returned %d, which is neither 0 nor a negative errno",
+                     hook->name, err);
+        else
+            snprintf(all->error, all->error_size, "%s: init failed on a worker thread: %s", hook->name,
+                     uv_strerror_r(err, reason, sizeof(reason)));
     }
 }
 

@@ -99,6 +99,8 @@ int options_check_program(const hoist_program *program, char *error, size_t erro
             return option_fail(&text, "the program's option '%s': a name is of a-z, 0-9 and '-'", name);
         if (own[n]->value == NULL || (unsigned)own[n]->type > HOIST_OPTION_BOOL)
             return option_fail(&text, "the program's option --%s: no value, or an unknown type", name);
+        if (own[n]->max > 0 && own[n]->min > own[n]->max)
+            return option_fail(&text, "the program's option --%s: its min is over its max", name);
         if (strcmp(name, "help") == 0 || strcmp(name, "version") == 0)
             return option_fail(&text, "the program's option --%s: the name is taken", name);
         for (size_t i = 0; i < option_count_ours() + n && option_at(i, &unused, program, &other); i++)

@@ -141,6 +141,26 @@ Test(pool_start, a_failing_hook_fails_the_start_and_undoes_the_others, .timeout 
     fixture_close(&f);
 }
 
+static int init_with_a_number(void *data, void **ret_value)
+{
+    (void)data;
+    (void)ret_value;
+    return 17;
+}
+
+Test(pool_start, a_hook_s_result_that_is_no_errno_is_named, .timeout = 30)
+{
+    const struct pool_hook hook = {.name = "odd", .init = init_with_a_number};
+    struct pool_options options = {.workers = THREADS, .workers_max = THREADS, .hooks = &hook, .n_hooks = 1};
+
+    open_with_threads(THREADS);
+    fixture_start_as(&f, &options);
+
+    cr_expect_eq(f.err, -EINVAL);
+    cr_expect_str_eq(f.error, "odd: init returned 17, which is neither 0 nor a negative errno");
+    fixture_close(&f);
+}
+
 Test(pool_start, a_failing_second_hook_ends_the_first_of_its_thread, .timeout = 30)
 {
     struct ledger second = {.fail_at = 2};

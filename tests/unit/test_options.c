@@ -279,7 +279,7 @@ Test(options, a_failure_leaves_the_result_alone)
     cr_expect_eq(options.config.workers, 5);
 }
 
-Test(options, a_programs_option_with_a_bad_or_taken_name_is_refused)
+Test(options, a_program_s_option_that_cannot_be_is_refused)
 {
     static const struct {
         hoist_option option;
@@ -293,6 +293,7 @@ Test(options, a_programs_option_with_a_bad_or_taken_name_is_refused)
         {{.name = "", .value = &heavy_ms}, "the program's option '': a name is of a-z, 0-9 and '-'"},
         {{.value = &heavy_ms}, "the program's option '': a name is of a-z, 0-9 and '-'"},
         {{.name = "x"}, "the program's option --x: no value, or an unknown type"},
+        {{.name = "x", .value = &heavy_ms, .min = 2, .max = 1}, "the program's option --x: its min is over its max"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
