@@ -296,17 +296,22 @@ static void enlist(uv_work_t *task)
     struct worker *worker = task->data;
     struct workers *all = worker->all;
 
+    bool is_wanted;
+
     uv_mutex_lock(&all->lock);
-    if (meet(all)) {
-        settle_in(worker);
-        run_init_hooks(worker);
-        if (all->n_hooks > 0)
-            meet(all); /* does anybody's fail? */
-        if (all->err == 0)
-            self = worker;
-        else
-            run_fini_hooks(worker);
-    }
+    is_wanted = meet(all);
+    uv_mutex_unlock(&all->lock);
+    if (!is_wanted)
+        return;
+    settle_in(worker);
+    uv_mutex_lock(&all->lock);
+    run_init_hooks(worker);
+    if (all->n_hooks > 0)
+        meet(all); /* does anybody's fail? */
+    if (all->err == 0)
+        self = worker;
+    else
+        run_fini_hooks(worker);
     uv_mutex_unlock(&all->lock);
 }
 
