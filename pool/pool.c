@@ -140,6 +140,11 @@ int pool_cancel(struct pool *pool, struct pool_job *job)
     return waits ? 0 : -EBUSY;
 }
 
+unsigned pool_workers(const struct pool *pool)
+{
+    return pool->limit;
+}
+
 int pool_resize(struct pool *pool, unsigned workers)
 {
     if (workers < 1 || workers > pool->workers_max)

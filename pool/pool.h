@@ -93,6 +93,9 @@ void pool_trace_self(char text[POOL_TRACE_MAX]);
  * run. */
 int pool_job_thread(struct pool *pool, const struct pool_job *job);
 
+/* How many may be at work at once, now. */
+unsigned pool_workers(const struct pool *pool);
+
 /* 1 to workers_max, else -EINVAL. Acts at once: more are hired, too many leave after the job they are at. */
 int pool_resize(struct pool *pool, unsigned workers);
 

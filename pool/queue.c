@@ -86,6 +86,7 @@ void queue_finish(struct pool_job *job)
 {
     assert(job->state == POOL_JOB_RUNNING);
     job->state = POOL_JOB_FINISHED;
+    job->behind = lane_waiting(job->lane);
     job->lane->running--;
     job->lane->queue->running--;
     if (job->tally != NULL) {

@@ -31,7 +31,8 @@ struct pool_job {
     uint64_t elsewhere_ns; /* CPU time that was spent for it in another process; work() may set it */
     /* That its thread spent in work(), to 0.1 ms, of less than 10 us the whole time; and elsewhere. Valid in done(). */
     uint64_t cpu_ns;
-    unsigned seat; /* which worker ran it, 0 to workers_max - 1; valid in work() and done() */
+    unsigned seat;   /* which worker ran it, 0 to workers_max - 1; valid in work() and done() */
+    unsigned behind; /* jobs that waited in its lane when it ended; valid in done() */
 
     /* the pool's own, under its lock */
     struct pool_job *prev, *next;

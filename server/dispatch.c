@@ -326,7 +326,6 @@ static void on_work(struct pool_job *job)
 static void on_done(struct pool_job *job)
 {
     struct exchange *x = exchange_of_job(job);
-    struct lane *lane = x->req.route->lane;
 
     assert(x->state == EXCHANGE_QUEUED);
     x->state = EXCHANGE_ENDED;
@@ -334,7 +333,7 @@ static void on_done(struct pool_job *job)
     x->ended_ns = job->finished_ns;
     x->wait_ns += job->started_ns - job->submitted_ns;
     x->run_ns += job->finished_ns - job->started_ns;
-    lane_note_end(lane, job->finished_ns, lane_waiting(&lane->queue));
+    lane_note_end(x->req.route->lane, job, pool_workers(x->server->pool));
     if (x->conn == NULL)
         stuck_end(x);
     conclude(x, x->result);
@@ -390,6 +389,7 @@ static bool take_back(struct exchange *x, enum span_outcome outcome)
 {
     if (x->state != EXCHANGE_QUEUED || pool_cancel(x->server->pool, &x->job) < 0)
         return false;
+    lane_note_cancel(x->req.route->lane, lane_waiting(&x->req.route->lane->queue));
     give_up(x, outcome);
     x->wait_ns += x->ended_ns - x->job.submitted_ns;
     return true;

@@ -15,13 +15,17 @@ struct lane {
     const char *name; /* NULL: one route's own */
     unsigned max_waiting, max_concurrency;
     struct pool_lane queue;
-    uint64_t drain_ns; /* mean time between two jobs that end while others wait; 0: not measured yet */
+    uint64_t drain_ns; /* between two jobs' ends while others wait: the mean, or a first guess; 0: nothing is known */
+    unsigned n_drains; /* how many the mean is of, no more than count */
     uint64_t full_ns;  /* since when it is full, see lane_note_refusal(); 0: it is not */
     uint64_t ended_ns; /* when the last job ended with others waiting behind it; 0: none waited */
 };
 
-/* A job of lane has ended, and waiting more are in it. */
-void lane_note_end(struct lane *lane, uint64_t now_ns, unsigned waiting);
+/* A job of lane has ended, of the pool that has so many workers. */
+void lane_note_end(struct lane *lane, const struct pool_job *job, unsigned workers);
+
+/* One was taken back, and waiting are left. */
+void lane_note_cancel(struct lane *lane, unsigned waiting);
 
 /* A job was refused because the lane is full. It counts as full until a quarter of its places is free again: under
  * overload each free place is taken at once, and it is full all the same. */

@@ -223,6 +223,21 @@ Test(late, is_refused_on_arrival_when_it_could_not_be_served_in_time)
     cr_expect_eq(gate_came(&gate), 2);
 }
 
+/* Also where a job that ends leaves none waiting behind the next: there is no more in the lane when its pace is bad. */
+Test(late, the_pace_is_measured_whenever_a_job_waits_behind_another)
+{
+    struct lane *lane;
+
+    ask_and_run(0, "/held");
+    ask_and_wait(1, "/held");
+    lane = f.app->server.exchanges->req.route->lane;
+    lane->drain_ns = 60000000000;
+    let_go_and_run_until_idle();
+
+    cr_expect_eq(lane->n_drains, 1);
+    cr_expect_lt(lane->drain_ns, 60000000000);
+}
+
 /* The pace is an old one, and what came in the same turn of the loop counts as waiting. */
 Test(late_not, refused_while_workers_are_idle)
 {
@@ -293,6 +308,21 @@ Test(leave, takes_a_waiting_job_along)
 
     let_go_and_run_until_idle();
     cr_expect_eq(gate_came(&gate), 1);
+}
+
+Test(leave, of_the_last_that_waits_ends_the_measuring_of_the_pace)
+{
+    struct lane *lane;
+
+    ask_and_run(0, "/blocker");
+    ask_and_wait(1, "/held");
+    lane = f.app->server.exchanges->req.route->lane;
+    lane->ended_ns = 1;
+    peer_reset(&peers[1]);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_conns == 1);
+
+    cr_expect_eq(lane->ended_ns, 0);
+    let_go_and_run_until_idle();
 }
 
 Test(leave, tells_a_running_job_and_leaves_it_its_worker)

@@ -5,12 +5,18 @@
 
 static const uint64_t ms = 1000000, second = 1000000000;
 
+/* A job that took no time ends. */
+static void end_job(struct lane *lane, uint64_t now_ns, unsigned behind)
+{
+    lane_note_end(lane, &(struct pool_job){.started_ns = now_ns, .finished_ns = now_ns, .behind = behind}, 1);
+}
+
 /* n jobs end, one every interval_ns, with others behind each. */
 static uint64_t end_jobs(struct lane *lane, uint64_t now_ns, uint64_t interval_ns, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         now_ns += interval_ns;
-        lane_note_end(lane, now_ns, 1);
+        end_job(lane, now_ns, 1);
     }
     return now_ns;
 }
@@ -21,8 +27,24 @@ Test(lane, promises_nothing_before_anything_was_measured)
 
     cr_expect_eq(lane_wait_ns(&lane, 100), 0);
     cr_expect_eq(lane_retry_after_s(&lane, 100), 1);
-    lane_note_end(&lane, second, 5);
+    end_job(&lane, second, 5);
     cr_expect_eq(lane_wait_ns(&lane, 100), 0);
+}
+
+Test(lane, guesses_from_its_first_job_until_an_interval_was_measured)
+{
+    const struct pool_job job = {.started_ns = second, .finished_ns = second + 120 * ms, .behind = 1};
+    struct lane lane = {0}, serial = {.max_concurrency = 1}, wide = {.max_concurrency = 8};
+
+    lane_note_end(&lane, &job, 4);
+    lane_note_end(&serial, &job, 4);
+    lane_note_end(&wide, &job, 4);
+    cr_expect_eq(lane_wait_ns(&lane, 10), 300 * ms);
+    cr_expect_eq(lane_wait_ns(&serial, 10), 1200 * ms);
+    cr_expect_eq(lane_wait_ns(&wide, 10), 300 * ms);
+
+    end_job(&lane, second + 130 * ms, 0);
+    cr_expect_eq(lane_wait_ns(&lane, 1), 10 * ms);
 }
 
 Test(lane, waits_one_interval_for_each_job_ahead)
@@ -53,10 +75,24 @@ Test(lane, leaves_out_the_time_in_which_nothing_waited)
     struct lane lane = {0};
     uint64_t now_ns = end_jobs(&lane, second, 10 * ms, 2);
 
-    lane_note_end(&lane, now_ns + 10 * ms, 0);
+    end_job(&lane, now_ns + 10 * ms, 0);
     end_jobs(&lane, now_ns + 1000 * second, 10 * ms, 2);
 
     cr_expect_eq(lane_wait_ns(&lane, 1), 10 * ms);
+}
+
+Test(lane, leaves_out_the_time_after_its_last_job_was_taken_back)
+{
+    struct lane lane = {0};
+    uint64_t now_ns = end_jobs(&lane, second, 10 * ms, 2);
+
+    lane_note_cancel(&lane, 1);
+    end_job(&lane, now_ns += 10 * ms, 1);
+    lane_note_cancel(&lane, 0);
+    end_job(&lane, now_ns + 1000 * second, 0);
+
+    cr_expect_eq(lane_wait_ns(&lane, 1), 10 * ms);
+    cr_expect_eq(lane.n_drains, 2);
 }
 
 /* Two workers may end their jobs in one order and report them in the other. */
@@ -65,13 +101,13 @@ Test(lane, takes_an_end_that_is_reported_late_for_no_interval)
     struct lane fresh = {0}, lane = {0};
     uint64_t now_ns = end_jobs(&lane, second, 10 * ms, 3);
 
-    lane_note_end(&lane, now_ns - second / 2, 1);
+    end_job(&lane, now_ns - second / 2, 1);
     cr_expect_leq(lane_wait_ns(&lane, 1), 10 * ms);
-    lane_note_end(&lane, now_ns + 10 * ms, 1);
+    end_job(&lane, now_ns + 10 * ms, 1);
     cr_expect_leq(lane_wait_ns(&lane, 1), 10 * ms);
 
     end_jobs(&fresh, second, 0, 1);
-    lane_note_end(&fresh, second - 1, 1);
+    end_job(&fresh, second - 1, 1);
     cr_expect_eq(lane_wait_ns(&fresh, 1), 0);
 }
 
@@ -110,7 +146,7 @@ Test(lane, stays_full_while_its_free_places_are_taken_at_once)
     struct lane lane = {.max_waiting = 100};
 
     lane_note_refusal(&lane, second);
-    lane_note_end(&lane, 2 * second, 76);
+    end_job(&lane, 2 * second, 76);
 
     cr_expect_eq(lane_full_ns(&lane, 4 * second, 76), 3 * second);
 }
@@ -120,11 +156,15 @@ Test(lane, is_not_full_once_a_quarter_of_its_places_is_free)
     struct lane lane = {.max_waiting = 100};
 
     lane_note_refusal(&lane, second);
-    lane_note_end(&lane, 2 * second, 75);
+    end_job(&lane, 2 * second, 75);
     cr_expect_eq(lane_full_ns(&lane, 4 * second, 100), 0, "an end saw it");
 
     lane_note_refusal(&lane, second);
-    cr_expect_eq(lane_full_ns(&lane, 4 * second, 75), 0, "its jobs were taken back");
+    cr_expect_eq(lane_full_ns(&lane, 4 * second, 75), 0, "whoever asks sees it");
+
+    lane_note_refusal(&lane, second);
+    lane_note_cancel(&lane, 75);
+    cr_expect_eq(lane_full_ns(&lane, 4 * second, 100), 0, "its jobs were taken back");
 }
 
 Test(lane, of_one_place_is_full_until_that_is_free)
