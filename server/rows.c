@@ -259,9 +259,9 @@ static int begin(hoist_req *req, hoist_res *res, const struct format *format)
         rows->dropped += rows->job;
     if (rows->of_loop == spans_first(&server->loop_spans))
         rows->dropped += rows->of_loop;
-    live_read(admin->app, rows->lives, n_kept);
-    rows->n_live = n_kept;
-    rows->dropped += n_live - n_kept;
+    n_live = live_read(admin->app, rows->lives, n_kept); /* fewer, if jobs have ended meanwhile */
+    rows->n_live = n_live < n_kept ? n_live : n_kept;
+    rows->dropped += n_live - rows->n_live;
     ticker_add(&admin->rows, &rows->ticking);
     return response_stream(res, format->type, &rows->ticking.stream);
 }

@@ -30,10 +30,10 @@ uint64_t spans_first(const struct spans *spans)
 
 uint64_t spans_since(const struct spans *spans, uint64_t ended_ns)
 {
-    uint64_t n = spans->next;
+    uint64_t n = spans_first(spans);
 
-    while (n > spans_first(spans) && spans_at(spans, n - 1)->ended_ns >= ended_ns)
-        n--;
+    while (n < spans->next && spans_at(spans, n)->ended_ns < ended_ns)
+        n++;
     return n;
 }
 

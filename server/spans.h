@@ -53,8 +53,8 @@ static inline void spans_put(struct spans *spans, const struct span *span)
 /* The number of the oldest one that is there. */
 uint64_t spans_first(const struct spans *spans);
 
-/* The number of the oldest one there that ended at or after that time. Spans are put in the order in which they end,
- * but for moments: good enough for a period. */
+/* The number of the oldest one there that ended at or after that time. Some behind it may have ended before: a span is
+ * put when the answer is written, which a slow client delays. */
 uint64_t spans_since(const struct spans *spans, uint64_t ended_ns);
 
 /* Number n, which is there. */

@@ -50,6 +50,18 @@ Test(spans, finds_where_a_period_begins)
     spans_close(&s);
 }
 
+Test(spans, finds_it_behind_one_that_ended_long_before_it_was_put)
+{
+    cr_assert_eq(spans_init(&s, SIZE), 0);
+    put(0, 3);
+    spans_put(&s, &(struct span){.id = 3, .ended_ns = 1});
+    put(4, 5);
+
+    cr_expect_eq(spans_since(&s, 20), 2);
+    cr_expect_eq(spans_since(&s, 40), 4);
+    spans_close(&s);
+}
+
 Test(spans, without_memory_none_are_kept)
 {
     fail_malloc_at(1);
