@@ -232,7 +232,7 @@ static bool accept_one(struct listener *listener)
     struct server *server = listener->server;
     int fd, err;
 
-    if (server->n_conns >= server->config->max_connections) {
+    if (listener->is_started && server->n_conns >= server->config->max_connections) { /* at the stop all are taken */
         listener->is_full = true;
         uv_poll_stop(&listener->poll);
         return false;

@@ -14,7 +14,7 @@
 
 #define LATE ": a handler used its request or reply after it had returned"
 
-enum { HELD_MS = 120 }; /* over the loop's budget */
+enum { BUDGET_MS = 100, HELD_MS = 120, SHORT_MS = 60, KEEP_ALIVE_MS = 3600000 }; /* the first: the loop's */
 
 static struct app_fixture f;
 static struct gate gate;
@@ -121,6 +121,16 @@ static int hold(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, hoist_req_path(req));
 }
 
+static uint64_t left_ms; /* on uv_now()'s clock */
+
+static int hold_shortly(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    (void)poll(NULL, 0, SHORT_MS);
+    left_ms = uv_hrtime() / 1000000;
+    return hoist_reply_text(res, 200, "held");
+}
+
 /* "/keep": the request is used when it is over; by "/late", whose exchange is older and thus another one. */
 static hoist_req *kept;
 
@@ -168,6 +178,7 @@ static const hoist_route routes[] = {
     {.path = "/finish", .handler = finish_on_a_worker},
     {.path = "/pass-over", .handler = pass_over},
     {.path = "/hold-inline", .handler = hold, .run = HOIST_INLINE},
+    {.path = "/hold-shortly", .handler = hold_shortly, .run = HOIST_INLINE},
     {.path = "/hold", .handler = hold},
     {.path = "/keep", .handler = keep},
     {.path = "/late", .handler = late},
@@ -177,7 +188,8 @@ static const hoist_route routes[] = {
 static void open_app(void)
 {
     errors_catch();
-    app_fixture_serve(&f, &(hoist_config){.workers = 2}, routes, sizeof(routes) / sizeof(routes[0]));
+    app_fixture_serve(&f, &(hoist_config){.workers = 2, .keep_alive_ms = KEEP_ALIVE_MS}, routes,
+                      sizeof(routes) / sizeof(routes[0]));
     gate_open(&gate, &f.loop);
 }
 
@@ -313,6 +325,29 @@ Test(handler_mistake, blocking_on_the_loop)
     text = strstr(errors_text(), " for ");
     cr_expect_geq(atoi(text + strlen(" for ")), HELD_MS);
     cr_expect_not_null(strstr(text, " ms; a blocking handler belongs on a worker\n"), "%s", text);
+}
+
+/* Each of them takes less than the budget. */
+Test(handler_mistake, blocking_on_the_loop_together_takes_nothing_from_who_comes_last)
+{
+    struct peer peers[3];
+    uint64_t due_ms = 0;
+
+    for (unsigned i = 0; i < 3; i++) {
+        peer_open(&peers[i], &f);
+        peer_get(&peers[i], "/hello");
+        cr_expect_eq(peer_answer(&peers[i], 0)->status, 200);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        peer_get(&peers[i], "/hold-shortly"); /* in one turn of the loop */
+    for (unsigned i = 0; i < 3; i++)
+        cr_expect_eq(peer_answer(&peers[i], 1)->status, 200);
+    for (const struct conn *conn = f.app->server.conns; conn != NULL; conn = conn->next)
+        due_ms = conn->deadline.due_ms > due_ms ? conn->deadline.due_ms : due_ms;
+
+    cr_expect_geq(due_ms + BUDGET_MS, left_ms + KEEP_ALIVE_MS);
+    for (unsigned i = 0; i < 3; i++)
+        peer_close(&peers[i]);
 }
 
 Test(handler_mistake, blocking_on_a_worker_is_none)

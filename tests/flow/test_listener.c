@@ -372,6 +372,24 @@ Test(listener_start, never_polls_a_descriptor_above_what_it_is_ready_for)
 
 /* ---- as many connections as allowed ---- */
 
+Test(listener_start, serves_clients_over_the_maximum_at_the_stop)
+{
+    int idle = client_new(), waiting = client_new();
+    char text[512];
+
+    open_with(1);
+    client_ask(idle);
+    cr_expect_eq(client_answer(idle, text), 200);
+    client_ask(waiting);
+    LOOP_SPIN_UNTIL(&f.loop, f.app->listener.is_full);
+    hoist_app_stop(f.app);
+
+    cr_expect_eq(client_answer(waiting, text), 200);
+    close(idle);
+    close(waiting);
+    close_app();
+}
+
 Test(listener_start, serves_clients_over_the_maximum_once_there_is_room)
 {
     enum { MOST = 3 };
