@@ -243,25 +243,28 @@ typedef struct hoist_config {
 HOIST_API int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *config, size_t config_size);
 HOIST_API int hoist_app_route_sized(hoist_app *app, const hoist_route *route, size_t route_size);
 
-/* config may be NULL: all defaults. -EINVAL: a value out of range; -ENOMEM. Owner of *ret_app: the caller. */
+/* config may be NULL: all defaults. -EINVAL: a value out of range (addresses are read by listen); -ENOMEM. Owner of
+ * *ret_app: the caller. */
 #define hoist_app_new(ret_app, ...) hoist_app_new_sized(ret_app, __VA_ARGS__, sizeof(hoist_config))
 
-/* Before listen, run or start. -EINVAL: no path or handler, a bad pattern, a limit that the way it runs does not have;
- * -EEXIST: the method and path are taken; -ENOMEM. hoist_app_error() says which. */
+/* Before run or start. -EINVAL: no path or handler, a bad pattern, a limit that the way it runs does not have;
+ * -EEXIST: the method and path are taken; -EALREADY: it was started; -ENOMEM. hoist_app_error() says which. */
 #define hoist_app_route(app, ...) hoist_app_route_sized(app, __VA_ARGS__, sizeof(hoist_route))
 
 /* One line of what went wrong in the last call that failed, "" before that. Lives until the next call on app. */
 HOIST_API const char *hoist_app_error(const hoist_app *app);
 
-/* Binds and listens; nothing is accepted before run or start. -EADDRINUSE and what else bind(2) answers. */
+/* Binds and listens, once; nothing is accepted before run or start. -EINVAL: host is no numeric address, or admin none
+ * of its own; -EADDRINUSE and what else bind(2) answers; -EALREADY. */
 HOIST_API int hoist_app_listen(hoist_app *app);
 
 /* The port, after a successful listen. */
 HOIST_API unsigned hoist_app_port(const hoist_app *app);
 
 /* Serves on a loop of its own, in the calling thread, until hoist_app_stop(); 0 after a clean stop, -ETIMEDOUT when
- * jobs were still running after drain_ms. libuv needs workers_max threads: UV_THREADPOOL_SIZE must say so before its
- * pool is first used (hoist_main() does it), else this fails with -EAGAIN. -EBUSY: another app of this process runs. */
+ * after drain_ms jobs were still running or clients had not taken their answers. Once: -EALREADY after that, unless it
+ * failed for its pool. libuv needs workers_max threads: UV_THREADPOOL_SIZE must say so before its pool is first used
+ * (hoist_main() does it), else this fails with -EAGAIN. -EBUSY: another app of this process runs. */
 HOIST_API int hoist_app_run(hoist_app *app);
 
 /* Asks for a stop: no new connections, requests in flight are answered, then run returns. Any thread, any number of

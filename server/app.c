@@ -22,9 +22,7 @@
 enum { DRAIN_TURNS = 2 };
 
 static int adopt(hoist_app *app, struct listener *listener, int fd);
-static int start_pool(hoist_app *app);
-static int init_loop_data(hoist_app *app);
-static void fini_loop_data(struct route *first, const struct route *end);
+static int check_new(hoist_app *app);
 static int start_server(hoist_app *app);
 static void on_change(void *arg);
 static void on_wake(uv_async_t *wake);
@@ -83,7 +81,9 @@ int hoist_app_route_sized(hoist_app *app, const hoist_route *given, size_t size)
     hoist_route route;
     int err;
 
-    assert(app->state == APP_NEW);
+    err = check_new(app);
+    if (err < 0)
+        return err;
     err = abi_import(&route, sizeof(route), given, size);
     if (err < 0)
         snprintf(app->error, sizeof(app->error), "a route sets a field that this library does not have");
@@ -92,6 +92,15 @@ int hoist_app_route_sized(hoist_app *app, const hoist_route *given, size_t size)
     if (err == -ENOMEM)
         snprintf(app->error, sizeof(app->error), "route %s: %s", route.path, uv_strerror(err));
     return err;
+}
+
+/* -EALREADY: it was started, and its pool did not fail. */
+static int check_new(hoist_app *app)
+{
+    if (app->state == APP_NEW)
+        return 0;
+    snprintf(app->error, sizeof(app->error), "it was started before; an app is started once");
+    return -EALREADY;
 }
 
 const char *hoist_app_error(const hoist_app *app)
@@ -126,10 +135,14 @@ static int adopt(hoist_app *app, struct listener *listener, int fd)
 int hoist_app_listen(hoist_app *app)
 {
     const hoist_config *config = &app->config;
-    int err = 0;
+    int err = check_new(app);
 
-    assert(app->state == APP_NEW);
-    assert(app->listener.fd < 0 || app->is_adopted);
+    if (err < 0)
+        return err;
+    if (app->listener.fd >= 0 && !app->is_adopted) {
+        snprintf(app->error, sizeof(app->error), "it listens already");
+        return -EALREADY;
+    }
     if (!app->is_adopted)
         err = listener_bind(&app->listener, config->host, config->port, config->reuseport);
     if (err < 0) {
@@ -168,12 +181,13 @@ int hoist_app_start(hoist_app *app, uv_loop_t *loop, void (*on_stopped)(hoist_ap
 
 int app_start(hoist_app *app, uv_loop_t *loop)
 {
-    int err;
+    int err = check_new(app);
 
-    assert(app->state == APP_NEW);
+    if (err < 0)
+        return err;
     app->error[0] = '\0';
     app->loop = loop;
-    err = app->config.executor == HOIST_EXECUTOR_POOL ? start_pool(app) : init_loop_data(app);
+    err = app_start_workers(app);
     if (err < 0) {
         listener_close(&app->listener, NULL, NULL);
         admin_close(&app->admin, NULL, NULL);
@@ -194,60 +208,6 @@ int app_start(hoist_app *app, uv_loop_t *loop)
         uv_async_send(&app->wake);
     uv_mutex_unlock(&app->stop_lock);
     return 0;
-}
-
-/* The pool, with a hook for each worker_init, in the routes' order. */
-static int start_pool(hoist_app *app)
-{
-    struct pool_hook *hooks = calloc(app->n_hooks + 1, sizeof(*hooks));
-    struct pool_options options = {
-        .workers = app->config.workers,
-        .workers_max = app->config.workers_max,
-        .nice = app->config.worker_nice == HOIST_NO_LIMIT ? 0 : app->config.worker_nice,
-        .hooks = hooks,
-        .n_hooks = app->n_hooks,
-    };
-    int err = hooks != NULL ? app_check_processes(app) : -ENOMEM;
-
-    if (err == 0) {
-        for (struct route *route = app->routes; route != NULL; route = route->next) {
-            options.interrupts = options.interrupts || route->given.interrupt;
-            if (route->hook != NO_HOOK)
-                hooks[route->hook] = (struct pool_hook){
-                    .name = route->given.path,
-                    .init = route->given.worker_init,
-                    .fini = route->given.worker_fini,
-                    .data = route->given.data,
-                };
-        }
-        err = pool_start(&app->pool, app->loop, &options, app->error, sizeof(app->error));
-    }
-    free(hooks);
-    for (struct lane *lane = app->lanes; lane != NULL && err == 0; lane = lane->next)
-        pool_lane_init(app->pool, &lane->queue, lane->max_waiting, lane->max_concurrency);
-    return err;
-}
-
-/* Under the inline executor the loop's thread does the workers' work: it has their data, too. */
-static int init_loop_data(hoist_app *app)
-{
-    for (struct route *route = app->routes; route != NULL; route = route->next) {
-        int err = route->hook == NO_HOOK ? 0 : route->given.worker_init(route->given.data, &route->loop_data);
-
-        if (err < 0) {
-            snprintf(app->error, sizeof(app->error), "route %s: worker_init: %s", route->given.path, uv_strerror(err));
-            fini_loop_data(app->routes, route);
-            return err;
-        }
-    }
-    return 0;
-}
-
-static void fini_loop_data(struct route *first, const struct route *end)
-{
-    for (struct route *route = first; route != end; route = route->next)
-        if (route->given.worker_fini != NULL)
-            route->given.worker_fini(route->loop_data);
 }
 
 static int start_server(hoist_app *app)
@@ -297,24 +257,14 @@ int hoist_app_run(hoist_app *app)
     int err;
 
     err = app->has_loop ? 0 : uv_loop_init(&app->own_loop); /* it is there after a start that failed */
-    if (err < 0)
+    if (err < 0) {
+        snprintf(app->error, sizeof(app->error), "no loop: %s", uv_strerror(err));
         return err;
+    }
     app->has_loop = true;
     err = hoist_app_start(app, &app->own_loop, on_run_stopped, NULL);
     uv_run(&app->own_loop, UV_RUN_DEFAULT); /* after a failed start: until what it had begun is closed */
     return err < 0 ? err : app->result;
-}
-
-int hoist_app_resize(hoist_app *app, unsigned workers)
-{
-    int err;
-
-    if (app->pool == NULL || app->state == APP_CLOSING || app->state == APP_STOPPED)
-        return -EINVAL;
-    err = pool_resize(app->pool, workers);
-    if (err == 0)
-        stuck_check(&app->server);
-    return err;
 }
 
 /* ---- stop ---- */
@@ -432,7 +382,7 @@ static void close_parts(hoist_app *app)
         pool_stop(app->pool, on_part_closed, app);
         app->pool = NULL;
     } else {
-        fini_loop_data(app->routes, NULL);
+        app_fini_loop_data(app, NULL);
     }
     app->n_open += admin_close(&app->admin, on_part_closed, app);
     if (app->has_server) {

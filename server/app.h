@@ -60,6 +60,12 @@ int app_start(hoist_app *app, uv_loop_t *loop);
 /* A route with its defaults filled in, checked, in the router, with its lane. Errors as of hoist_app_route(). */
 int app_add_route(hoist_app *app, const hoist_route *given);
 
+/* The pool, or worker_init for the loop's thread. On failure a line is in app->error. */
+int app_start_workers(hoist_app *app);
+
+/* Of the routes before end, after app_start_workers() without a pool. */
+void app_fini_loop_data(hoist_app *app, const struct route *end);
+
 /* -EINVAL: a route needs processes, and there is no fork server. */
 int app_check_processes(hoist_app *app);
 

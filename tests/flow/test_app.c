@@ -199,12 +199,41 @@ Test(app_listen, may_be_all_there_was)
     app_fixture_close(&f);
 }
 
+Test(app_listen, comes_once)
+{
+    app_fixture_open(&f, &one_worker, &hello_route, 1);
+    cr_expect_eq(hoist_app_listen(f.app), 0);
+    cr_expect_eq(hoist_app_listen(f.app), -EALREADY);
+    cr_expect_str_eq(hoist_app_error(f.app), "it listens already");
+    app_fixture_close(&f);
+}
+
 /* ---- starts that fail ---- */
+
+static int init_with_a_number(void *data, void **ret_value)
+{
+    (void)data;
+    (void)ret_value;
+    return 17;
+}
 
 static void expect_no_start(hoist_app *app, int err, const char *says)
 {
     cr_expect_eq(hoist_app_start(app, &f.loop, NULL, NULL), err);
     cr_expect_not_null(strstr(hoist_app_error(app), says), "%s", hoist_app_error(app));
+}
+
+Test(app_start, takes_no_number_of_worker_init_for_success, .timeout = 20)
+{
+    const hoist_route odd = {.path = "/odd", .handler = hello, .worker_init = init_with_a_number};
+    const hoist_config configs[] = {{.workers = 1}, {.workers = 1, .executor = HOIST_EXECUTOR_INLINE}};
+
+    for (unsigned i = 0; i < 2; i++) {
+        app_fixture_open(&f, &configs[i], &odd, 1);
+        cr_assert_eq(pool_reserve_threads(1, 0), 0);
+        expect_no_start(f.app, -EINVAL, "returned 17, which is neither 0 nor a negative errno");
+        app_fixture_close(&f);
+    }
 }
 
 Test(app_start, needs_as_many_threads_of_libuv_as_workers, .timeout = 20)

@@ -117,6 +117,18 @@ Test(app_run, answers_why_it_did_not_start, .timeout = 20)
     cr_expect_eq(hoist_app_free(app), 0);
 }
 
+Test(app_run, comes_once, .timeout = 20)
+{
+    hoist_app *app = new_app(&hello_route);
+
+    hoist_app_stop(app);
+    cr_expect_eq(hoist_app_run(app), 0);
+    cr_expect_eq(hoist_app_run(app), -EALREADY);
+    cr_expect_str_eq(hoist_app_error(app), "it was started before; an app is started once");
+    cr_expect_eq(hoist_app_route(app, &hello_route), -EALREADY);
+    cr_expect_eq(hoist_app_free(app), 0);
+}
+
 static unsigned open_descriptors(void)
 {
     unsigned n = 0;
@@ -303,8 +315,10 @@ Test(app_resize, takes_one_to_workers_max, .timeout = 20)
 
     app_fixture_open(&f, &config, both, 2);
     cr_expect_eq(hoist_app_resize(f.app, 1), -EINVAL, "it does not run yet");
+    cr_expect_str_eq(hoist_app_error(f.app), "no pool of it runs");
     app_fixture_start(&f);
     cr_expect_eq(hoist_app_resize(f.app, 0), -EINVAL);
+    cr_expect_str_eq(hoist_app_error(f.app), "0 workers: must be 1 to 4");
     cr_expect_eq(hoist_app_resize(f.app, 5), -EINVAL);
     cr_expect_eq(hoist_app_resize(f.app, 4), 0);
     cr_expect_eq(hoist_app_resize(f.app, 1), 0);
