@@ -74,6 +74,8 @@ int admin_requests(hoist_req *req, hoist_res *res)
         return -EINVAL;
     if (admin->n_asks + (unsigned)n > ASKS_MAX)
         return hoist_reply_error(res, 429, "%u requests are on their way already", admin->n_asks);
+    if (admin->app->state != APP_SERVING)
+        return hoist_reply_error(res, 409, "the server is draining");
     err = find_data_listener(admin, &to);
     if (err < 0)
         return hoist_reply_error(res, 409, "the data listener cannot be reached from here: %s", uv_strerror(err));

@@ -30,6 +30,7 @@ static void receive_more(struct conn *conn);
 static void refuse(struct conn *conn, int status, const char *reason);
 static bool is_between_requests(const struct conn *conn);
 static void drop(struct conn *conn);
+static bool is_unwanted(struct conn *conn);
 static void settle(struct conn *conn);
 static void set_reading(struct conn *conn, bool on);
 static void wait_for_bytes(struct conn *conn, bool is_idle);
@@ -293,9 +294,7 @@ void conn_on_eof(struct conn *conn)
     if (conn->is_held)
         conn_write_held(conn->server);
     conn->at_eof = true;
-    if (conn->state == CONN_LINGERING || conn->stream != NULL)
-        conn_close(conn, false);
-    else if (conn->state == CONN_HANDLING && dispatch_half_close(conn->exchange))
+    if (conn->state == CONN_LINGERING || is_unwanted(conn))
         conn_close(conn, false);
     else if (conn->state == CONN_READING)
         settle(conn);
@@ -304,8 +303,16 @@ void conn_on_eof(struct conn *conn)
 void conn_on_leaving(struct conn *conn)
 {
     conn->is_leaving = true;
-    if (conn->stream != NULL || (conn->state == CONN_HANDLING && dispatch_half_close(conn->exchange)))
+    if (is_unwanted(conn))
         conn_close(conn, false);
+}
+
+/* A half-close ends what it is at. */
+static bool is_unwanted(struct conn *conn)
+{
+    if (conn->stream != NULL)
+        return conn->server->config->half_close == HOIST_HALF_CLOSE_CANCEL;
+    return conn->state == CONN_HANDLING && dispatch_half_close(conn->exchange);
 }
 
 void conn_on_error(struct conn *conn)

@@ -161,42 +161,47 @@ static void go_on(struct exchange *x, int result)
     }
 }
 
-/* hoist_later() and hoist_offload() on a worker do nothing: fail() says what is wrong. */
+/* False after a line, but on a worker: there hoist_later() and hoist_offload() do nothing, and fail() says what is
+ * wrong. */
 static bool is_on_loop(const struct exchange *x)
 {
+    const char *path;
+
     exchange_check_live(&x->req);
-    return x->state == EXCHANGE_ON_LOOP || x->state == EXCHANGE_PENDING;
+    if (x->state == EXCHANGE_QUEUED)
+        return false;
+    path = x->req.route->given.path;
+    if (!pthread_equal(x->server->thread, pthread_self()))
+        log_write(LOG_ERROR, "%s: its request was to go on, or end, by another thread than the loop's", path);
+    else if (x->state == EXCHANGE_TIMED)
+        log_write(LOG_ERROR, "%s: its request was to go on, or end, while hoist_later() waits", path);
+    else
+        return true;
+    return false;
+}
+
+static int go_on_with(struct exchange *x, hoist_handler *next, enum exchange_step step, unsigned ms)
+{
+    if (!is_on_loop(x))
+        return HOIST_PENDING;
+    if (next == NULL)
+        return response_fail(&x->res, -EFAULT, "the handler would go on with NULL in the place of a handler");
+    x->handler = next;
+    x->step = step;
+    x->later_ms = ms;
+    if (x->state == EXCHANGE_PENDING)
+        go_on(x, HOIST_PENDING);
+    return HOIST_PENDING;
 }
 
 int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next)
 {
-    struct exchange *x = exchange_of_req(req);
-
-    if (!is_on_loop(x))
-        return HOIST_PENDING;
-    if (next == NULL)
-        return response_fail(&x->res, -EFAULT, "the handler would go on with NULL in the place of a handler");
-    x->handler = next;
-    x->later_ms = ms;
-    x->step = STEP_LATER;
-    if (x->state == EXCHANGE_PENDING)
-        go_on(x, HOIST_PENDING);
-    return HOIST_PENDING;
+    return go_on_with(exchange_of_req(req), next, STEP_LATER, ms);
 }
 
 int hoist_offload(hoist_req *req, hoist_handler *next)
 {
-    struct exchange *x = exchange_of_req(req);
-
-    if (!is_on_loop(x))
-        return HOIST_PENDING;
-    if (next == NULL)
-        return response_fail(&x->res, -EFAULT, "the handler would go on with NULL in the place of a handler");
-    x->handler = next;
-    x->step = STEP_OFFLOAD;
-    if (x->state == EXCHANGE_PENDING)
-        go_on(x, HOIST_PENDING);
-    return HOIST_PENDING;
+    return go_on_with(exchange_of_req(req), next, STEP_OFFLOAD, 0);
 }
 
 void hoist_finish(hoist_req *req, int err)
@@ -204,8 +209,9 @@ void hoist_finish(hoist_req *req, int err)
     struct exchange *x = exchange_of_req(req);
 
     if (!is_on_loop(x)) {
-        log_write(LOG_ERROR, "%s: hoist_finish() was called on a worker, where returning is what ends a request",
-                  x->req.route->given.path);
+        if (x->state == EXCHANGE_QUEUED)
+            log_write(LOG_ERROR, "%s: hoist_finish() was called on a worker, where returning is what ends a request",
+                      x->req.route->given.path);
         return;
     }
     x->result = err;
@@ -230,14 +236,14 @@ static void start_timer(struct exchange *x, unsigned ms)
     uv_timer_start(&x->timer, on_timer, ms, 0);
 }
 
-/* Its client left while it was pending: nobody waits for what would come next. */
+/* Its client left before the handler said how to go on: nobody waits for what would come next. */
 static bool end_if_left(struct exchange *x)
 {
     if (x->conn == NULL) {
         conclude(x, -ECANCELED);
         return true;
     }
-    if (x->state != EXCHANGE_PENDING || !atomic_load_explicit(&x->req.cancelled, memory_order_relaxed))
+    if (x->step == STEP_NONE || !atomic_load_explicit(&x->req.cancelled, memory_order_relaxed))
         return false;
     give_up(x, SPAN_CANCELLED); /* it half-closed: dispatch_half_close() would have taken back what waits */
     conn_close(x->conn, false);

@@ -52,6 +52,7 @@ struct run {
 static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size,
                           char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
+static void open_standard_descriptors(void);
 static int prepare_process(const hoist_program *program, size_t route_size, const struct options *options);
 static void tell_unreserved(const struct options *options, int err);
 static void grow_descriptor_table(const hoist_config *config);
@@ -151,6 +152,7 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     char error[128];
     int err;
 
+    open_standard_descriptors();
     if (activation_take(&run.sockets, ACTIVATION_FIRST_FD, error, sizeof(error)) < 0) {
         log_write(LOG_ERROR, "%s", error);
         return EXIT_FAILURE;
@@ -176,6 +178,18 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     forkserver_stop();
     log_stop();
     return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* What is closed of them would be a client's connection, or a file, and the log writes to it by its number. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }
 
 /* What belongs to the whole process. Before any thread exists. A failure is in the log. */

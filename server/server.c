@@ -23,6 +23,7 @@ int server_init(struct server *server, uv_loop_t *loop, const hoist_config *conf
     int err;
 
     server->loop = loop;
+    server->thread = pthread_self();
     server->config = config;
     server->router = router;
     server->read_buffer = malloc(READ_BUFFER);

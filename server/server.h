@@ -34,6 +34,7 @@ struct held {
 
 struct server {
     uv_loop_t *loop;
+    pthread_t thread;           /* which turns it */
     const hoist_config *config; /* every field is set */
     const struct router *router;
     int fd_max;          /* no descriptor above it is polled, see listener_reserve() */

@@ -288,6 +288,8 @@ static void read_reply(struct test_reply *reply)
     head = bytes->data;
     while (strncmp(head, "HTTP/1.1 100", 12) == 0)
         head = strstr(head, "\r\n\r\n") + 4;
+    if (*head == '\0')
+        return;
     body = strstr(head, "\r\n\r\n") + 4;
     reply->reply.status = (int)strtol(head + strlen("HTTP/1.1 "), NULL, 10);
     reply->reply.body = body;

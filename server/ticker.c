@@ -15,6 +15,7 @@ void ticker_init(struct ticker *ticker, uv_loop_t *loop, unsigned ms)
     uv_timer_init(loop, &ticker->timer);
     ticker->ms = ms;
     ticker->first = NULL;
+    ticker->n = 0;
 }
 
 void ticker_add(struct ticker *ticker, struct ticking *ticking)
@@ -26,6 +27,7 @@ void ticker_add(struct ticker *ticker, struct ticking *ticking)
     if (ticking->next != NULL)
         ticking->next->prev = ticking;
     ticker->first = ticking;
+    ticker->n++;
     if (!uv_is_active((uv_handle_t *)&ticker->timer))
         uv_timer_start(&ticker->timer, on_tick, 1, ticker->ms);
 }
@@ -50,7 +52,7 @@ static void on_closed(struct stream *stream)
     *(ticking->prev != NULL ? &ticking->prev->next : &ticker->first) = ticking->next;
     if (ticking->next != NULL)
         ticking->next->prev = ticking->prev;
-    if (ticker->first == NULL)
+    if (--ticker->n == 0)
         uv_timer_stop(&ticker->timer);
     free(ticking);
 }

@@ -18,6 +18,7 @@ struct ticker {
     uv_timer_t timer;
     unsigned ms;
     struct ticking *first; /* the newest; NULL: it rests */
+    unsigned n;            /* streams */
 };
 
 /* timer.data is the caller's. */

@@ -254,8 +254,43 @@ Test(admin, events_come_while_somebody_listens)
                          "\"shed\":0,\"finished\":1");
 }
 
+/* Of 64 connections half may be streams, which stay. */
+Test(admin, tells_its_health_beside_all_the_streams_that_there_may_be)
+{
+    static const char request[] = "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct client *client;
+
+    process_start(&server, "--workers", "1");
+    for (unsigned i = 0; i < 32; i++) {
+        client = client_open_admin(&server);
+        client_send(client, request);
+        client_await(client, "data: {\"t\":");
+    }
+
+    cr_expect_eq(get("/events")->status, 503);
+    cr_expect_eq(get("/live")->status, 200);
+    client_close(client);
+    client = client_open_admin(&server);
+    client_send(client, request);
+    client_await(client, "data: {\"t\":");
+}
+
+Test(admin, half_closed_by_its_client_a_stream_goes_on_if_it_is_to_finish)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--half-close", "finish");
+    client = client_open_admin(&server);
+    client_send(client, "GET /trace HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client_half_close(client);
+
+    client_await(client, "\r\n0\r\n\r\n");
+    cr_expect_eq(client_end(client), CLIENT_BYTES);
+}
+
 Test(admin, says_that_it_is_not_ready_while_it_drains)
 {
+    const struct response *response;
     struct client *held;
 
     process_start(&server, "--workers", "1", "--access-log", "-");
@@ -266,6 +301,9 @@ Test(admin, says_that_it_is_not_ready_while_it_drains)
     await("/ready", "draining");
     cr_expect_eq(get("/ready")->status, 503);
     cr_expect_eq(get("/live")->status, 200);
+    response = ask("POST /requests?path=/dummy", "Host: localhost\r\n");
+    cr_expect_eq(response->status, 409);
+    cr_expect(says(response, "draining"), "%s", response->body);
     client_reset(held);
     cr_expect_eq(process_wait(&server), 0);
 }

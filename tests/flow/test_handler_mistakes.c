@@ -413,6 +413,37 @@ Test(late_use, after_the_client_has_left_names_its_route, .init = open_app, .sig
     (void)hoist_req_body(kept, NULL);
 }
 
+static void finish_it(void *req)
+{
+    hoist_finish(req, -ECANCELED);
+}
+
+Test(handler_mistake, a_finish_by_another_thread_than_the_loop_s)
+{
+    hoist_test *t = hoist_test_new(&(hoist_route){.path = "/pend", .handler = pend, .run = HOIST_ASYNC});
+    uv_thread_t thread;
+
+    cr_assert_eq(hoist_test_get(t, "/pend")->status, 0);
+    cr_assert_eq(uv_thread_create(&thread, finish_it, kept), 0);
+    uv_thread_join(&thread);
+
+    errors_expect_one_line("/pend: its request was to go on, or end, by another thread than the loop's\n");
+    hoist_finish(kept, -ECANCELED);
+    hoist_test_free(t);
+}
+
+/* Its timer will go on with it. */
+Test(handler_mistake, a_finish_while_it_waits)
+{
+    peer_open(&p, &f);
+    peer_get(&p, "/wait");
+    LOOP_RUN_UNTIL(&f.loop, kept != NULL);
+    hoist_finish(kept, 0);
+
+    errors_expect_one_line("/wait: its request was to go on, or end, while hoist_later() waits\n");
+    peer_close(&p);
+}
+
 Test(late_use, by_a_second_finish_names_its_route, .init = errors_catch, .signal = SIGABRT)
 {
     hoist_test *t = hoist_test_new(&(hoist_route){.path = "/pend", .handler = pend, .run = HOIST_ASYNC});

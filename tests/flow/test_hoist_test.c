@@ -104,6 +104,27 @@ Test(hoist_test, passes_over_an_interim_answer)
     hoist_test_free(t);
 }
 
+static int pend(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    (void)res;
+    return HOIST_PENDING;
+}
+
+Test(hoist_test, has_no_reply_behind_an_interim_answer_alone)
+{
+    hoist_test *t =
+        hoist_test_new(&(hoist_route){.method = HOIST_POST, .path = "/", .handler = pend, .run = HOIST_ASYNC});
+    const hoist_test_reply *reply;
+
+    hoist_test_header(t, "Expect", "100-continue");
+    reply = hoist_test_post(t, "/", "b", 1);
+
+    cr_expect_eq(reply->status, 0);
+    cr_expect_str_empty(reply->body);
+    hoist_test_free(t);
+}
+
 Test(hoist_test, gives_a_refusal_of_a_body_that_was_not_read)
 {
     static char body[100];
@@ -323,6 +344,42 @@ Test(hoist_test, can_leave_before_the_handler_runs)
         cr_expect_null(hoist_test_reply_header(reply, "Date"));
         cr_expect_eq(hoist_test_get(t, "/")->status, 200);
         cr_expect_not(was_cancelled);
+        hoist_test_free(t);
+    }
+}
+
+static unsigned went_on;
+
+static int go_on(hoist_req *req, hoist_res *res)
+{
+    went_on++;
+    return look(req, res);
+}
+
+static int wait_first(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    return hoist_later(req, 1, go_on);
+}
+
+static int work_first(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    return hoist_offload(req, go_on);
+}
+
+Test(hoist_test, goes_on_later_for_nobody_who_has_left)
+{
+    hoist_handler *const handlers[] = {wait_first, work_first};
+
+    for (size_t i = 0; i < 2; i++) {
+        hoist_test *t = hoist_test_new(&(hoist_route){.path = "/", .handler = handlers[i], .run = HOIST_ASYNC});
+
+        hoist_test_cancel(t);
+        cr_expect_eq(hoist_test_get(t, "/")->status, 0);
+        cr_expect_eq(went_on, i);
+        cr_expect_eq(hoist_test_get(t, "/")->status, 200);
+        cr_expect_eq(went_on, i + 1);
         hoist_test_free(t);
     }
 }

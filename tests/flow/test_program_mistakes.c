@@ -1,14 +1,18 @@
 /* What those who write routes and programs get wrong: each mistake is told in one line that says where and what. */
 #include "hoist_test.h"
 #include "lib/app_fixture.h"
+#include "lib/client.h"
 #include "lib/errors.h"
+#include "lib/process.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { MANY_OPTIONS = 65 };
 
 static struct app_fixture f;
+static struct process server;
 
 static int hello(hoist_req *req, hoist_res *res)
 {
@@ -117,4 +121,33 @@ Test(program_mistake, two_routes_of_one_path)
 
     cr_expect_eq(run_main(&(hoist_program){.name = "app", .version = "1", .routes = routes}, "--port=0"), 1);
     errors_expect_one_line(" error path '/hello': another route has this method and path\n");
+}
+
+/* ---- starts ---- */
+
+static int tell_input(hoist_req *req, hoist_res *res)
+{
+    char file[64] = "";
+
+    (void)req;
+    return readlink("/proc/self/fd/0", file, sizeof(file) - 1) < 0 ? -errno : hoist_reply_text(res, 200, file);
+}
+
+static void close_input(void)
+{
+    process_clear_actions();
+    close(STDIN_FILENO);
+}
+
+/* Of a client's connection it would be read; what the log writes, as number 2, would be sent. */
+Test(start_mistake, a_closed_standard_descriptor_becomes_nobody_s, .timeout = 30)
+{
+    static const hoist_route input_route = {.path = "/input", .handler = tell_input};
+    static const hoist_route *const routes[] = {&input_route, NULL};
+    static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
+
+    process_fork(&server, &program, close_input, "--workers", "1");
+    client_expect(&server, "/input", 200, "/dev/null");
+    client_close_all();
+    process_close(&server);
 }
