@@ -1,6 +1,7 @@
 /* The page, the picture and the data, each written as a whole to a file of its own.
  *
- * Happy path: mkdir, then one file after the other. Failures: the first one ends it. Close: every file is closed here.
+ * Happy path: report_prepare() before it is known what to write, then one file after the other. Failures: the first one
+ * ends it. Close: every file is closed here.
  */
 #include "report.h"
 
@@ -66,12 +67,21 @@ static int write_file(const struct summary *summary, const char *folder, const c
 static void write_page(const struct summary *summary, FILE *out);
 static void write_table(const struct summary *summary, const char *name, const struct column *columns, FILE *out);
 
+int report_prepare(const char *folder)
+{
+    struct stat status;
+
+    if ((mkdir(folder, 0777) < 0 && errno != EEXIST) || stat(folder, &status) < 0)
+        return -errno;
+    if (!S_ISDIR(status.st_mode))
+        return -ENOTDIR;
+    return access(folder, W_OK | X_OK) < 0 ? -errno : 0;
+}
+
 int report_write(const struct summary *summary, const char *folder)
 {
     int err;
 
-    if (mkdir(folder, 0777) < 0 && errno != EEXIST)
-        return -errno;
     err = write_file(summary, folder, "lanes.svg", lanes_write);
     if (err == 0)
         err = write_file(summary, folder, "data.json", json_print);

@@ -81,7 +81,7 @@ enum hoist_run {
  * is called like any other. */
 typedef struct hoist_route {
     enum hoist_method method;
-    const char *path; /* "/users/:id"; a last segment "*" takes the rest of the path (argument "*") */
+    const char *path; /* "/users/:id", a name goes to the next '/'; a last "*" takes the rest (argument "*") */
     hoist_handler *handler;
     void *data; /* the caller's own, from hoist_req_data() */
     enum hoist_run run;
@@ -156,8 +156,8 @@ HOIST_API int hoist_reply_copy(hoist_res *res, int status, const char *type, con
 /* body must stay in place and unchanged for the life of the app. */
 HOIST_API int hoist_reply_static(hoist_res *res, int status, const char *type, const void *body, size_t len);
 
-/* Takes body, also on failure; free_body is called once, on any thread. -EFAULT, and body is left alone, if it is
- * NULL. */
+/* Takes body, also on failure; free_body(body) is called once, on any thread. If free_body is NULL: -EFAULT, and body
+ * is left alone. */
 HOIST_API int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, size_t len,
                                void (*free_body)(void *));
 
@@ -173,9 +173,10 @@ HOIST_API FILE *hoist_res_file(hoist_res *res);
 /* Status and content type of that reply. -EPROTO as of hoist_reply_copy(); -ENOMEM. */
 HOIST_API int hoist_res_type(hoist_res *res, int status, const char *type);
 
-/* Adds a header field; both strings are copied. -EPROTO: name is no token, or a field that is the server's own
- * (Connection, Content-Length, Content-Type, Date, Transfer-Encoding); -EINVAL, for it may be the client's doing: a CR,
- * LF or other control byte in value; -EMSGSIZE: over 8 KiB of fields in all; -EFAULT: NULL; -ENOMEM. */
+/* Adds a header field to the handler's reply, not to the answer to an errno; both strings are copied. -EPROTO: name is
+ * no token, or a field that is the server's own (Connection, Content-Length, Content-Type, Date, Transfer-Encoding);
+ * -EINVAL, for it may be the client's doing: a CR, LF or other control byte in value; -EMSGSIZE: over 8 KiB of fields
+ * in all; -EFAULT: NULL; -ENOMEM. */
 HOIST_API int hoist_res_header(hoist_res *res, const char *name, const char *value);
 
 /* ---- asynchronous routes: on the loop ----------------------------------------------------------------------------

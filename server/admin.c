@@ -63,8 +63,9 @@ int admin_bind(struct admin *admin, hoist_app *app, const char *text, char *erro
     else
         err = listener_bind(&admin->listener, address->host, address->port, false);
     if (err < 0 && error[0] == '\0')
-        snprintf(error, error_size, "admin: cannot listen on %.60s: %s", text,
-                 err == -EEXIST ? "a file that is no socket is there" : uv_strerror(err));
+        snprintf(error, error_size, "admin: cannot listen on %.60s: %s%s", text,
+                 err == -EEXIST ? "a file that is no socket is there" : uv_strerror(err),
+                 err == -EADDRINUSE ? "; another address will do, or \"off\"" : "");
     if (err < 0)
         return err;
     admin->is_bound = true;

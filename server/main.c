@@ -269,7 +269,8 @@ static hoist_app *make_app(const hoist_program *program, size_t route_size, cons
 
     err = hoist_app_new(&app, &options->config);
     if (err < 0) {
-        log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
+        if (err != -EINVAL) /* which was told */
+            log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
         return NULL;
     }
     for (size_t i = 0; program->routes[i] != NULL && err == 0; i++)
@@ -386,7 +387,7 @@ static void on_signal(uv_signal_t *handle, int number)
     struct run *run = handle->data;
 
     if (run->is_stopping) {
-        log_write(LOG_WARNING, "%s again: leaving at once", strsignal(number));
+        log_write(LOG_ERROR, "%s again: leaving at once", strsignal(number));
         log_stop();
         _exit(EXIT_FAILURE);
     }

@@ -121,12 +121,13 @@ Test(experiment, the_page_the_picture_and_the_data_are_written_to_a_folder)
     rmdir(folder);
 }
 
-Test(experiment, a_folder_that_cannot_be_made_is_named)
+Test(experiment, a_folder_that_cannot_be_made_is_named_before_anything_is_measured)
 {
     cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/1", "--jobs", "1", "--out",
                              "/nowhere/at/all"),
                  1);
     cr_expect_not_null(strstr(process_errors(&program), "/nowhere/at/all"), "%s", program.err_text);
+    cr_expect_str_empty(program.out_text);
 }
 
 Test(experiment, its_server_takes_every_client_at_once_whatever_it_was_told)
