@@ -23,7 +23,7 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
       "several processes may share the port; --admin is off unless given")                                             \
     X("admin", config.admin, LISTEN, NULL, 0, 0, "HOST:PORT|unix:PATH|off",                                            \
       "figures, controls; default: 127.0.0.1:8001, a free port with --port 0")                                         \
-    X("ready-full-ms", config.ready_full_ms, UINT, NULL, 1, DAY_MS, "MS", "so long after a refusal, still full: not ready")\
+    X("ready-full-ms", config.ready_full_ms, UINT, NULL, 1, DAY_MS, "MS", "not ready so long after a refusal")         \
     GROUP("Workers")                                                                                                   \
     X("workers", config.workers, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "at work at once; default: one for each CPU")   \
     X("workers-max", config.workers_max, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "for a resize; default: --workers")     \
