@@ -213,10 +213,13 @@ void pool_stop(struct pool *pool, void (*on_stopped)(void *arg), void *arg)
 
 static struct pool *pool_new(const struct pool_options *options)
 {
-    struct pool *pool = calloc(1, sizeof(*pool) + options->workers_max * sizeof(pool->seats[0]));
+    struct pool *pool = line_alloc(sizeof(*pool));
     unsigned i;
 
-    if (pool == NULL || uv_mutex_init(&pool->lock) < 0)
+    if (pool == NULL)
+        return NULL;
+    pool->seats = calloc(options->workers_max, sizeof(pool->seats[0]));
+    if (pool->seats == NULL || uv_mutex_init(&pool->lock) < 0)
         goto err_free;
     if (uv_sem_init(&pool->wake, 0) < 0)
         goto err_lock;
@@ -233,6 +236,7 @@ static struct pool *pool_new(const struct pool_options *options)
 err_lock:
     uv_mutex_destroy(&pool->lock);
 err_free:
+    free(pool->seats);
     free(pool);
     return NULL;
 }
@@ -241,6 +245,7 @@ static void pool_free(struct pool *pool)
 {
     uv_sem_destroy(&pool->wake);
     uv_mutex_destroy(&pool->lock);
+    free(pool->seats);
     free(pool);
 }
 

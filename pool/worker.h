@@ -3,6 +3,7 @@
 #define POOL_WORKER_H
 
 #include "bell.h"
+#include "line.h"
 #include "pool.h"
 
 #include <pthread.h>
@@ -37,12 +38,9 @@ struct seat {
     struct trace trace;
 };
 
-struct pool {
-    uv_mutex_t lock;
-    uv_sem_t wake; /* one for each of calls and homes. Who waits for a condition ends with the lock contended, and its
-                    * unlock is a system call. */
-
-    /* under the lock; what only the loop writes it reads without */
+struct pool { /* NOLINT(clang-analyzer-optin.performance.Padding): it is for the lines */
+    /* under the lock, the first two in one line; what only the loop writes it reads without */
+    _Alignas(LINE) uv_mutex_t lock;
     struct queue queue;
     struct pool_job *done, **done_end; /* finished, for the loop to collect, oldest first */
     unsigned limit;                    /* workers at work at once; the loop writes it */
@@ -54,8 +52,12 @@ struct pool {
     bool looks;        /* the loop looks for news by itself; it writes it */
     bool stopping;     /* the loop writes it */
 
+    /* One for each of calls and homes. Who waits for a condition ends with the lock contended, and its unlock is a
+     * system call. */
+    _Alignas(LINE) uv_sem_t wake;
+
     /* the loop's own */
-    uv_idle_t idle; /* with check: active while there is something to staff */
+    _Alignas(LINE) uv_idle_t idle; /* with check: active while there is something to staff */
     uv_check_t check;
     uv_timer_t look;  /* active while the loop looks */
     uv_timer_t sweep; /* active while somebody is employed */
@@ -70,7 +72,7 @@ struct pool {
     unsigned open_handles;
     unsigned free_below_limit; /* seats */
     unsigned workers_max;
-    struct seat seats[];
+    struct seat *seats;
 };
 
 /* Gathers all of libuv's threads and runs the init hooks on them; what pool_start() says of threads and hooks. */

@@ -435,7 +435,7 @@ int hoist_app_free(hoist_app *app)
     admin_close(&app->admin, NULL, NULL);
     while ((route = app->routes) != NULL) {
         app->routes = route->next;
-        free(route);
+        route_free(route);
     }
     while ((lane = app->lanes) != NULL) {
         app->lanes = lane->next;

@@ -277,7 +277,7 @@ static void submit(struct exchange *x)
     }
     x->job.work = on_work;
     x->job.done = on_done;
-    x->job.tally = &x->req.route->figures.jobs;
+    x->job.tally = x->req.route->figures.jobs;
     x->state = EXCHANGE_QUEUED;
     if (pool_submit(x->server->pool, &lane->queue, &x->job) < 0) {
         lane_note_refusal(lane, uv_hrtime());

@@ -8,6 +8,7 @@
 
 #include "app.h"
 #include "forkserver.h"
+#include "pool/line.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +36,10 @@ int app_add_route(hoist_app *app, const hoist_route *given)
     route->given = *given;
     resolve_route(&route->given, &app->config);
     route->hook = given->worker_init != NULL ? (int)app->n_hooks : NO_HOOK;
-    err = given->run == HOIST_INLINE ? 0 : join_lane(app, route);
+    if (given->run != HOIST_INLINE) {
+        route->figures.jobs = line_alloc(sizeof(*route->figures.jobs));
+        err = route->figures.jobs != NULL ? join_lane(app, route) : -ENOMEM;
+    }
     if (err == 0)
         err = router_add(&app->router, given->method, given->path, route, app->error, sizeof(app->error));
     if (err < 0) {
@@ -45,7 +49,7 @@ int app_add_route(hoist_app *app, const hoist_route *given)
             app->lanes = lanes;
             free(made);
         }
-        free(route);
+        route_free(route);
         return err;
     }
     if (route->hook != NO_HOOK)
@@ -54,6 +58,12 @@ int app_add_route(hoist_app *app, const hoist_route *given)
     *app->last_route = route;
     app->last_route = &route->next;
     return 0;
+}
+
+void route_free(struct route *route)
+{
+    free(route->figures.jobs);
+    free(route);
 }
 
 int app_check_processes(hoist_app *app)

@@ -52,6 +52,9 @@ struct route {
     struct route_figures figures;
 };
 
+/* One of app_add_route()'s. */
+void route_free(struct route *route);
+
 /* "offload", "inline", "async", "process"; NULL for a value that is none of them. */
 const char *route_run_name(enum hoist_run run);
 

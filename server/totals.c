@@ -17,8 +17,8 @@ void totals_of_route(const hoist_app *app, const struct route *route, struct job
         .shed = route->figures.shed,
         .abandoned = route->figures.abandoned,
     };
-    if (app->pool != NULL)
-        pool_tally(app->pool, &route->figures.jobs, &ret_figures->jobs);
+    if (app->pool != NULL && route->figures.jobs != NULL)
+        pool_tally(app->pool, route->figures.jobs, &ret_figures->jobs);
 }
 
 void totals_read(const hoist_app *app, struct totals *ret_totals)
