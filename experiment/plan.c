@@ -108,8 +108,8 @@ void plan_print_help(const hoist_program *program, FILE *out)
 
         fprintf(out, "%*s%s\n", len < HELP_COLUMN ? HELP_COLUMN - len : 1, "", table[i].help);
     }
-    fputs("\nWhat follows -- goes to the servers. Exit status 1: a burst of slow requests took 10 % more "
-          "or less than predicted.\n",
+    fputs("\nWhat follows -- goes to the servers. Exit status 1: a burst of slow requests took over "
+          "10 % more or less than predicted.\n",
           out);
 }
 

@@ -295,7 +295,6 @@ static void enlist(uv_work_t *task)
 {
     struct worker *worker = task->data;
     struct workers *all = worker->all;
-
     bool is_wanted;
 
     uv_mutex_lock(&all->lock);

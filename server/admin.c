@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECTIONS = 64, JOB_SPANS = 16384, LOOP_SPANS = 4096, MAX_REPLY = 64 * 1024 * 1024 };
+enum { JOB_SPANS = 16384, LOOP_SPANS = 4096, MAX_REPLY = 64 * 1024 * 1024 };
 
 static hoist_handler guard;
 
@@ -140,7 +140,7 @@ static void on_sample(uint64_t lag_ns, void *arg)
 static int start_server(struct admin *admin, uv_loop_t *loop)
 {
     admin->config = admin->app->config;
-    admin->config.max_connections = CONNECTIONS;
+    admin->config.max_connections = ADMIN_CONNECTIONS;
     admin->config.max_memory = 0;
     admin->config.server_timing = false;
     admin->has_server = true;

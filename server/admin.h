@@ -22,7 +22,7 @@
 
 struct ask;
 
-enum { ADMIN_ROUTES_MAX = 16, ADMIN_SAMPLES = 8192, ADMIN_EVENTS_MS = 250, ADMIN_ROWS_MS = 1 };
+enum { ADMIN_ROUTES_MAX = 16, ADMIN_CONNECTIONS = 64, ADMIN_SAMPLES = 8192, ADMIN_EVENTS_MS = 250, ADMIN_ROWS_MS = 1 };
 
 /* The figures of a moment, ten times a second. */
 struct sample {

@@ -22,10 +22,10 @@ enum {
     SPANS_MAX = 500,
     CATCH_UP_MAX = 20, /* events; on a server that ends more than are told, a page would never see the present */
     LIVE_MAX = 300,
-    HISTORY_S = 30,   /* what a page that is opened is told of the past */
-    ROUTES_MAX = 64,  /* more have no row on the page */
-    SPAN_BYTES = 120, /* at most, of one span in an event */
-    STREAMS_MAX = 32  /* half the connections: whoever asks for /ready gets one */
+    HISTORY_S = 30,                     /* what a page that is opened is told of the past */
+    ROUTES_MAX = 64,                    /* more have no row on the page */
+    SPAN_BYTES = 120,                   /* at most, of one span in an event */
+    STREAMS_MAX = ADMIN_CONNECTIONS / 2 /* so that whoever asks for /ready gets one */
 };
 
 struct event_stream {
@@ -55,7 +55,7 @@ int admin_events(hoist_req *req, hoist_res *res)
     const struct server *server = &admin->app->server;
     struct event_stream *events;
 
-    if (admin->events.n >= STREAMS_MAX)
+    if (ticker_count(&admin->events) >= STREAMS_MAX)
         return hoist_reply_error(res, 503, "%d streams of events are open already", STREAMS_MAX);
     events = calloc(1, sizeof(*events));
     if (events == NULL)

@@ -15,7 +15,6 @@ void ticker_init(struct ticker *ticker, uv_loop_t *loop, unsigned ms)
     uv_timer_init(loop, &ticker->timer);
     ticker->ms = ms;
     ticker->first = NULL;
-    ticker->n = 0;
 }
 
 void ticker_add(struct ticker *ticker, struct ticking *ticking)
@@ -27,9 +26,17 @@ void ticker_add(struct ticker *ticker, struct ticking *ticking)
     if (ticking->next != NULL)
         ticking->next->prev = ticking;
     ticker->first = ticking;
-    ticker->n++;
     if (!uv_is_active((uv_handle_t *)&ticker->timer))
         uv_timer_start(&ticker->timer, on_tick, 1, ticker->ms);
+}
+
+unsigned ticker_count(const struct ticker *ticker)
+{
+    unsigned n = 0;
+
+    for (const struct ticking *ticking = ticker->first; ticking != NULL; ticking = ticking->next)
+        n++;
+    return n;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -52,7 +59,7 @@ static void on_closed(struct stream *stream)
     *(ticking->prev != NULL ? &ticking->prev->next : &ticker->first) = ticking->next;
     if (ticking->next != NULL)
         ticking->next->prev = ticking->prev;
-    if (--ticker->n == 0)
+    if (ticker->first == NULL)
         uv_timer_stop(&ticker->timer);
     free(ticking);
 }

@@ -18,7 +18,6 @@ struct ticker {
     uv_timer_t timer;
     unsigned ms;
     struct ticking *first; /* the newest; NULL: it rests */
-    unsigned n;            /* streams */
 };
 
 /* timer.data is the caller's. */
@@ -26,5 +25,8 @@ void ticker_init(struct ticker *ticker, uv_loop_t *loop, unsigned ms);
 
 /* Takes the stream, which ticks for the first time in 1 ms, and frees it when its connection is done with it. */
 void ticker_add(struct ticker *ticker, struct ticking *ticking);
+
+/* How many streams it has. */
+unsigned ticker_count(const struct ticker *ticker);
 
 #endif
