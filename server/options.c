@@ -268,8 +268,10 @@ static int settle_workers(hoist_config *config, struct option_error *error)
 {
     config_set_workers(config);
     if (config->workers > config->workers_max)
-        return option_fail(error, "--workers: %u is more than --workers-max, which is %u", config->workers,
-                           config->workers_max);
+        return option_fail(error,
+                           "--workers (or HOIST_WORKERS): %u is more than --workers-max (or HOIST_WORKERS_MAX), which "
+                           "is %u",
+                           config->workers, config->workers_max);
     return 0;
 }
 

@@ -12,6 +12,8 @@
 #include "head.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static enum parser_result feed_head(struct parser *parser, char *bytes, size_t len, size_t *ret_used);
@@ -36,6 +38,7 @@ static int on_chunk(llhttp_t *llhttp);
 static int on_data(llhttp_t *llhttp, const char *at, size_t len);
 static int on_end(llhttp_t *llhttp);
 
+static void refuse_body(struct parser *parser);
 static bool refuse(struct parser *parser, int status, const char *reason);
 
 void parser_init(struct parser *parser, struct message *message, int (*on_body)(void *, const char *, size_t),
@@ -195,7 +198,7 @@ static enum parser_result begin_body(struct parser *parser)
     const struct message *message = parser->message;
 
     if (message->content_length > parser->body_max) {
-        refuse(parser, 413, "Content-Length is over the limit");
+        refuse_body(parser);
         return PARSER_FAILED;
     }
     parser->body_left = message->content_length;
@@ -366,7 +369,7 @@ static int on_chunk(llhttp_t *llhttp)
     uint64_t size = llhttp->content_length;
 
     if (size > parser->body_max || parser->body_total > parser->body_max - size) {
-        refuse(parser, 413, "the chunked body is over the limit");
+        refuse_body(parser);
         return -1;
     }
     parser->body_total += size;
@@ -388,6 +391,13 @@ static int on_end(llhttp_t *llhttp)
 
     parser->decoded = SCAN_END;
     return 0;
+}
+
+static void refuse_body(struct parser *parser)
+{
+    (void)snprintf(parser->over, sizeof(parser->over), "the body is over the limit of %" PRIu64 " bytes",
+                   parser->body_max);
+    refuse(parser, 413, parser->over);
 }
 
 /* Always false, for the caller to return. */

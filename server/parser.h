@@ -33,7 +33,7 @@ struct parser {
     void *arg;
     uint64_t body_max;  /* bytes; more is a 413. 0 at first; set it at PARSER_HEAD at the latest */
     int status;         /* when PARSER_FAILED: 400, 413, 414, 417, 431, 501, 503 or 505 */
-    const char *reason; /* likewise: a static text, for people */
+    const char *reason; /* likewise: a text for people, static or the parser's own */
 
     /* The parser's own. */
     enum parser_stage {
@@ -52,6 +52,7 @@ struct parser {
     uint64_t body_total;              /* of a chunked body, so far */
     char trailer[PARSER_TRAILER_MAX]; /* a name, or as much of it as fits */
     size_t trailer_len;
+    char over[sizeof("the body is over the limit of 18446744073709551615 bytes")];
 };
 
 void parser_init(struct parser *parser, struct message *message, int (*on_body)(void *, const char *, size_t),
