@@ -44,6 +44,7 @@ struct rest {
     const char *at, *end;
 };
 
+static int fail_without_process(struct exchange *x, int err, const char *reason);
 static int send_call(int fd, const struct exchange *x);
 static void receive_answer(int fd, struct exchange *x);
 static int make_result(struct exchange *x);
@@ -68,7 +69,7 @@ int process_call(struct exchange *x)
 
     err = forkserver_ask(&fd);
     if (err < 0)
-        return response_fail(&x->res, err, "a process for it cannot be asked for");
+        return fail_without_process(x, err, "a process for it cannot be asked for");
     x->res.print.err = send_call(fd, x);
     receive_answer(fd, x);
     close(fd);
@@ -76,6 +77,17 @@ int process_call(struct exchange *x)
     result = make_result(x);
     x->req.is_live = false;
     return result;
+}
+
+/* Told here, and also where the client is told 503: nothing else would say that the system has no process left. */
+static int fail_without_process(struct exchange *x, int err, const char *reason)
+{
+    char text[64];
+
+    log_write(LOG_ERROR, "%s, request %llu: %s: %s", x->req.route->given.path, (unsigned long long)x->id, reason,
+              uv_strerror_r(err, text, sizeof(text)));
+    x->res.told_err = err;
+    return response_fail(&x->res, err, reason);
 }
 
 /* -ENOMEM: it waits for what did not come. That it has ended, or need not begin, the end of the answer tells. */
@@ -139,9 +151,9 @@ static int make_result(struct exchange *x)
     if (err < 0)
         return response_fail(&x->res, err, "no memory for what goes to its process or comes back");
     if (!has_end)
-        return response_fail(&x->res, -ESRCH, "the fork server has ended");
+        return fail_without_process(x, -ESRCH, "the fork server has ended");
     if (end.err != 0)
-        return response_fail(&x->res, -end.err, "a process for it cannot be made");
+        return fail_without_process(x, -end.err, "a process for it cannot be made");
     return take_answer(&rest, &answer) ? read_answer(x, &answer, rest) : tell_death(x, end.status);
 }
 
