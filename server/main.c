@@ -29,7 +29,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, OPTIONS_MAX = 64 };
+enum {
+    EXIT_USAGE = 2,
+    OPTIONS_MAX = 64,
+    SAME_STOP_MS = 100, /* timeout(1) signals the process and then its group, a terminal the whole group */
+};
 
 /* The caller's program, and its options, as this library knows them. */
 struct imported {
@@ -46,6 +50,7 @@ struct run {
     struct activation sockets; /* that were passed */
     struct notify notify;
     bool is_stopping;
+    uint64_t stopping_ms; /* since when, on uv_now()'s clock */
     int result;
 };
 
@@ -381,17 +386,21 @@ static int start_signals(struct run *run)
     return err < 0 ? err : uv_signal_start(&run->hang_up, on_hang_up, SIGHUP);
 }
 
-/* The first one drains; the second one does not wait. */
+/* The first one drains; one that is asked for later does not wait. */
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
+    uint64_t now_ms = uv_now(&run->loop);
 
+    if (run->is_stopping && now_ms - run->stopping_ms < SAME_STOP_MS)
+        return;
     if (run->is_stopping) {
         log_write(LOG_ERROR, "%s again: leaving at once", strsignal(number));
         log_stop();
         _exit(EXIT_FAILURE);
     }
     run->is_stopping = true;
+    run->stopping_ms = now_ms;
     log_write(LOG_INFO, "%s: draining", strsignal(number));
     notify_stopping(&run->notify, "draining");
     hoist_app_stop(run->app);

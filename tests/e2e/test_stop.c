@@ -216,9 +216,27 @@ Test(stop, a_second_signal_ends_at_once)
     process_signal(&server, SIGTERM);
     client_await_refusal(&server);
     cr_expect_not(client_has_bytes(client));
-    process_signal(&server, SIGTERM);
+    while (!client_has_bytes(client)) /* it is not the second one before 100 ms have passed */
+        process_signal(&server, SIGTERM);
 
     cr_expect_eq(process_wait(&server), 1);
+}
+
+Test(stop, signals_that_come_together_are_one)
+{
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    client = client_hold_worker(&server, 1);
+    process_signal(&server, SIGSTOP);
+    process_signal(&server, SIGTERM);
+    process_signal(&server, SIGINT);
+    process_signal(&server, SIGCONT);
+    client_await_refusal(&server);
+    client_half_close(client);
+
+    expect_last_answer(client, "{\"slept_ms\":3600000}");
+    cr_expect_eq(process_wait(&server), 0);
 }
 
 Test(stop, a_drain_that_takes_too_long_names_the_route_that_is_stuck)
