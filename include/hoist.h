@@ -181,7 +181,8 @@ HOIST_API int hoist_res_header(hoist_res *res, const char *name, const char *val
 
 /* ---- asynchronous routes: on the loop ----------------------------------------------------------------------------
  * The first two end a handler: "return hoist_later(req, 20000, next);". They return HOIST_PENDING, or -EFAULT if next
- * is NULL. After a cancel a waiting hoist_later() is dropped and its handler is never called. */
+ * is NULL. After a cancel a waiting hoist_later() is dropped and its handler is never called. With ms 0 it is called in
+ * the loop's next turn, so others have theirs in between. */
 
 HOIST_API int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next);
 
@@ -190,7 +191,9 @@ HOIST_API int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next);
 HOIST_API int hoist_offload(hoist_req *req, hoist_handler *next);
 
 /* Ends an exchange whose handler returned HOIST_PENDING for a reason of its own: exactly once, also after a cancel;
- * until then the exchange stays. err is what the handler would have returned: 0 after a hoist_reply_*(), or -errno. */
+ * until then the exchange stays. err is what the handler would have returned: 0 after a hoist_reply_*(), or -errno. The
+ * request is nobody's from here on. The answer is sent, and end hooks are called, in the loop's next turn: none of these
+ * three calls a handler or a hook before it returns, so it may be called under a lock. */
 HOIST_API void hoist_finish(hoist_req *req, int err);
 
 /* on_end(arg) is called on the loop when the exchange ends, however it ends; the last one added first. -ENOMEM; -EFAULT

@@ -29,7 +29,6 @@ static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used);
 static void receive_more(struct conn *conn);
 static void refuse(struct conn *conn, int status, const char *reason);
 static bool is_between_requests(const struct conn *conn);
-static void drop(struct conn *conn);
 static bool is_unwanted(struct conn *conn);
 static void settle(struct conn *conn);
 static void set_reading(struct conn *conn, bool on);
@@ -265,7 +264,7 @@ void conn_begin(struct conn *conn)
     }
     if ((conn->at_eof || conn->is_leaving) && !exchange_is_inline(x) &&
         conn->server->config->half_close == HOIST_HALF_CLOSE_CANCEL) {
-        drop(conn); /* like a job that waits already */
+        conn_drop(conn); /* like a job that waits already */
         return;
     }
     conn_set_state(conn, CONN_HANDLING);
@@ -273,8 +272,7 @@ void conn_begin(struct conn *conn)
     dispatch_begin(x);
 }
 
-/* The request in hand and all behind it are not wanted any more; answers before it still are. */
-static void drop(struct conn *conn)
+void conn_drop(struct conn *conn)
 {
     struct exchange *x = conn->exchange;
 
@@ -282,6 +280,8 @@ static void drop(struct conn *conn)
         conn_close(conn, false);
         return;
     }
+    if (conn->state == CONN_HANDLING)
+        conn_set_state(conn, CONN_READING);
     conn->exchange = NULL;
     dispatch_cancel(x);
     conn->is_answered = true;
@@ -303,8 +303,12 @@ void conn_on_eof(struct conn *conn)
 void conn_on_leaving(struct conn *conn)
 {
     conn->is_leaving = true;
-    if (is_unwanted(conn))
+    if (!is_unwanted(conn))
+        return;
+    if (conn->stream != NULL)
         conn_close(conn, false);
+    else
+        conn_drop(conn);
 }
 
 /* A half-close ends what it is at. */

@@ -95,6 +95,10 @@ void conn_answer(struct conn *conn, const struct reply *reply);
 /* Writes all answers that are held; what is gathered behind them moves to the front. */
 void conn_write_held(struct server *server);
 
+/* The client has ended its sending side: its request in hand and all behind it are not wanted any more, answers before
+ * it still are. What is unread is thrown away, for closing would destroy them. */
+void conn_drop(struct conn *conn);
+
 /* Closes now; the exchange is cancelled, and what is held is not written. */
 void conn_close(struct conn *conn, bool reset);
 

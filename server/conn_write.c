@@ -14,10 +14,8 @@
 #include "stream.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
-static void answer(struct conn *conn, const struct reply *reply);
 static void prepare_stream(struct conn *conn);
 static bool is_last(struct conn *conn);
 static void gather(struct conn *conn, const struct reply *reply);
@@ -28,40 +26,14 @@ static void release_exchange(struct conn *conn);
 
 void conn_answer(struct conn *conn, const struct reply *reply)
 {
-    struct server *server = conn->server;
-    char *gathered = server->out;
-    size_t gathered_len;
-
-    if (conn->is_turning) {
-        answer(conn, reply);
-        return;
-    }
-    if (server->out_len == server->out_begin) {
-        conn_make_room(conn);
-        answer(conn, reply);
-        return;
-    }
-    /* A handler or an end hook finishes an exchange of another connection: what that one has gathered waits aside. */
-    conn_write_held(server);
-    gathered_len = server->out_len;
-    server->out = malloc(OUT_BUFFER);
-    server->out_len = 0;
-    if (server->out != NULL)
-        answer(conn, reply);
-    else
-        conn_close(conn, true);
-    assert(server->out_len == 0);
-    free(server->out);
-    server->out = gathered;
-    server->out_len = gathered_len;
-}
-
-static void answer(struct conn *conn, const struct reply *reply)
-{
     struct stream *stream = reply->stream; /* the reply is the exchange's, and goes with it */
 
     assert(conn->state == CONN_HANDLING);
     assert(!conn->is_answered);
+    if (!conn->is_turning) {
+        assert(conn->server->out_len == conn->server->out_begin); /* no other connection gathers */
+        conn_make_room(conn);
+    }
     if (stream != NULL)
         prepare_stream(conn);
     if (conn->server->is_draining && (stream != NULL || is_last(conn)))

@@ -1,12 +1,14 @@
 /* Runs handlers where their routes say, and turns what they return into answers.
  *
- * Happy path: dispatch_begin() -> a handler on the loop, or a job on a worker -> conclude() -> conn_answer().
+ * Happy path: dispatch_begin() -> a handler on the loop, or a job on a worker -> dispatch_conclude() -> conn_answer().
  * Failures: fail() answers an errno; shed() a full lane, or one too long to serve it in time; on_deadline() a request
  * that takes too long. Close: dispatch_cancel(). An abandoned exchange ends like any other, with nobody to answer.
  */
 #include "dispatch.h"
 
+#include "async.h"
 #include "conn.h"
+#include "dispatch_internal.h"
 #include "log.h"
 #include "process.h"
 #include "server.h"
@@ -21,23 +23,16 @@ enum { LOOP_BUDGET_MS = 100 };
 
 static void answer_unrouted(struct exchange *x);
 static void call_inline(struct exchange *x);
-static void call_on_loop(struct exchange *x, hoist_handler *handler, uint64_t begun_ns);
 static void go_on(struct exchange *x, int result);
-static void submit(struct exchange *x);
 static void shed(struct exchange *x, const char *reason);
 static void on_work(struct pool_job *job);
 static void on_done(struct pool_job *job);
 static bool is_hopeless(const struct exchange *x);
 static bool has_idle_worker(struct pool *pool, const struct lane *lane);
-static void start_timer(struct exchange *x, unsigned ms);
-static bool end_if_left(struct exchange *x);
-static void on_timer(uv_timer_t *timer);
 static void on_deadline(struct deadline *deadline);
 static void answer_running(struct exchange *x);
 static void on_queue_deadline(struct deadline *deadline);
 static bool take_back(struct exchange *x, enum span_outcome outcome);
-static void give_up(struct exchange *x, enum span_outcome outcome);
-static void conclude(struct exchange *x, int result);
 static void fail(struct exchange *x, int result);
 static void answer(struct exchange *x, const struct reply *reply);
 static void answer_error(struct exchange *x, int status, const char *reason);
@@ -68,9 +63,9 @@ void dispatch_begin(struct exchange *x)
     }
     x->handler = route->given.handler;
     if (route->given.run == HOIST_ASYNC)
-        call_on_loop(x, x->handler, x->begun_ns);
+        dispatch_call(x, x->handler, x->begun_ns);
     else
-        submit(x);
+        dispatch_submit(x);
 }
 
 /* No route takes this method and path: OPTIONS, 404 or 405 (RFC 9110, sections 9.3.7, 15.5.5 and 15.5.6). CONNECT has
@@ -108,10 +103,10 @@ static void call_inline(struct exchange *x)
 {
     uint64_t left_ns = x->server->left_ns;
 
-    call_on_loop(x, x->req.route->given.handler, left_ns != 0 ? left_ns : uv_hrtime());
+    dispatch_call(x, x->req.route->given.handler, left_ns != 0 ? left_ns : uv_hrtime());
 }
 
-static void call_on_loop(struct exchange *x, hoist_handler *handler, uint64_t begun_ns)
+void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns)
 {
     const struct route *route = x->req.route;
     uint64_t held_ms;
@@ -139,136 +134,23 @@ static void call_on_loop(struct exchange *x, hoist_handler *handler, uint64_t be
 /* A handler has returned on the loop: its reply, or what it asked for instead. */
 static void go_on(struct exchange *x, int result)
 {
-    if (result != HOIST_PENDING || x->req.route->given.run != HOIST_ASYNC) {
-        conclude(x, result);
-        return;
-    }
-    switch (x->step) {
-    case STEP_NONE:
-        x->state = EXCHANGE_PENDING;
-        break;
-    case STEP_LATER:
-        start_timer(x, x->later_ms);
-        break;
-    case STEP_OFFLOAD:
-        submit(x);
-        break;
-    case STEP_FINISH:
-        x->result = response_end_file(&x->res, x->result);
-        x->req.is_live = false;
-        conclude(x, x->result);
-        break;
-    }
-}
-
-/* False after a line, but on a worker: there hoist_later() and hoist_offload() do nothing, and fail() says what is
- * wrong. */
-static bool is_on_loop(const struct exchange *x)
-{
-    const char *path;
-
-    exchange_check_live(&x->req);
-    if (x->state == EXCHANGE_QUEUED)
-        return false;
-    path = x->req.route->given.path;
-    if (!pthread_equal(x->server->thread, pthread_self()))
-        log_write(LOG_ERROR, "%s: its request was to go on, or end, by another thread than the loop's", path);
-    else if (x->state == EXCHANGE_TIMED)
-        log_write(LOG_ERROR, "%s: its request was to go on, or end, while hoist_later() waits", path);
+    if (result != HOIST_PENDING || x->req.route->given.run != HOIST_ASYNC)
+        dispatch_conclude(x, result);
     else
-        return true;
-    return false;
-}
-
-static int go_on_with(struct exchange *x, hoist_handler *next, enum exchange_step step, unsigned ms)
-{
-    if (!is_on_loop(x))
-        return HOIST_PENDING;
-    if (next == NULL)
-        return response_fail(&x->res, -EFAULT, "the handler would go on with NULL in the place of a handler");
-    x->handler = next;
-    x->step = step;
-    x->later_ms = ms;
-    if (x->state == EXCHANGE_PENDING)
-        go_on(x, HOIST_PENDING);
-    return HOIST_PENDING;
-}
-
-int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next)
-{
-    return go_on_with(exchange_of_req(req), next, STEP_LATER, ms);
-}
-
-int hoist_offload(hoist_req *req, hoist_handler *next)
-{
-    return go_on_with(exchange_of_req(req), next, STEP_OFFLOAD, 0);
-}
-
-void hoist_finish(hoist_req *req, int err)
-{
-    struct exchange *x = exchange_of_req(req);
-
-    if (!is_on_loop(x)) {
-        if (x->state == EXCHANGE_QUEUED)
-            log_write(LOG_ERROR, "%s: hoist_finish() was called on a worker, where returning is what ends a request",
-                      x->req.route->given.path);
-        return;
-    }
-    x->result = err;
-    x->ended_ns = uv_hrtime();
-    x->step = STEP_FINISH;
-    if (x->state == EXCHANGE_PENDING)
-        go_on(x, HOIST_PENDING);
-}
-
-static void start_timer(struct exchange *x, unsigned ms)
-{
-    struct server *server = x->server;
-
-    if (end_if_left(x))
-        return;
-    x->state = EXCHANGE_TIMED;
-    if (server->is_virtual) {
-        server->virtual_ms += ms;
-        ms = 0;
-    }
-    uv_update_time(server->loop); /* the turn may have taken long; the wait begins now */
-    uv_timer_start(&x->timer, on_timer, ms, 0);
-}
-
-/* Its client left before the handler said how to go on: nobody waits for what would come next. */
-static bool end_if_left(struct exchange *x)
-{
-    if (x->conn == NULL) {
-        conclude(x, -ECANCELED);
-        return true;
-    }
-    if (x->step == STEP_NONE || !atomic_load_explicit(&x->req.cancelled, memory_order_relaxed))
-        return false;
-    give_up(x, SPAN_CANCELLED); /* it half-closed: dispatch_half_close() would have taken back what waits */
-    conn_close(x->conn, false);
-    return true;
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct exchange *x = (struct exchange *)((char *)timer - offsetof(struct exchange, timer));
-
-    assert(x->state == EXCHANGE_TIMED);
-    call_on_loop(x, x->handler, uv_hrtime());
+        async_go_on(x);
 }
 
 /* ---- on a worker ---- */
 
-static void submit(struct exchange *x)
+void dispatch_submit(struct exchange *x)
 {
     const struct route *route = x->req.route;
     struct lane *lane = route->lane;
 
-    if (end_if_left(x))
+    if (async_end_if_left(x))
         return;
     if (x->server->pool == NULL) { /* the inline executor */
-        call_on_loop(x, x->handler, uv_hrtime());
+        dispatch_call(x, x->handler, uv_hrtime());
         return;
     }
     if (is_hopeless(x)) {
@@ -315,7 +197,7 @@ static bool has_idle_worker(struct pool *pool, const struct lane *lane)
 static void shed(struct exchange *x, const char *reason)
 {
     x->req.route->figures.shed++;
-    give_up(x, SPAN_SHED);
+    dispatch_give_up(x, SPAN_SHED);
     answer_error(x, 503, reason);
 }
 
@@ -342,7 +224,7 @@ static void on_done(struct pool_job *job)
     lane_note_end(x->req.route->lane, job, pool_workers(x->server->pool));
     if (x->conn == NULL)
         stuck_end(x);
-    conclude(x, x->result);
+    dispatch_conclude(x, x->result);
 }
 
 /* ---- too late, or nobody there ---- */
@@ -355,8 +237,8 @@ static void on_deadline(struct deadline *deadline)
         answer_error(x, 503, "the request waited too long for a worker");
         return;
     }
-    if (x->state == EXCHANGE_TIMED)
-        give_up(x, SPAN_EXPIRED);
+    if (x->state == EXCHANGE_TIMED || x->state == EXCHANGE_DUE)
+        dispatch_give_up(x, SPAN_EXPIRED);
     else if (x->state == EXCHANGE_PENDING)
         log_write(LOG_WARNING, "%s: abandoned after %u ms; it stays until hoist_finish()", x->req.route->given.path,
                   x->req.route->given.timeout_ms);
@@ -396,16 +278,14 @@ static bool take_back(struct exchange *x, enum span_outcome outcome)
     if (x->state != EXCHANGE_QUEUED || pool_cancel(x->server->pool, &x->job) < 0)
         return false;
     lane_note_cancel(x->req.route->lane, lane_waiting(&x->req.route->lane->queue));
-    give_up(x, outcome);
+    dispatch_give_up(x, outcome);
     x->wait_ns += x->ended_ns - x->job.submitted_ns;
     return true;
 }
 
-/* It ends without its handler, or without more of it. */
-static void give_up(struct exchange *x, enum span_outcome outcome)
+void dispatch_give_up(struct exchange *x, enum span_outcome outcome)
 {
-    if (x->state == EXCHANGE_TIMED)
-        uv_timer_stop(&x->timer);
+    async_stop(x);
     x->state = EXCHANGE_ENDED;
     x->outcome = outcome;
     x->ended_ns = uv_hrtime();
@@ -413,8 +293,8 @@ static void give_up(struct exchange *x, enum span_outcome outcome)
 
 void dispatch_cancel(struct exchange *x)
 {
-    if (!take_back(x, SPAN_CANCELLED) && x->state == EXCHANGE_TIMED)
-        give_up(x, SPAN_CANCELLED);
+    if (!take_back(x, SPAN_CANCELLED) && (x->state == EXCHANGE_TIMED || x->state == EXCHANGE_DUE))
+        dispatch_give_up(x, SPAN_CANCELLED);
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);
     exchange_release(x);
@@ -427,13 +307,14 @@ bool dispatch_half_close(struct exchange *x)
     if (take_back(x, SPAN_CANCELLED))
         return true;
     exchange_cancel(x);
+    if (x->state == EXCHANGE_DUE)
+        return x->step == STEP_CALL;
     return x->state == EXCHANGE_TIMED || x->req.route->given.run == HOIST_PROCESS; /* which is being killed */
 }
 
 /* ---- the end ---- */
 
-/* The handler is done: result is what it returned last. */
-static void conclude(struct exchange *x, int result)
+void dispatch_conclude(struct exchange *x, int result)
 {
     x->state = EXCHANGE_ENDED;
     if (x->conn == NULL)

@@ -99,13 +99,11 @@ void exchange_free(struct exchange *x)
 {
     struct server *server = x->server;
 
-    assert(x->state != EXCHANGE_QUEUED);
+    assert(x->state != EXCHANGE_QUEUED && x->state != EXCHANGE_TIMED && x->state != EXCHANGE_DUE);
     figures_ended(x);
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);
     deadline_disarm(&x->interrupt);
-    if (x->state == EXCHANGE_TIMED)
-        uv_timer_stop(&x->timer);
     for (struct end_hook *hook = x->req.end_hooks; hook != NULL; hook = hook->next) {
         hook->call(hook->arg);
         server->left_ns = 0;

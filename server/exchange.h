@@ -29,10 +29,10 @@ enum { EXCHANGE_ARENA = 2048 }; /* bytes of the arena that need no malloc */
 
 /*
  *   RECEIVING -> RECEIVED -+-> ON_LOOP -+---------------> ENDED    answered in the call
- *                          |    ^ |     +-> PENDING ----> ENDED    until hoist_finish()
- *                          |    | +-> TIMED                        hoist_later()
- *                          |    +------+
- *                          +-> QUEUED <- ON_LOOP, PENDING
+ *                          |    ^ |     +-> PENDING --+            until something else goes on with it
+ *                          |    | +-> TIMED -> DUE <--+            hoist_later()
+ *                          |    +---------------+-------> ENDED    hoist_finish()
+ *                          +-> QUEUED <- ON_LOOP, DUE
  *                                +----------------------> ENDED    done() came
  * Any of them may lose its connection. One that is running in QUEUED, or PENDING, is abandoned then: it goes on
  * without.
@@ -44,11 +44,13 @@ enum exchange_state {
     EXCHANGE_QUEUED,   /* waiting in a lane or running on a worker */
     EXCHANGE_TIMED,
     EXCHANGE_PENDING,
+    EXCHANGE_DUE,   /* goes on by its step, in a turn of its own */
     EXCHANGE_ENDED, /* the reply, if any, is the connection's to write */
 };
 
-/* What an asynchronous handler asked for, done once it has returned: until then the request is its own. */
-enum exchange_step { STEP_NONE, STEP_LATER, STEP_OFFLOAD, STEP_FINISH };
+/* What an asynchronous handler asked for, done once it has returned: until then the request is its own. STEP_CALL: a
+ * wait that it asked for is over. */
+enum exchange_step { STEP_NONE, STEP_LATER, STEP_CALL, STEP_OFFLOAD, STEP_FINISH };
 
 struct end_hook {
     struct end_hook *next;
@@ -117,6 +119,7 @@ struct exchange {
     uint16_t status;              /* it was answered with; 0: it was not */
     bool was_queued;              /* job was submitted for it */
     struct exchange *prev, *next; /* in the server's list of those in use; next also in its free list */
+    struct exchange *due_prev, *due_next; /* likewise of those that are due */
     _Alignas(max_align_t) char first[EXCHANGE_ARENA];
 };
 

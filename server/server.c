@@ -5,6 +5,7 @@
  */
 #include "server.h"
 
+#include "async.h"
 #include "conn.h"
 #include "exchange.h"
 #include "rdhup.h"
@@ -33,6 +34,8 @@ int server_init(struct server *server, uv_loop_t *loop, const hoist_config *conf
         err = server->read_buffer == NULL || server->out == NULL ? -ENOMEM : prepare_deadlines(server);
     if (err == 0)
         err = rdhup_open(&server->rdhup, loop);
+    if (err == 0)
+        err = async_init(server);
     return err == 0 ? begin_to_check(server) : err;
 }
 
@@ -85,6 +88,7 @@ void server_close(struct server *server, void (*on_closed)(void *arg), void *arg
     if (server->check != NULL)
         uv_close((uv_handle_t *)server->check, on_check_closed);
     server->check = NULL;
+    async_close(server);
     rdhup_close(server->rdhup);
     server->rdhup = NULL;
     deadlines_close(&server->deadlines, on_closed, arg);

@@ -48,6 +48,9 @@ struct server {
     struct exchange *exchanges, *free_exchanges;
     unsigned n_exchanges, n_free_exchanges; /* in use; kept for reuse */
     unsigned n_abandoned;                   /* in use without a connection */
+    struct exchange *due_first, *due_last;  /* asynchronous ones that go on ... */
+    unsigned n_due;
+    uv_idle_t *due_turn; /* ... in this, which is active while there are any */
     struct budget budget;                   /* buffers, bodies and replies of connections and exchanges */
     uint64_t next_id;
     struct figures figures;

@@ -164,8 +164,9 @@ void hoist_test_free(hoist_test *t)
 
     if (t == NULL)
         return;
-    while (t->app->server.exchanges != NULL) /* those that were never finished: each has lost its connection */
-        hoist_finish(&t->app->server.exchanges->req, -ECANCELED);
+    for (struct exchange *x = t->app->server.exchanges; x != NULL; x = x->next) /* each has lost its connection */
+        if (x->state == EXCHANGE_PENDING)
+            hoist_finish(&x->req, -ECANCELED);
     uv_ref((uv_handle_t *)&t->app->wake);
     hoist_app_stop(t->app);
     while (hoist_app_free(t->app) == -EBUSY)

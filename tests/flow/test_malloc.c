@@ -183,29 +183,6 @@ Test(malloc_request, is_answered_or_refused_behind_one_that_waits)
     }
 }
 
-/* One that is finished while another connection gathers. */
-Test(malloc_request, is_answered_or_closed_when_another_handler_finishes_it)
-{
-    static struct wire other;
-
-    for (walk_begin(); walk_next();) {
-        fail_malloc_at(0);
-        wire_open(&other, &f);
-        wire_open(&w, &f);
-        wire_send(&other, GET("/pend"));
-        wire_send(&w, GET("/say/warm"));
-        fail_malloc_at(walk_n);
-        wire_send(&w, GET("/say/x") GET("/wake"));
-        walk_over();
-        if (conn_pending != NULL)
-            conn_finish("woken");
-        cr_expect(walk_failed || wire_answers(&w) == 3);
-        cr_expect(walk_failed || wire_answers(&other) == 1);
-        wire_close(&w);
-        wire_close(&other);
-    }
-}
-
 /* ---- what handlers call ---- */
 
 static void free_nothing(void *body)

@@ -257,7 +257,7 @@ Test(print, goes_nowhere_when_the_client_has_left_before_the_finish)
     LOOP_RUN_UNTIL(&f.loop, f.app->server.n_abandoned == 1);
     finish_when_it_waits(print_lines, 1000);
 
-    cr_expect_eq(f.app->server.n_exchanges, 0);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
     cr_expect_eq(ask("/twice", 0)->status, 200);
 }
 
@@ -275,6 +275,7 @@ static void walk(const char *request, bool is_finished_here)
         LOOP_SPIN_UNTIL(&f.loop, w.is_closing || w.is_shut || wire_answers(&w) > 0 || pending != NULL);
         if (is_finished_here && pending != NULL)
             finish_when_it_waits(print_lines, LINES);
+        LOOP_SPIN_UNTIL(&f.loop, f.app->server.n_due == 0);
         failed = fail_malloc_failed();
         fail_malloc_at(0);
         if (wire_answers(&w) > 0)

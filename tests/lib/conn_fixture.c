@@ -1,5 +1,6 @@
 #include "conn_fixture.h"
 
+#include "loop.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -99,7 +100,7 @@ static int pend(hoist_req *req, hoist_res *res)
     return HOIST_PENDING;
 }
 
-void conn_finish(const char *text)
+static void finish(const char *text)
 {
     hoist_req *req = conn_pending;
 
@@ -108,13 +109,27 @@ void conn_finish(const char *text)
     hoist_finish(req, hoist_reply_text(pending_res, 200, text));
 }
 
+void conn_finish(const char *text)
+{
+    finish(text);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_due == 0);
+}
+
 /* GET /wake finishes what /pend waits with, which is another connection's. */
 static int wake(hoist_req *req, hoist_res *res)
 {
     (void)req;
     conn_calls++;
-    conn_finish("woken");
+    finish("woken");
     return hoist_reply_text(res, 200, "wake");
+}
+
+/* GET /wait, for an hour */
+static int wait_long(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    conn_calls++;
+    return hoist_later(req, 3600000, wake);
 }
 
 const hoist_route conn_routes[] = {
@@ -127,6 +142,7 @@ const hoist_route conn_routes[] = {
     {.path = "/work", .handler = work},
     {.path = "/pend", .handler = pend, .run = HOIST_ASYNC},
     {.path = "/wake", .handler = wake, .run = HOIST_INLINE},
+    {.path = "/wait", .handler = wait_long, .run = HOIST_ASYNC},
 };
 const size_t conn_routes_n = sizeof(conn_routes) / sizeof(conn_routes[0]);
 

@@ -297,6 +297,24 @@ Test(conn_linger, reads_on_when_reading_had_stopped)
     cr_expect_eq(w.conn.ahead.cap, 0);
 }
 
+Test(conn_linger, follows_a_half_close_behind_bytes_that_are_not_read)
+{
+    static char junk[200 * 1024];
+
+    wire_send(&w, GET("/say/x") GET("/wait"));
+    wire_send_cut(&w, junk, sizeof(junk), 0);
+    cr_expect_not(w.is_reading);
+    conn_on_leaving(&w.conn);
+
+    cr_expect_eq(f.app->server.n_exchanges, 0);
+    cr_expect(w.is_shut);
+    cr_expect(w.is_reading);
+    cr_expect_not(w.is_closing, "a reset would take the first answer along");
+    conn_on_eof(&w.conn);
+    wire_run_until_closed(&w);
+    cr_expect_not(w.is_reset);
+}
+
 Test(conn_linger, begins_when_the_last_answer_is_written)
 {
     w.room = 0;

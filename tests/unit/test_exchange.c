@@ -147,7 +147,7 @@ Test(exchange, calls_its_end_hooks_once_the_last_one_first)
 
 Test(exchange, is_freed_by_its_connection_when_nothing_runs)
 {
-    static const enum exchange_state states[] = {EXCHANGE_RECEIVING, EXCHANGE_RECEIVED, EXCHANGE_TIMED, EXCHANGE_ENDED};
+    static const enum exchange_state states[] = {EXCHANGE_RECEIVING, EXCHANGE_RECEIVED, EXCHANGE_ENDED};
 
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
         struct exchange *x = new_exchange();
