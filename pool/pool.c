@@ -38,6 +38,7 @@ static atomic_flag exists = ATOMIC_FLAG_INIT;
 static struct pool *pool_new(const struct pool_options *options);
 static void pool_free(struct pool *pool);
 static void open_handles(struct pool *pool, uv_loop_t *loop);
+static unsigned count_idle(const struct pool *pool);
 static void staff_soon(struct pool *pool);
 static void on_idle(uv_idle_t *idle);
 static void on_check(uv_check_t *check);
@@ -120,11 +121,27 @@ int pool_submit(struct pool *pool, struct pool_lane *lane, struct pool_job *job)
         return -EBUSY;
     job->submitted_ns = uv_hrtime();
     uv_mutex_lock(&pool->lock);
-    err = queue_push(lane, job, pool->limit > pool->queue.running ? pool->limit - pool->queue.running : 0);
+    err = queue_push(lane, job, count_idle(pool));
     uv_mutex_unlock(&pool->lock);
     if (err == 0)
         staff_soon(pool);
     return err;
+}
+
+bool pool_has_taker(struct pool *pool, const struct pool_lane *lane)
+{
+    bool has_taker;
+
+    uv_mutex_lock(&pool->lock);
+    has_taker = lane_has_taker(lane, count_idle(pool));
+    uv_mutex_unlock(&pool->lock);
+    return has_taker;
+}
+
+/* Under the lock. */
+static unsigned count_idle(const struct pool *pool)
+{
+    return pool->limit > pool->queue.running ? pool->limit - pool->queue.running : 0;
 }
 
 int pool_cancel(struct pool *pool, struct pool_job *job)

@@ -64,6 +64,9 @@ void pool_lane_init(struct pool *pool, struct pool_lane *lane, unsigned max_wait
  * was queued. */
 int pool_submit(struct pool *pool, struct pool_lane *lane, struct pool_job *job);
 
+/* Would a job that is submitted now find an idle worker? Those who are about to take what waits are not idle. */
+bool pool_has_taker(struct pool *pool, const struct pool_lane *lane);
+
 /* Takes back a job that still waits: neither work() nor done() will be called. -EBUSY: too late, done() will come. */
 int pool_cancel(struct pool *pool, struct pool_job *job);
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 static bool is_full(const struct pool_lane *lane, unsigned idle);
+static unsigned count_takers(const struct pool_lane *lane, unsigned idle);
 static void unlink_job(struct pool_job *job);
 static void count_waiting(struct pool_lane *lane, unsigned waiting);
 static void recount(struct pool_lane *lane);
@@ -98,15 +99,26 @@ void queue_finish(struct pool_job *job)
     recount(job->lane);
 }
 
-/* Other lanes' runnable jobs come first to the idle workers. */
 static bool is_full(const struct pool_lane *lane, unsigned idle)
+{
+    unsigned waiting = lane_waiting(lane);
+
+    return waiting >= lane->max_waiting && waiting - lane->max_waiting >= count_takers(lane, idle);
+}
+
+bool lane_has_taker(const struct pool_lane *lane, unsigned idle)
+{
+    return lane_waiting(lane) < count_takers(lane, idle);
+}
+
+/* Idle workers that are for this lane. Other lanes' runnable jobs come first to them. */
+static unsigned count_takers(const struct pool_lane *lane, unsigned idle)
 {
     unsigned others = lane->queue->runnable - lane->runnable;
     unsigned left = idle > others ? idle - others : 0;
     unsigned room = lane->max_concurrency - lane->running;
-    unsigned waiting = lane_waiting(lane);
 
-    return waiting >= lane->max_waiting && waiting - lane->max_waiting >= (left < room ? left : room);
+    return left < room ? left : room;
 }
 
 static void unlink_job(struct pool_job *job)

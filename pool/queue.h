@@ -66,6 +66,9 @@ static inline unsigned lane_waiting(const struct pool_lane *lane)
     return atomic_load_explicit(&lane->waiting, memory_order_relaxed);
 }
 
+/* Of so many idle workers, is there one for a job more in it, beside those that are about to take what waits? */
+bool lane_has_taker(const struct pool_lane *lane, unsigned idle);
+
 /* Up to max_waiting jobs wait beyond those that idle workers, of which there are so many, are about to take. -EBUSY:
  * the lane is full. */
 int queue_push(struct pool_lane *lane, struct pool_job *job, unsigned idle);

@@ -28,7 +28,6 @@ static void shed(struct exchange *x, const char *reason);
 static void on_work(struct pool_job *job);
 static void on_done(struct pool_job *job);
 static bool is_hopeless(const struct exchange *x);
-static bool has_idle_worker(struct pool *pool, const struct lane *lane);
 static void on_deadline(struct deadline *deadline);
 static void answer_running(struct exchange *x);
 static void on_queue_deadline(struct deadline *deadline);
@@ -180,18 +179,8 @@ static bool is_hopeless(const struct exchange *x)
     bool is_late = (limit_ms != HOIST_NO_LIMIT && wait_ns / 1000000 > limit_ms) ||
                    (wait_ns != 0 && x->req.deadline_ns != 0 && uv_hrtime() + wait_ns > x->req.deadline_ns);
 
-    return is_late && !has_idle_worker(x->server->pool, route->lane);
-}
-
-/* Until this turn of the loop is over, jobs that came in it count as waiting, whoever is there to take them; and then
- * the lane's pace may be one of fewer workers. */
-static bool has_idle_worker(struct pool *pool, const struct lane *lane)
-{
-    struct pool_figures figures;
-
-    pool_figures(pool, &figures);
-    return figures.busy + figures.runnable < figures.workers &&
-           (lane->max_concurrency == 0 || lane->max_concurrency >= figures.workers);
+    /* Until this turn of the loop is over, jobs that came in it count as waiting, whoever is there to take them. */
+    return is_late && !pool_has_taker(x->server->pool, &route->lane->queue);
 }
 
 static void shed(struct exchange *x, const char *reason)

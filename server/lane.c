@@ -2,7 +2,8 @@
  *
  * Happy path: each job that ends while others wait begins an interval, and the next end closes it; the mean over about
  * sixteen of them follows a change without jumping at every job. The first job's run time is a guess until then.
- * Intervals across an idle lane say nothing and are left out. Failures: none; what is not known is 0. Close: nothing is
+ * Intervals across an idle lane say nothing and are left out: a job that came after the one before had ended, and ends
+ * next, found a worker that the lane had no job for. Failures: none; what is not known is 0. Close: nothing is
  * held.
  */
 #include "route.h"
@@ -20,7 +21,7 @@ void lane_note_end(struct lane *lane, const struct pool_job *job, unsigned worke
     note_room(lane, job->behind);
     if (now_ns < lane->ended_ns) /* workers may report in another order than they ended in */
         now_ns = lane->ended_ns;
-    if (lane->ended_ns != 0)
+    if (lane->ended_ns != 0 && job->submitted_ns <= lane->ended_ns)
         note_interval(lane, now_ns - lane->ended_ns);
     else if (lane->drain_ns == 0)
         lane->drain_ns = guess_drain_ns(lane, job, workers);

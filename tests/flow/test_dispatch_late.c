@@ -43,6 +43,7 @@ static const hoist_route routes[] = {
     {.path = "/held", .handler = held, .lane = "held"},
     {.path = "/pend", .handler = pend, .run = HOIST_ASYNC, .lane = "held"},
     {.path = "/serial", .handler = held, .max_concurrency = 1},
+    {.path = "/pair", .handler = held, .max_concurrency = 2},
     {.path = "/short", .handler = held, .timeout_ms = 1},
     {.path = "/short-queue", .handler = held, .queue_timeout_ms = 1},
     {.path = "/long-queue", .handler = held, .queue_timeout_ms = 3600000},
@@ -238,23 +239,33 @@ Test(late, the_pace_is_measured_whenever_a_job_waits_behind_another)
     cr_expect_lt(lane->drain_ns, 60000000000);
 }
 
-/* The pace is an old one, and what came in the same turn of the loop counts as waiting. */
-Test(late_not, refused_while_workers_are_idle)
+/* The pace is an old one, and what comes in the same turn of the loop counts as waiting. */
+static void expect_all_at_work(const char *target, unsigned n)
 {
     serve(&(hoist_config){.workers = PEERS});
-    for (unsigned i = 0; i < PEERS; i++) {
+    for (unsigned i = 0; i < n; i++) {
         ask(i, "/dummy");
         cr_expect_eq(peer_answer(&peers[i], 0)->status, 200);
     }
     for (struct lane *lane = f.app->lanes; lane != NULL; lane = lane->next)
         lane->drain_ns = 60000000000;
-    for (unsigned i = 0; i < PEERS; i++)
-        peer_get(&peers[i], "/held");
-    gate_run_until_inside(&gate, PEERS);
+    for (unsigned i = 0; i < n; i++)
+        peer_get(&peers[i], target);
+    gate_run_until_inside(&gate, n);
     gate_let_all_go(&gate);
 
-    for (unsigned i = 0; i < PEERS; i++)
+    for (unsigned i = 0; i < n; i++)
         cr_expect_eq(peer_answer(&peers[i], 1)->status, 200);
+}
+
+Test(late_not, refused_while_workers_are_idle)
+{
+    expect_all_at_work("/held", PEERS);
+}
+
+Test(late_not, refused_while_its_lane_has_room_for_it_at_idle_workers)
+{
+    expect_all_at_work("/pair", 2);
 }
 
 Test(late_not, refused_for_what_waits_in_a_serial_lane)
