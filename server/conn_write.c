@@ -154,6 +154,7 @@ void conn_write_held(struct server *server)
     }
     if (server->n_held == 0)
         return;
+    server->left_ns = 0;
     server->n_held = server->n_written = 0;
     server->out_len -= server->out_begin;
     memmove(server->out, server->out + server->out_begin, server->out_len);

@@ -79,6 +79,7 @@ static void answer_unrouted(struct exchange *x)
     struct reply_field field = {.name = "Allow", .value = allow};
     struct reply reply = {.status = 204};
 
+    x->server->left_ns = 0;
     router_allow(methods, allow);
     if (methods == 0 && !is_star) {
         snprintf(text, sizeof(text), "no route for %s", message->path);

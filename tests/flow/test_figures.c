@@ -3,6 +3,10 @@
 #include "lib/gate.h"
 #include "server/totals.h"
 
+#include <string.h>
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
+
 enum { PEERS = 8, QUEUE = 3 };
 
 static struct app_fixture f;
@@ -15,9 +19,17 @@ static int held(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, hoist_req_query(req));
 }
 
+static struct {
+    uint64_t begun_ns, called_ns;
+} calls[2]; /* of dummy() */
+static unsigned n_calls;
+
 static int dummy(hoist_req *req, hoist_res *res)
 {
-    (void)req;
+    if (n_calls < 2) {
+        calls[n_calls].begun_ns = exchange_of_req(req)->begun_ns;
+        calls[n_calls++].called_ns = uv_hrtime();
+    }
     return hoist_reply_text(res, 200, "dummy");
 }
 
@@ -105,6 +117,22 @@ Test(figures, waiting_and_running_are_what_was_admitted_and_has_not_ended)
     gate_let_all_go(&gate);
     LOOP_RUN_UNTIL(&f.loop, now().jobs.finished == 3 && now().abandoned == 0);
     expect(7, 0, 0, 3, 1);
+}
+
+/* Of two that follow each other one ends where the next begins; not of these. */
+Test(figures, the_run_of_a_handler_has_nothing_in_it_that_was_answered_before)
+{
+    enum { BETWEEN = 100 };
+    char text[(BETWEEN + 2) * sizeof(GET("/nowhere"))] = GET("/dummy");
+
+    for (unsigned i = 0; i < BETWEEN; i++)
+        strcat(text, GET("/nowhere"));
+    strcat(text, GET("/dummy"));
+    peer_open(&peers[0], &f);
+    peer_send(&peers[0], text);
+    cr_expect_eq(peer_answer(&peers[0], BETWEEN + 1)->status, 200);
+
+    cr_expect_lt(calls[1].called_ns - calls[1].begun_ns, calls[1].begun_ns - calls[0].called_ns);
 }
 
 /* The span number n from the end. */

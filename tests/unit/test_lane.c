@@ -81,13 +81,15 @@ Test(lane, leaves_out_the_time_in_which_nothing_waited)
     cr_expect_eq(lane_wait_ns(&lane, 1), 10 * ms);
 }
 
-/* The last that waited runs long, and what comes meanwhile finds another worker: there was one, maybe another lane's. */
+/* The last that waited runs long, and what comes meanwhile finds another worker: there was one, maybe another lane's.
+ */
 Test(lane, leaves_out_the_time_before_a_job_that_did_not_wait)
 {
     struct lane lane = {0};
     uint64_t now_ns = end_jobs(&lane, second, 10 * ms, 2) + 1000 * second;
 
-    lane_note_end(&lane, &(struct pool_job){.submitted_ns = now_ns, .started_ns = now_ns, .finished_ns = now_ns + ms}, 2);
+    lane_note_end(&lane, &(struct pool_job){.submitted_ns = now_ns, .started_ns = now_ns, .finished_ns = now_ns + ms},
+                  2);
 
     cr_expect_eq(lane_wait_ns(&lane, 1), 10 * ms);
     cr_expect_eq(lane.n_drains, 1);
