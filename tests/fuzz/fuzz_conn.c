@@ -407,9 +407,11 @@ static void stop(void)
         wires[i].is_cut = true;
         conn_close(&wires[i].conn, false);
     }
-    step_turn("", 0);
-    while (n_pending > 0)
-        go_on(0);
+    do {
+        while (n_pending > 0)
+            go_on(0);
+        step_turn("", 0);
+    } while (n_pending + app->server.n_due > 0);
     check();
     assert(server_is_empty(&app->server));
     assert(app->server.n_abandoned == 0);
