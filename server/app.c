@@ -327,8 +327,11 @@ static void drain_idle(hoist_app *app)
 
 static void on_drain_over(uv_timer_t *timer)
 {
-    log_write(LOG_ERROR, "the drain took longer than drain-ms allows");
-    give_up(timer->data);
+    hoist_app *app = timer->data;
+
+    snprintf(app->error, sizeof(app->error), "the drain took longer than drain-ms allows");
+    log_write(LOG_ERROR, "%s", app->error);
+    give_up(app);
 }
 
 static void on_all_stuck(void *arg)
@@ -337,7 +340,9 @@ static void on_all_stuck(void *arg)
 
     if (app->state != APP_SERVING && app->state != APP_DRAINING)
         return;
-    log_write(LOG_ERROR, "every worker (%u) was stuck for longer than stuck-exit-ms allows", stuck_count(&app->server));
+    snprintf(app->error, sizeof(app->error), "every worker (%u) was stuck for longer than stuck-exit-ms allows",
+             stuck_count(&app->server));
+    log_write(LOG_ERROR, "%s", app->error);
     if (app->state == APP_SERVING)
         close_listener(app);
     app->state = APP_DRAINING;

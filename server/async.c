@@ -75,6 +75,8 @@ static int go_on_with(struct exchange *x, hoist_handler *next, enum exchange_ste
         return HOIST_PENDING;
     if (next == NULL)
         return response_fail(&x->res, -EFAULT, "the handler would go on with NULL in the place of a handler");
+    if (x->step != STEP_NONE && x->state == EXCHANGE_ON_LOOP)
+        log_write(LOG_ERROR, "%s: its handler said twice how to go on; the last one counts", x->req.route->given.path);
     x->handler = next;
     x->step = step;
     x->later_ms = ms;

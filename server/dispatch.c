@@ -134,10 +134,14 @@ void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns
 /* A handler has returned on the loop: its reply, or what it asked for instead. */
 static void go_on(struct exchange *x, int result)
 {
-    if (result != HOIST_PENDING || x->req.route->given.run != HOIST_ASYNC)
-        dispatch_conclude(x, result);
-    else
+    if (result == HOIST_PENDING && x->req.route->given.run == HOIST_ASYNC) {
         async_go_on(x);
+        return;
+    }
+    if (x->step != STEP_NONE && x->req.route->given.run == HOIST_ASYNC)
+        log_write(LOG_ERROR, "%s: its handler said how to go on, and returned something else than HOIST_PENDING",
+                  x->req.route->given.path);
+    dispatch_conclude(x, result);
 }
 
 /* ---- on a worker ---- */

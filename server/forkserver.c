@@ -9,8 +9,10 @@
  */
 #include "forkserver.h"
 
+#include "log.h"
 #include "pool/pool.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -37,6 +39,7 @@ static struct pollfd polls[1 + PROCESSES_MAX];
 static pid_t pids[1 + PROCESSES_MAX];
 static nfds_t n_polls;
 
+static void tell_threads(void);
 static int send_descriptor(int fd);
 static bool receive_descriptor(int socket, int *ret_fd);
 static _Noreturn void run(int socket, unsigned nice);
@@ -57,6 +60,7 @@ int forkserver_start(void (*serve)(int fd), unsigned nice)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
     serve_process = serve;
+    tell_threads();
     fflush(NULL); /* else each process would print again what still waits */
     server_pid = fork();
     if (server_pid == 0) {
@@ -71,6 +75,24 @@ int forkserver_start(void (*serve)(int fd), unsigned nice)
     }
     to_server = ends[0];
     return 0;
+}
+
+/* fork(2) copies what they had locked, and not them. */
+static void tell_threads(void)
+{
+    DIR *threads = opendir("/proc/self/task");
+    const struct dirent *entry;
+    unsigned n = 0;
+
+    while (threads != NULL && (entry = readdir(threads)) != NULL)
+        n += entry->d_name[0] != '.';
+    if (threads != NULL)
+        closedir(threads);
+    if (n > 1)
+        log_write(LOG_WARNING,
+                  "threads were there before hoist_main() (%u): a call's process has none of them, and what they hold "
+                  "locked stays so",
+                  n - 1);
 }
 
 bool forkserver_is_started(void)

@@ -375,15 +375,24 @@ static int init_signals(struct run *run)
     return err;
 }
 
-/* Not before the app has started: until then a signal ends the process, whatever a worker_init does. */
+/* Not before the app has started: until then a signal ends the process, whatever a worker_init does. They may be
+ * blocked: a mask is inherited. */
 static int start_signals(struct run *run)
 {
+    sigset_t ours;
     int err;
 
     err = uv_signal_start(&run->interrupt, on_signal, SIGINT);
     if (err == 0)
         err = uv_signal_start(&run->terminate, on_signal, SIGTERM);
-    return err < 0 ? err : uv_signal_start(&run->hang_up, on_hang_up, SIGHUP);
+    if (err == 0)
+        err = uv_signal_start(&run->hang_up, on_hang_up, SIGHUP);
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGHUP);
+    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+    return err;
 }
 
 /* The first one drains; one that is asked for later does not wait. */

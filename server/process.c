@@ -182,8 +182,8 @@ static int tell_death(struct exchange *x, int status)
     const char *how = WIFSIGNALED(status) ? "signal" : "exit status";
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 
-    log_write(LOG_ERROR, "%s, request %llu: its process ended with %s %d and no reply", x->req.route->given.path,
-              (unsigned long long)x->id, how, number);
+    log_write(LOG_ERROR, "%s, request %llu: its process ended with %s %d before its handler had returned",
+              x->req.route->given.path, (unsigned long long)x->id, how, number);
     return hoist_reply_error(&x->res, 502, "the process of this request ended with %s %d", how, number);
 }
 

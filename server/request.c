@@ -83,6 +83,8 @@ const char *hoist_req_header(const hoist_req *req, const char *name)
     const struct field *field;
 
     exchange_check_live(req);
+    if (name == NULL)
+        return NULL;
     field = message_field(&req->message, name);
     return field != NULL ? field->value : NULL;
 }
@@ -137,7 +139,9 @@ void *hoist_req_worker_data(const hoist_req *req)
 
 bool hoist_req_cancelled(const hoist_req *req)
 {
-    return atomic_load_explicit(&req->cancelled, memory_order_relaxed);
+    /* On the loop, as under the inline executor, nobody else can say that the deadline is over. */
+    return atomic_load_explicit(&req->cancelled, memory_order_relaxed) ||
+           (req->deadline_ns != 0 && uv_hrtime() >= req->deadline_ns);
 }
 
 unsigned hoist_req_remaining_ms(const hoist_req *req)

@@ -254,6 +254,7 @@ Test(app_stuck, is_not_freed_until_its_job_has_ended, .timeout = 20)
     hoist_app_stop(f.app);
     LOOP_RUN_UNTIL(&f.loop, f.stopped_calls > 0);
     cr_expect_eq(f.result, -ETIMEDOUT);
+    cr_expect_str_eq(hoist_app_error(f.app), "the drain took longer than drain-ms allows");
     LOOP_RUN_UNTIL(&f.loop, p.at_end);
     cr_expect_eq(hoist_app_free(f.app), -EBUSY);
     peer_close(&p);

@@ -6,6 +6,8 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -319,4 +321,27 @@ Test(process, is_called_like_any_other_in_a_test_of_its_own)
     cr_expect_str_eq(hoist_test_get(t, "/count")->body, "1");
     cr_expect_str_eq(hoist_test_get(t, "/count")->body, "2");
     hoist_test_free(t);
+}
+
+static void *stay(void *gate)
+{
+    sem_wait(gate);
+    return NULL;
+}
+
+static void begin_with_a_thread(void)
+{
+    static sem_t gate;
+    pthread_t thread;
+
+    process_clear_actions();
+    sem_init(&gate, 0, 0);
+    pthread_create(&thread, NULL, stay, &gate);
+}
+
+Test(process, has_no_threads_and_says_so_when_there_were_some)
+{
+    process_fork(&server, &program, begin_with_a_thread, "--workers", "1");
+    client_expect(&server, "/count", 200, "1");
+    process_expect_said(&server, " warning threads were there before hoist_main() (1): ");
 }

@@ -6,6 +6,7 @@
 #include "lib/process.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -150,4 +151,23 @@ Test(start_mistake, a_closed_standard_descriptor_becomes_nobody_s, .timeout = 30
     client_expect(&server, "/input", 200, "/dev/null");
     client_close_all();
     process_close(&server);
+}
+
+static void block_signals(void)
+{
+    sigset_t all;
+
+    process_clear_actions();
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
+/* As whoever started it had them. */
+Test(start_mistake, blocked_signals_stop_it_all_the_same, .timeout = 30)
+{
+    static const hoist_route *const routes[] = {&hello_route, NULL};
+    static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
+
+    process_fork(&server, &program, block_signals, "--workers", "1");
+    cr_expect_eq(process_stop(&server), 0);
 }
