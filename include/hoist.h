@@ -74,11 +74,12 @@ enum hoist_run {
  *
  * HOIST_PROCESS is for code that a server cannot trust. Each call finds the memory as it was at hoist_main(), in a
  * process with one thread, and what it changes there is gone when it ends; descriptors that were open then are the same
- * open files for all (fork(2)). When it ends without a reply, by a signal or exit(3), the client gets 502. Once nobody
- * waits for its reply any more it is killed, so hoist_req_cancelled() is never true in it; and so is in the end
- * whatever it left in its process group. What it asked for with hoist_on_end() is called in it, behind its reply, if it
- * comes so far. Such a route needs hoist_main(); under the inline executor, and in a test of hoist_test.h, its handler
- * is called like any other. */
+ * open files for all (fork(2)). When it ends before its handler has returned, by a signal or exit(3), the client gets
+ * 502, also when the handler had replied. Once nobody waits for its reply any more it is killed, so
+ * hoist_req_cancelled() is never true in it; and so is in the end whatever it left in its process group. What it asked
+ * for with hoist_on_end() is called in it, behind its reply, if it comes so far; the client has the reply when the
+ * process has ended. Such a route needs hoist_main(); under the inline executor, and in a test of hoist_test.h, its
+ * handler is called like any other. */
 typedef struct hoist_route {
     enum hoist_method method;
     const char *path; /* "/users/:id", a name goes to the next '/'; a last "*" takes the rest (argument "*") */
@@ -93,8 +94,9 @@ typedef struct hoist_route {
     size_t max_body;           /* bytes, then 413; default: config.max_body */
     size_t max_reply;          /* bytes, then 500; default: config.max_reply */
     bool interrupt;            /* see above; offloaded routes, and what hoist_offload() runs */
-    /* Called once on each pool thread, at start and at stop, never by a resize. A negative errno of worker_init fails
-     * the start. What it leaves in *ret_worker_data is what hoist_req_worker_data() gives on that thread. */
+    /* Called once on each thread of libuv's pool, of which there are workers_max or more (UV_THREADPOOL_SIZE), at start
+     * and at stop, never by a resize. A negative errno of worker_init fails the start. What it leaves in
+     * *ret_worker_data is what hoist_req_worker_data() gives on that thread. */
     int (*worker_init)(void *data, void **ret_worker_data);
     void (*worker_fini)(void *worker_data);
 } hoist_route;
@@ -114,7 +116,8 @@ HOIST_API const char *hoist_req_query(const hoist_req *req);
 HOIST_API const char *hoist_req_arg(hoist_req *req, const char *name);
 
 /* As hoist_req_arg(), read as a decimal number from min to max. -EINVAL: it is missing, not a number or out of range;
- * a handler that returns this -EINVAL answers 400 with a text that names the argument, its value and the range. */
+ * a handler that returns -EINVAL then answers 400 with a text that names the argument, its value and the range. Of one
+ * that may be missing ask hoist_req_arg() first: the text stays, for any -EINVAL. */
 HOIST_API int hoist_req_long(hoist_req *req, const char *name, long min, long max, long *ret_value);
 
 /* The value of the first header field of that name, in any case; NULL when there is none. */
@@ -156,8 +159,8 @@ HOIST_API int hoist_reply_copy(hoist_res *res, int status, const char *type, con
 /* body must stay in place and unchanged for the life of the app. */
 HOIST_API int hoist_reply_static(hoist_res *res, int status, const char *type, const void *body, size_t len);
 
-/* Takes body, also on failure; free_body(body) is called once, on any thread. If free_body is NULL: -EFAULT, and body
- * is left alone. */
+/* Takes body, also on failure; free_body(body) is called once, on any thread, the loop's too: it must not block. If
+ * free_body is NULL: -EFAULT, and body is left alone. */
 HOIST_API int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, size_t len,
                                void (*free_body)(void *));
 
@@ -192,12 +195,12 @@ HOIST_API int hoist_offload(hoist_req *req, hoist_handler *next);
 
 /* Ends an exchange whose handler returned HOIST_PENDING for a reason of its own: exactly once, also after a cancel;
  * until then the exchange stays. err is what the handler would have returned: 0 after a hoist_reply_*(), or -errno. The
- * request is nobody's from here on. The answer is sent, and end hooks are called, in the loop's next turn: none of these
- * three calls a handler or a hook before it returns, so it may be called under a lock. */
+ * request is nobody's from here on. The answer is sent, and end hooks are called, in the loop's next turn: none of
+ * these three calls a handler or a hook before it returns, so it may be called under a lock. */
 HOIST_API void hoist_finish(hoist_req *req, int err);
 
-/* on_end(arg) is called on the loop when the exchange ends, however it ends; the last one added first. -ENOMEM; -EFAULT
- * if it is NULL. From the handler's thread. */
+/* on_end(arg) is called on the loop, so it must not block, when the exchange ends, however it ends; the last one added
+ * first. -ENOMEM; -EFAULT if it is NULL. From the handler's thread. */
 HOIST_API int hoist_on_end(hoist_req *req, void (*on_end)(void *arg), void *arg);
 
 /* ---- the app ----------------------------------------------------------------------------------------------------- */
@@ -235,7 +238,7 @@ typedef struct hoist_config {
     unsigned worker_nice;       /* 1 to 19, added to the workers' nice value; 10; HOIST_NO_LIMIT: left alone */
     bool server_timing;         /* replies say how long they waited and ran (Server-Timing) */
     size_t max_memory;          /* bytes that requests, bodies and replies hold together, then 503; no limit */
-    const char *admin;          /* where figures are told: "HOST:PORT", "unix:PATH"; nowhere */
+    const char *admin;          /* where figures are told: "HOST:PORT", "unix:PATH"; "off", nowhere */
     unsigned ready_full_ms;     /* since a full lane refused a job, and got no quarter back: not ready; 5000 */
     unsigned stuck_exit_ms;     /* every worker stuck for so long: a stop with -ETIMEDOUT; no limit */
     bool reuseport;             /* other processes may listen on the port, too (SO_REUSEPORT) */
@@ -259,7 +262,7 @@ HOIST_API int hoist_app_route_sized(hoist_app *app, const hoist_route *route, si
 HOIST_API const char *hoist_app_error(const hoist_app *app);
 
 /* Binds and listens, once; nothing is accepted before run or start. -EINVAL: host is no numeric address, or admin none
- * of its own; -EADDRINUSE and what else bind(2) answers; -EALREADY. */
+ * of its own; -ERANGE: a port in it over 65535; -EADDRINUSE and what else bind(2) answers; -EALREADY. */
 HOIST_API int hoist_app_listen(hoist_app *app);
 
 /* The port, after a successful listen. */
@@ -285,13 +288,13 @@ HOIST_API int hoist_app_free(hoist_app *app);
 /* ---- the whole program: command line, environment, signals, serve ------------------------------------------------ */
 
 enum hoist_option_type {
-    HOIST_OPTION_UINT,   /* value: unsigned *, from min to max */
+    HOIST_OPTION_UINT,   /* value: unsigned *, from min to max; max 0: no limit */
     HOIST_OPTION_STRING, /* value: const char ** */
-    HOIST_OPTION_BOOL,   /* value: bool *; takes no argument */
+    HOIST_OPTION_BOOL,   /* value: bool *; --name sets it, --name=0 clears it */
 };
 
-/* An option of the program's own. *value holds the default; it is set before any route is called and not changed later,
- * so a route may point its data there. */
+/* An option of the program's own. *value holds the default, which may be outside of the range: not given. It is set
+ * before any route is called and not changed later, so a route may point its data there. */
 typedef struct hoist_option {
     const char *name; /* "db": --db FILE, --db=FILE, or HOIST_DB=FILE in the environment */
     enum hoist_option_type type;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 enum {
@@ -56,6 +57,8 @@ int config_resolve(hoist_config *config, const hoist_config *given, char *error,
     *config = *given;
     config_set_defaults(config);
     config_set_workers(config);
+    if (config->admin != NULL && strcmp(config->admin, "off") == 0)
+        config->admin = NULL;
     err = check_ranges(config, error, error_size);
     return err < 0 ? err : limit_connections(config, error, error_size);
 }

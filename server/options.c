@@ -280,8 +280,6 @@ static void settle_admin(hoist_config *config)
 {
     if (config->admin == NULL)
         config->admin = config->reuseport ? "off" : config->port == 0 ? "127.0.0.1:0" : "127.0.0.1:8001";
-    if (strcmp(config->admin, "off") == 0)
-        config->admin = NULL;
 }
 
 /* ---- help ---- */

@@ -93,6 +93,14 @@ Test(config, keeps_what_is_given)
     cr_expect_eq(memcmp(&config, &given, sizeof(config)), 0);
 }
 
+Test(config, takes_off_for_no_admin_listener)
+{
+    hoist_config config;
+
+    cr_assert_eq(resolve(&config, &(hoist_config){.admin = "off"}), 0);
+    cr_expect_null(config.admin);
+}
+
 Test(config, lets_workers_max_follow_the_workers)
 {
     const hoist_config given = {.workers = 7};
