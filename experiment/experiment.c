@@ -12,6 +12,7 @@
 #include "table.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,7 +210,9 @@ static int run_all(struct experiment *experiment)
         }
         if (result->n_answered == 0)
             return fail_unanswered(experiment, result);
-        result->speedup = experiment->results[0].makespan_s / result->makespan_s;
+        result->speedup = result_is_whole(&experiment->results[0]) && result_is_whole(result)
+                              ? experiment->results[0].makespan_s / result->makespan_s
+                              : NAN;
     }
     return 0;
 }

@@ -188,13 +188,17 @@ static void draw_legend(FILE *out, double y)
 
 static void draw_group(const struct group *group, FILE *out)
 {
-    char name[PLAN_TEXT], makespan[SUMMARY_TIME], dummy[SUMMARY_TIME];
+    char name[PLAN_TEXT], makespan[SUMMARY_TIME], dummy[SUMMARY_TIME], answered[48] = "all";
+    const struct result *result = group->result;
     double y = group->y + GROUP_HEAD;
+
+    if (!result_is_whole(result))
+        (void)snprintf(answered, sizeof(answered), "%zu of %zu", result->n_answered, result->n_calls);
 
     fprintf(out, "<text class=\"strong\" x=\"16\" y=\"%.1f\">%s</text>", group->y + 17,
             plan_setting_name(&group->result->setting, name));
-    fprintf(out, "<text class=\"soft\" x=\"%d\" y=\"%.1f\">all answered after %s; /dummy after %s at most", SVG_LEFT,
-            group->y + 17, summary_time(group->result->makespan_s, makespan),
+    fprintf(out, "<text class=\"soft\" x=\"%d\" y=\"%.1f\">%s answered after %s; /dummy after %s at most", SVG_LEFT,
+            group->y + 17, answered, summary_time(group->result->makespan_s, makespan),
             summary_time(group->result->dummy_max_s, dummy));
     if (group->trial->jobs.n > LANES_BARS_MAX)
         fprintf(out, "; the first %d of %zu requests", LANES_BARS_MAX, group->trial->jobs.n);

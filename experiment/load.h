@@ -26,6 +26,12 @@ struct call {
     int status; /* 0: no answer */
 };
 
+/* With a 2xx: with what it asked for. */
+static inline bool call_is_answered(const struct call *call)
+{
+    return call->status >= 200 && call->status < 300;
+}
+
 struct load {
     /* Set these, zero the rest. */
     uv_loop_t *loop;

@@ -140,30 +140,35 @@ void plot_write_dummy(const struct summary *summary, FILE *out)
 
 /* ---- the share of requests that was answered within a time ---- */
 
-static double *sorted_latencies(const struct trial *trial)
+/* Of those that were answered, at least one. */
+static double *sorted_latencies(const struct trial *trial, size_t *ret_n)
 {
     double *values = calloc(trial->n_calls + 1, sizeof(*values));
 
+    *ret_n = 0;
     if (values == NULL)
         return NULL;
     for (size_t i = 0; i < trial->n_calls; i++)
-        values[i] = elapsed_s(trial->calls[i].intended_ns, trial->calls[i].answered_ns);
-    sample_sort(values, trial->n_calls);
+        if (call_is_answered(&trial->calls[i]))
+            values[(*ret_n)++] = elapsed_s(trial->calls[i].intended_ns, trial->calls[i].answered_ns);
+    sample_sort(values, *ret_n);
     return values;
 }
 
 static void draw_latency(const struct trial *trial, size_t series, double max_s, FILE *out)
 {
-    double *values = sorted_latencies(trial);
-    size_t n = trial->n_calls, step = n > POINTS_MAX ? n / POINTS_MAX : 1;
+    size_t n, step;
+    double *values = sorted_latencies(trial, &n);
+    double height = (BOTTOM - TOP) / (double)trial->n_calls; /* of one request */
 
     if (values == NULL)
         return;
+    step = n > POINTS_MAX ? n / POINTS_MAX : 1;
     begin_line(out, series);
     fprintf(out, "M%d %d", SVG_LEFT, BOTTOM);
     for (size_t i = step - 1; i < n; i += step)
-        fprintf(out, "H%.1fV%.1f", svg_x(values[i], max_s), BOTTOM - (double)(i + 1) / (double)n * (BOTTOM - TOP));
-    fprintf(out, "H%.1fV%d\"/>\n", svg_x(values[n - 1], max_s), TOP);
+        fprintf(out, "H%.1fV%.1f", svg_x(values[i], max_s), BOTTOM - (double)(i + 1) * height);
+    fprintf(out, "H%.1fV%.1f\"/>\n", svg_x(values[n - 1], max_s), BOTTOM - (double)n * height);
     free(values);
 }
 
@@ -174,10 +179,11 @@ void plot_write_latency(const struct summary *summary, FILE *out)
     char text[SUMMARY_TIME];
 
     for (size_t i = 0; i < summary->n; i++) {
-        double *values = sorted_latencies(&summary->trials[i]);
+        size_t n;
+        double *values = sorted_latencies(&summary->trials[i], &n);
 
         if (values != NULL)
-            max_s = real_max(max_s, values[summary->trials[i].n_calls - 1]);
+            max_s = real_max(max_s, values[n - 1]);
         free(values);
     }
     draw_frame(summary, out, "Share of requests answered within a time", max_s > 0 ? max_s : 1);

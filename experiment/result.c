@@ -65,6 +65,11 @@ double result_little(const struct result *result)
     return result->in_flight / (result->throughput * result->residence_s);
 }
 
+bool result_is_whole(const struct result *result)
+{
+    return result->n_answered == result->n_calls;
+}
+
 size_t result_ran(const struct result *result)
 {
     return result->n_calls - result->n_shed;
@@ -84,7 +89,7 @@ static void count(struct result *result, const struct trial *trial)
     for (size_t i = 0; i < trial->n_calls; i++) {
         int status = trial->calls[i].status;
 
-        if (status >= 200 && status < 300) {
+        if (call_is_answered(&trial->calls[i])) {
             result->n_answered++;
         } else if (status == 503) {
             result->n_shed++;
@@ -112,16 +117,20 @@ static void measure_calls(struct result *result, const struct trial *trial, doub
     const struct call *calls = trial->calls;
     uint64_t first_ns = calls[0].intended_ns, last_ns = first_ns;
     double sum_s = 0;
+    size_t n = 0;
 
     for (size_t i = 0; i < trial->n_calls; i++) {
-        values[i] = seconds_between(calls[i].intended_ns, calls[i].answered_ns);
-        sum_s += values[i];
+        double elapsed_s = seconds_between(calls[i].intended_ns, calls[i].answered_ns);
+
+        sum_s += elapsed_s;
+        if (call_is_answered(&calls[i]))
+            values[n++] = elapsed_s;
         if (calls[i].answered_ns > last_ns)
             last_ns = calls[i].answered_ns;
     }
-    sample_sort(values, trial->n_calls);
-    result->latency_p50_s = sample_percentile(values, trial->n_calls, 0.5);
-    result->latency_p99_s = sample_percentile(values, trial->n_calls, 0.99);
+    sample_sort(values, n);
+    result->latency_p50_s = sample_percentile(values, n, 0.5);
+    result->latency_p99_s = sample_percentile(values, n, 0.99);
     result->makespan_s = seconds_between(first_ns, last_ns);
     result->in_flight = sum_s / result->makespan_s;
 }

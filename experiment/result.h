@@ -12,13 +12,13 @@ struct result {
     size_t n_calls, n_answered, n_shed, n_failed; /* 200s; 503s; everything else */
     int failed_status;                            /* one of those */
     double makespan_s, predicted_s;               /* from the first request to the last answer */
-    double speedup;                               /* against the first setting's makespan */
+    double speedup;                               /* against the first setting's makespan, if both are whole */
     double wait_mean_s, wait_max_s;               /* until a handler was started */
     double wait_half_s;                           /* of the mean's 95 % interval; streams only */
     double run_mean_s, run_p99_s;
     double busy;                         /* the share of the makespan that workers, or the inline loop, were at work */
     double cpu_share;                    /* of the handler's run time: its thread's CPU time */
-    double latency_p50_s, latency_p99_s; /* as the clients saw them, from when requests were due */
+    double latency_p50_s, latency_p99_s; /* of 2xx, as the clients saw them, from when requests were due */
     double dummy_p50_s, dummy_p99_s, dummy_max_s;
     size_t n_dummy;
     unsigned most_running;                     /* at once */
@@ -41,6 +41,9 @@ double result_ratio(const struct result *result);
 
 /* L over X x W: 1 if both sides counted the same. */
 double result_little(const struct result *result);
+
+/* All requests were answered with a 2xx: only then is its makespan that of its work. */
+bool result_is_whole(const struct result *result);
 
 /* Requests that ran, whatever came of them: all that were not refused. */
 size_t result_ran(const struct result *result);

@@ -28,6 +28,7 @@ enum { KNEE_REACH = 2 }; /* how far beyond the most servers that were measured t
 
 static void fit_usl(struct summary *summary);
 static void write_law(struct summary *summary, double most_servers);
+static bool answers_nearly_all(const struct result *result);
 static void meet_target(struct summary *summary);
 static double predict_p99(const struct summary *summary, const struct result *base, unsigned workers);
 static void write_target(struct summary *summary, bool is_run_longer);
@@ -118,7 +119,7 @@ static double full_throughput(const struct summary *summary, const struct result
 /* A worker beside idle ones runs as fast as one alone, whatever many at work would do to each other. */
 static bool counts_for_usl(const struct summary *summary, const struct result *result)
 {
-    return result->setting.executor == EXECUTOR_POOL && result->n_answered > 0 &&
+    return result->setting.executor == EXECUTOR_POOL && result_is_whole(result) &&
            (summary->plan->rate <= 0 || result->busy >= SHARE_BUSY);
 }
 
@@ -161,6 +162,12 @@ static void write_law(struct summary *summary, double most_servers)
                        real_max(1, real_floor(usl->knee)));
 }
 
+/* So that a p99 of its answers is one of its requests. */
+static bool answers_nearly_all(const struct result *result)
+{
+    return (double)result->n_answered >= 0.99 * (double)result->n_calls;
+}
+
 /* By the model, with the run time as the pool with the most workers had it; that may be wrong where workers compete for
  * CPUs, so what was measured stands beside it. */
 static void meet_target(struct summary *summary)
@@ -176,10 +183,10 @@ static void meet_target(struct summary *summary)
             summary->target_workers = workers;
     }
     for (size_t i = 0; i < summary->n; i++) {
-        const struct setting *setting = &summary->results[i].setting;
+        const struct result *result = &summary->results[i];
 
-        if (setting->executor == EXECUTOR_POOL && setting->workers == summary->target_workers)
-            summary->target_measured_s = summary->results[i].latency_p99_s;
+        if (result->setting.executor == EXECUTOR_POOL && result->setting.workers == summary->target_workers)
+            summary->target_measured_s = answers_nearly_all(result) ? result->latency_p99_s : INFINITY;
     }
     write_target(summary, base->run_mean_s > target_s);
 }
@@ -349,6 +356,13 @@ static void conclude_burst(struct summary *summary)
 
     assert(few != NULL && many != NULL); /* --workers is never empty */
     plan_setting_name(&many->setting, name);
+    if (!result_is_whole(few) || !result_is_whole(many)) {
+        say(summary, "Not all requests were answered: %zu of %zu with %s", many->n_answered, many->n_calls, name);
+        if (few != many)
+            say(summary, ", %zu with %s", few->n_answered, plan_setting_name(&few->setting, name));
+        say(summary, "; their times are of unequal work.");
+        return;
+    }
     if (few->setting.workers == many->setting.workers)
         say(summary, "%s answer%s %zu requests in %s", name, many->setting.workers == 1 ? "s" : "", many->n_answered,
             summary_time(many->makespan_s, many_s));
@@ -368,17 +382,22 @@ static void conclude_burst(struct summary *summary)
 static void conclude_stream(struct summary *summary)
 {
     const struct result *base = find_pool(summary, true), *enough = NULL;
+    bool has_room = false;
     char p99_s[SUMMARY_TIME], wait_s[SUMMARY_TIME], name[PLAN_TEXT];
 
     assert(base != NULL);
     for (size_t i = 0; i < summary->n; i++) {
         const struct result *result = &summary->results[i];
 
-        if (result->setting.executor == EXECUTOR_POOL && result_offered(summary->plan, result) < 1 &&
-            (enough == NULL || result->setting.workers < enough->setting.workers))
+        if (result->setting.executor != EXECUTOR_POOL || result_offered(summary->plan, result) >= 1)
+            continue;
+        has_room = true;
+        if (answers_nearly_all(result) && (enough == NULL || result->setting.workers < enough->setting.workers))
             enough = result;
     }
-    if (enough == NULL)
+    if (enough == NULL && has_room)
+        say(summary, "No pool answers 99 %% of %g requests a second", summary->plan->rate);
+    else if (enough == NULL)
         say(summary, "No pool keeps up with %g requests a second of %s each, which need more than %.1f workers",
             summary->plan->rate, summary_time(base->run_mean_s, wait_s), summary->plan->rate * base->run_mean_s);
     else

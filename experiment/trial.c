@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 enum { PROBES_MAX = 1 << 20, PROGRESS_MS = 100, ARGS_MAX = 120, NUMBER_MAX = 24, QUEUE_MIN = 256, QUEUE_MAX = 1000000 };
+enum { EXIT_NS = 1000 * 1000 * 1000 };
 
 /* What lives while one trial runs. */
 struct run {
@@ -33,6 +34,7 @@ static void on_admin_open(struct caller *caller, int err);
 static void on_admin_answer(struct caller *caller, const struct caller_answer *answer);
 static void stop(struct run *run);
 static int check(struct run *run);
+static void await_exit(struct run *run);
 static int fail(struct run *run, int err, const char *format, ...) HOIST_PRINTF(3, 4);
 static void on_progress(uv_timer_t *timer);
 
@@ -73,7 +75,7 @@ void trial_free(struct trial *trial)
 
 /* ---- the server ---- */
 
-/* The options of the experiment count more than those given for the server, but for these three. */
+/* The options of the experiment count more than those given for the server, but for the first ones. */
 static int start(struct run *run)
 {
     const struct plan *plan = run->bench->plan;
@@ -91,6 +93,7 @@ static int start(struct run *run)
 #define ADD(name, value) (args[n++] = (name), args[n++] = (value))
     ADD("--queue", queue);
     ADD("--keep-alive-ms", "3600000");
+    ADD("--timeout-ms", "0"); /* or the last of a burst would not be answered */
     ADD("--log-level", "warning");
     if (plan->heavy_ms > 0)
         ADD("--heavy-ms", heavy);
@@ -253,6 +256,8 @@ static int check(struct run *run)
 
     if (*run->bench->interrupted)
         return fail(run, -EINTR, "interrupted");
+    if (err < 0)
+        await_exit(run);
     if (run->child.has_exited) {
         /* Its last words may still be in the pipe. */
         uv_run(run->bench->loop, UV_RUN_NOWAIT);
@@ -260,6 +265,17 @@ static int check(struct run *run)
                     run->child.errors);
     }
     return err < 0 ? fail(run, err, "a request failed: %s", uv_strerror(err)) : 0;
+}
+
+/* Connections break a moment before a server that crashed is known to have ended. One that has not goes on to serve. */
+static void await_exit(struct run *run)
+{
+    uint64_t until_ns = uv_hrtime() + EXIT_NS;
+
+    while (!run->child.has_exited && uv_hrtime() < until_ns) {
+        uv_run(run->bench->loop, UV_RUN_NOWAIT);
+        uv_sleep(1);
+    }
 }
 
 static int fail(struct run *run, int err, const char *format, ...)

@@ -61,6 +61,16 @@ Test(experiment, a_burst_takes_what_theory_says_and_more_workers_are_faster)
     cr_expect_not_null(strstr(program.out_text, "\"verdict\":\"4 workers answer 8 requests"), "%s", program.out_text);
 }
 
+Test(experiment, what_its_server_refused_is_no_answer)
+{
+    cr_expect_eq(process_run(&program, "experiment", "--workers", "1,8", "--route", "/sleep/200", "--jobs", "8",
+                             "--json", "--", "--queue", "2"),
+                 0);
+    cr_expect_not_null(strstr(program.out_text, "\"verdict\":\"Not all requests were answered"), "%s",
+                       program.out_text);
+    cr_expect_not_null(strstr(program.out_text, "\"speedup\":null"));
+}
+
 Test(experiment, only_handlers_on_the_loop_keep_dummy_waiting)
 {
     process_run(&program, "experiment", "--workers", "1", "--compare", "inline,async", "--route", "/sleep/200",

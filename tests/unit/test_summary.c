@@ -116,6 +116,30 @@ Test(summary, the_verdict_gives_no_reason_for_what_theory_does_not_explain)
     cr_expect_not_null(strstr(summary.verdict, "1.0 times as fast."), "%s", summary.verdict);
 }
 
+Test(summary, the_verdict_does_not_compare_the_times_of_unequal_work)
+{
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+    trials[0].calls[15].status = 504;
+    trial_burst(&trials[1], EXECUTOR_POOL, 8, 16, 2, 0);
+    trial_summary(&summary, &plan, trials, 2);
+
+    cr_expect_str_eq(summary.verdict,
+                     "Not all requests were answered: 16 of 16 with 8 workers, 15 with 1 worker; their "
+                     "times are of unequal work.");
+    cr_expect_lt(summary.results[0].latency_p99_s, 31, "a refusal is no answer");
+}
+
+Test(summary, a_pool_that_refuses_requests_does_not_keep_up)
+{
+    static const struct plan stream = {.rate = 1, .for_s = 16, .clients = 16, .route = "/", .target_p99_s = 32};
+
+    trial_burst(&trials[0], EXECUTOR_POOL, 8, 16, 0.1, 0);
+    trials[0].calls[3].status = 503;
+    trial_summary(&summary, &stream, trials, 1);
+
+    cr_expect_not_null(strstr(summary.verdict, "No pool answers 99 % of 1 requests a second"), "%s", summary.verdict);
+}
+
 Test(summary, the_verdict_compares_no_pool_with_one_of_the_same_size)
 {
     trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
