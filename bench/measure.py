@@ -68,8 +68,8 @@ def finish_load(process: subprocess.Popen[str]) -> Answers:
     if process.returncode != 0:
         raise ServerFailed(said.strip() or "the load failed")
     answers: Answers = json.loads(output)
-    if answers["answered"] == 0:
-        raise ServerFailed("it answered nothing")
+    if answers["ok"] == 0:
+        raise ServerFailed("it answered nothing with a 200")
     return answers
 
 

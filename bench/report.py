@@ -34,6 +34,11 @@ class Verdict:
     value: Spread
     met: bool
 
+    @property
+    def open(self) -> bool:
+        """Rounds say both."""
+        return self.goal.is_met_by(self.value.low) != self.goal.is_met_by(self.value.high)
+
 
 def judge(measured: Measured) -> list[Verdict]:
     """Of the goals whose figures are all there."""
@@ -90,7 +95,7 @@ def verdict_line(verdict: Verdict) -> str:
     spread_text = f" ({short(value.low)} – {short(value.high)})" if value.low < value.high else ""
     return (
         f"- {'met' if verdict.met else '**missed**'}: {verdict.title}: {short(value.median, goal.bound)}{spread_text}, "
-        f"goal {goal.sense} {short(goal.bound)}"
+        f"goal {goal.sense} {short(goal.bound)}{'; open: rounds say both' if verdict.open else ''}"
     )
 
 
@@ -132,6 +137,7 @@ def as_json(facts: dict[str, str], rows: list[Measured]) -> dict[str, Any]:
                         "sense": verdict.goal.sense,
                         "bound": verdict.goal.bound,
                         "met": verdict.met,
+                        "open": verdict.open,
                         "value": asdict(verdict.value),
                     }
                     for verdict in judge(measured)

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Callable
 
 import chart
 import machine
@@ -27,11 +29,38 @@ from server import SERVERS, ServerFailed
 
 FULL = Effort(rounds=5, ms=2000, warm_ms=800, storm_ms=30_000, idle_connections=10_000, small_jobs=20_000)
 QUICK = Effort(rounds=2, ms=250, warm_ms=100, storm_ms=3_000, idle_connections=1_000, small_jobs=2_000)
+LOAD_MS_MAX = 119_000  # bench/load takes 120 s, and some loads last a second longer
 RESULTS = Path(__file__).parent / "results"
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def keys(known: list[str]) -> Callable[[str], list[str]]:
+    """An option's value as a list of these."""
+
+    def read(text: str) -> list[str]:
+        chosen = list(filter(None, text.split(",")))
+        unknown = sorted(set(chosen) - set(known))
+        if unknown:
+            raise argparse.ArgumentTypeError(f"no such row or server: {', '.join(unknown)}")
+        if not chosen:
+            raise argparse.ArgumentTypeError("it names none")
+        return chosen
+
+    return read
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """An option's value as a number in this range."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number from {low} to {high}")
+        return int(text)
+
+    return read
 
 
 def arguments() -> argparse.Namespace:
@@ -41,18 +70,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="all rows in two minutes: shows that they work, proves little"
     )
-    parser.add_argument("--rows", metavar="KEY,...", help=f"only these: {', '.join(row.key for row in ROWS)}")
-    parser.add_argument("--servers", metavar="KEY,...", help=f"hoist and only these: {', '.join(SERVERS)}")
-    parser.add_argument("--rounds", type=int, metavar="N")
-    parser.add_argument("--ms", type=int, metavar="N", help="how long each load lasts")
+    rows = [row.key for row in ROWS]
+    parser.add_argument("--rows", type=keys(rows), metavar="KEY,...", help=f"only these: {', '.join(rows)}")
+    parser.add_argument(
+        "--servers", type=keys(list(SERVERS)), metavar="KEY,...", help=f"hoist and only these: {', '.join(SERVERS)}"
+    )
+    parser.add_argument("--rounds", type=number(1, 1000), metavar="N")
+    parser.add_argument("--ms", type=number(1, LOAD_MS_MAX), metavar="N", help="how long each load lasts")
     parser.add_argument("--even-if-busy", action="store_true", help="measure on a machine that does other things too")
     parser.add_argument("--build", type=Path, default=Path("build/release"), help="CMake's build folder")
-    options = parser.parse_args()
-    unknown = set(filter(None, (options.rows or "").split(","))) - {row.key for row in ROWS}
-    unknown |= set(filter(None, (options.servers or "").split(","))) - set(SERVERS)
-    if unknown:
-        parser.error(f"no such row or server: {', '.join(sorted(unknown))}")
-    return options
+    return parser.parse_args()
 
 
 def effort_of(options: argparse.Namespace) -> Effort:
@@ -61,13 +88,13 @@ def effort_of(options: argparse.Namespace) -> Effort:
 
 
 def chosen_rows(options: argparse.Namespace) -> list[Row]:
-    return [row for row in ROWS if options.rows is None or row.key in options.rows.split(",")]
+    return [row for row in ROWS if options.rows is None or row.key in options.rows]
 
 
-def leave_out_absent(measured: Measured, build: Path, only: str | None) -> None:
+def leave_out_absent(measured: Measured, build: Path, only: list[str] | None) -> None:
     for subject in measured.row.servers:
         reason = SERVERS[subject].missing(build)
-        if only is not None and subject != "hoist" and subject not in only.split(","):
+        if only is not None and subject != "hoist" and subject not in only:
             reason = "not asked for"
         if reason is not None:
             measured.leave_out(subject, reason)
@@ -80,7 +107,7 @@ def measure_round(bench: Bench, measured: Measured, number: int) -> None:
         try:
             figures = measured.row.measure_of(subject)(bench, subject)
             measured.rounds.setdefault(subject, []).append(figures)
-        except (ServerFailed, OSError, ValueError, subprocess.SubprocessError) as error:
+        except (ServerFailed, OSError, ValueError, ArithmeticError, subprocess.SubprocessError) as error:
             measured.leave_out(subject, str(error) or type(error).__name__)
             say(f"bench: {measured.row.key}: {measured.row.label(subject)} left out: {error}")
 
@@ -92,7 +119,7 @@ def in_the_rows_order(measured: Measured) -> None:
     }
 
 
-def measure_all(bench: Bench, rows: list[Row], only: str | None) -> list[Measured]:
+def measure_all(bench: Bench, rows: list[Row], only: list[str] | None) -> list[Measured]:
     everything = [Measured(row) for row in rows]
     for measured in everything:
         leave_out_absent(measured, bench.build, only)
@@ -122,10 +149,15 @@ def cautions(rows: list[Measured], busy: bool, cpus: machine.Cpus) -> list[str]:
 
 
 def write(name: str, facts: dict[str, str], rows: list[Measured]) -> None:
+    """All three or, if one cannot be made, none."""
+    texts = {
+        "json": json.dumps(report.as_json(facts, rows), indent=1) + "\n",
+        "svg": chart.svg(facts, rows),
+        "md": report.markdown(facts, rows, f"{name}.svg"),
+    }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(report.as_json(facts, rows), indent=1) + "\n")
-    (RESULTS / f"{name}.svg").write_text(chart.svg(facts, rows))
-    (RESULTS / f"{name}.md").write_text(report.markdown(facts, rows, f"{name}.svg"))
+    for kind, text in texts.items():
+        (RESULTS / f"{name}.{kind}").write_text(text)
 
 
 def main() -> int:
@@ -146,14 +178,19 @@ def main() -> int:
     if warnings := cautions(rows, busy, cpus):
         facts["take care"] = "; ".join(warnings)
     facts["took"] = f"{time.monotonic() - began:.0f} s"
-    name = "quick" if options.quick else "partial" if options.rows or options.servers else "results"
+    failed = [measured.row.key for measured in rows if "hoist" in measured.left_out]
+    is_whole = options.rows is None and options.servers is None and not failed
+    name = "quick" if options.quick else "results" if is_whole else "partial"
     write(name, facts, rows)
     print("\n".join(report.section(row) for row in rows))
     say(f"bench: written to bench/results/{name}.md, .json and .svg")
-    return 0
+    if failed:
+        say(f"bench: hoist itself could not be measured: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that servers are ended, too
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import unittest
 import xml.etree.ElementTree as xml
@@ -55,6 +56,11 @@ class Goals(unittest.TestCase):
         self.assertTrue(self.verdict(Goal("ms", "at most", 3), hoist=[1, 3, 9]).met)
         self.assertFalse(self.verdict(Goal("ms", "at most", 2.9), hoist=[1, 3, 9]).met)
         self.assertTrue(self.verdict(Goal("ms", "at least", 3), hoist=[1, 3, 9]).met)
+
+    def test_a_verdict_is_open_when_rounds_say_both(self) -> None:
+        self.assertTrue(self.verdict(Goal("ms", "at most", 3), hoist=[1, 2, 9]).open)
+        self.assertFalse(self.verdict(Goal("ms", "at most", 9), hoist=[1, 2, 9]).open)
+        self.assertFalse(self.verdict(Goal("ms", "at least", 10), hoist=[1, 2, 9]).open)
 
     def test_a_goal_against_a_peer_judges_the_ratio(self) -> None:
         verdict = self.verdict(Goal("ms", "at most", 0.5, "nginx"), hoist=[1, 2], nginx=[4, 8])
@@ -141,6 +147,20 @@ class Written(unittest.TestCase):
     def test_the_json_has_every_round(self) -> None:
         again = json.loads(json.dumps(report.as_json(FACTS, self.rows)))
         self.assertEqual([figures["ms"] for figures in again["rows"][0]["rounds"]["hoist"]], [1, 2, 3])
+
+
+class Arguments(unittest.TestCase):
+    def test_a_list_names_at_least_one_that_is_known(self) -> None:
+        self.assertEqual(run.keys(["a", "b"])("b,a"), ["b", "a"])
+        for text in ("", ",", "c", "a,c"):
+            with self.assertRaises(argparse.ArgumentTypeError, msg=text):
+                run.keys(["a", "b"])(text)
+
+    def test_a_number_is_in_its_range(self) -> None:
+        self.assertEqual(run.number(1, 9)("9"), 9)
+        for text in ("", "0", "-1", "10", "1.5", "x"):
+            with self.assertRaises(argparse.ArgumentTypeError, msg=text):
+                run.number(1, 9)(text)
 
 
 if __name__ == "__main__":
