@@ -65,6 +65,7 @@ endfunction()
 
 read_source(index.html page)
 read_source(dashboard.css style)
+string(REGEX REPLACE "([{};:,]) +" "\\1" style "${style}") # CSS needs no space behind these
 put_in([[<link rel="stylesheet" href="dashboard.css">]] style "${style}")
 hash_source("${style}" style_source)
 string(REGEX MATCHALL "<script src=\"[a-z]+\\.js\"></script>" references "${page}")

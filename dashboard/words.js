@@ -7,6 +7,7 @@ function seconds(s) {
   if (s < 9.995e-4) return `${Math.round(s * 1e6)} µs`;
   if (s < 0.9995) return `${(s * 1e3).toFixed(s < 0.00995 ? 2 : s < 0.0995 ? 1 : 0)} ms`;
   if (s < 59.95) return `${s.toFixed(1)} s`;
+  s = Math.round(s);
   if (s < 3600) return `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`;
   return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
 }

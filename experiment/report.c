@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
@@ -62,7 +63,10 @@ static const char explanation[] =
     "<dt>offered</dt><dd>requests' work over what the workers can do; at 100 % the queue has no end</dd>\n"
     "</dl>\n";
 
-static int write_file(const struct summary *summary, const char *folder, const char *name,
+#define PART ".part"
+
+static int make_path(char path[PATH_MAX], const char *folder, const char *name, const char *behind);
+static int write_file(const struct summary *summary, const char *path,
                       void (*write)(const struct summary *summary, FILE *out));
 static void write_page(const struct summary *summary, FILE *out);
 static void write_table(const struct summary *summary, const char *name, const struct column *columns, FILE *out);
@@ -78,26 +82,47 @@ int report_prepare(const char *folder)
     return access(folder, W_OK | X_OK) < 0 ? -errno : 0;
 }
 
+/* Under other names first: what cannot be written as a whole leaves the last report alone. */
 int report_write(const struct summary *summary, const char *folder)
 {
-    int err;
+    static const struct {
+        const char *name;
+        void (*write)(const struct summary *summary, FILE *out);
+    } files[] = {{"lanes.svg", lanes_write}, {"data.json", json_print}, {"index.html", write_page}};
+    enum { FILES = sizeof(files) / sizeof(files[0]) };
+    char part[PATH_MAX], path[PATH_MAX];
+    int err = 0;
 
-    err = write_file(summary, folder, "lanes.svg", lanes_write);
-    if (err == 0)
-        err = write_file(summary, folder, "data.json", json_print);
-    return err < 0 ? err : write_file(summary, folder, "index.html", write_page);
+    for (size_t i = 0; i < FILES && err == 0; i++) {
+        err = make_path(part, folder, files[i].name, PART);
+        if (err == 0)
+            err = write_file(summary, part, files[i].write);
+    }
+    for (size_t i = 0; i < FILES; i++) {
+        if (make_path(part, folder, files[i].name, PART) < 0)
+            continue;
+        (void)make_path(path, folder, files[i].name, "");
+        if (err == 0 && rename(part, path) < 0)
+            err = -errno;
+        if (err < 0)
+            (void)unlink(part);
+    }
+    return err;
 }
 
-static int write_file(const struct summary *summary, const char *folder, const char *name,
+static int make_path(char path[PATH_MAX], const char *folder, const char *name, const char *behind)
+{
+    int len = snprintf(path, PATH_MAX, "%s/%s%s", folder, name, behind);
+
+    return len < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int write_file(const struct summary *summary, const char *path,
                       void (*write)(const struct summary *summary, FILE *out))
 {
-    char path[PATH_MAX];
-    FILE *file;
+    FILE *file = fopen(path, "we");
     int err;
 
-    if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
-        return -ENAMETOOLONG;
-    file = fopen(path, "we");
     if (file == NULL)
         return -errno;
     errno = 0;

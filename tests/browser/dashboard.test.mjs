@@ -464,6 +464,23 @@ test("a screen of 360 pixels needs no scrolling sideways", async t => {
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
 });
 
+test("neither does a route with a long name", async t => {
+  const path = "/api/v3/organisations/:organisation/departments/:department/reports/monthly-consolidated-statements/3";
+  const routes = event().routes.map(route => ({ ...route, path }));
+  for (const width of [360, 768]) {
+    const page = await openWith(t, [event({ routes, spans: [[1, 0, 0, 9, 9.1, 9.5, 200, 0]] })],
+                                { viewport: { width, height: 780 } });
+    await page.locator(".bar").first().dispatchEvent("click");
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
+  }
+});
+
+test("a time is never a minute less than it is", async t => {
+  const page = await openWith(t, [event({})]);
+  const told = await page.evaluate(() => [59.94, 59.96, 60.2, 119.7, 3599.7].map(seconds));
+  assert.deepEqual(told, ["59.9 s", "1 min 0 s", "1 min 0 s", "2 min 0 s", "1 h 0 min"]);
+});
+
 // WCAG 2.2, 1.4.3 and 1.4.11: text has 4.5 to 1, bars and borders that matter have 3 to 1.
 test("text and bars stand out, in light and dark", async t => {
   const server = await startServer(t);

@@ -131,6 +131,23 @@ Test(experiment, the_page_the_picture_and_the_data_are_written_to_a_folder)
     rmdir(folder);
 }
 
+/* The last of three is where its file would be made. */
+Test(experiment, a_page_that_cannot_be_written_leaves_nothing_half_done)
+{
+    char folder[] = "/tmp/hoist-experiment-XXXXXX", last[64];
+
+    cr_assert_not_null(mkdtemp(folder));
+    (void)snprintf(last, sizeof(last), "%s/index.html.part", folder);
+    cr_assert_eq(mkdir(last, 0700), 0);
+    cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/10", "--jobs", "2", "--out",
+                             folder),
+                 1);
+
+    cr_expect_not_null(strstr(process_errors(&program), folder), "%s", program.err_text);
+    cr_expect_eq(rmdir(last), 0);
+    cr_expect_eq(rmdir(folder), 0, "something is left in it");
+}
+
 Test(experiment, a_folder_that_cannot_be_made_is_named_before_anything_is_measured)
 {
     cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/1", "--jobs", "1", "--out",
