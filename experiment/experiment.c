@@ -47,7 +47,7 @@ static int write_requests(struct experiment *experiment);
 static int run_all(struct experiment *experiment);
 static int fail_unanswered(struct experiment *experiment, const struct result *result);
 static int tell(struct experiment *experiment);
-static void tell_unwritten(struct experiment *experiment, int err);
+static void tell_unwritten(struct experiment *experiment, const char *where, int err);
 static void say_begun(struct experiment *experiment);
 static void on_progress(void *arg, size_t answered, size_t all);
 static void clear_line(struct experiment *experiment);
@@ -106,7 +106,7 @@ static int run(struct experiment *experiment)
     bench->arg = experiment;
     err = experiment->plan->out != NULL ? report_prepare(experiment->plan->out) : 0; /* not after minutes of work */
     if (err < 0)
-        tell_unwritten(experiment, err);
+        tell_unwritten(experiment, experiment->plan->out, err);
     else
         err = write_requests(experiment);
     if (err == 0)
@@ -252,19 +252,26 @@ static int tell(struct experiment *experiment)
     if (plan->out != NULL)
         err = report_write(summary, plan->out);
     if (err < 0)
-        tell_unwritten(experiment, err);
+        tell_unwritten(experiment, plan->out, err);
     else if (!plan->is_json && plan->out != NULL)
         printf("The page: %s/index.html; the picture: %s/lanes.svg\n", plan->out, plan->out);
     else if (!plan->is_json)
         puts("With --out DIR there is a page with every request's lane.");
-    return err == 0 && summary->holds && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (err == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
+        err = -EIO;
+        tell_unwritten(experiment, "stdout", errno != 0 ? -errno : err);
+    }
+    if (err == 0 && !summary->holds)
+        (void)snprintf(experiment->bench.error, sizeof(experiment->bench.error),
+                       "a makespan is more than %.0f %% off what theory says", 100 * SUMMARY_TOLERANCE);
+    return err == 0 && summary->holds ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static void tell_unwritten(struct experiment *experiment, int err)
+static void tell_unwritten(struct experiment *experiment, const char *where, int err)
 {
     struct bench *bench = &experiment->bench;
 
-    (void)snprintf(bench->error, sizeof(bench->error), "cannot write to %s: %s", experiment->plan->out, strerror(-err));
+    (void)snprintf(bench->error, sizeof(bench->error), "cannot write to %s: %s", where, strerror(-err));
 }
 
 /* ---- progress: a line that is rewritten on a terminal, one for each server elsewhere ---- */

@@ -313,11 +313,14 @@ static int settle_routes(struct plan *plan, const struct given *given, const hoi
         plan->probe = "OPTIONS *";
     if (given->full && !has_article)
         return fail(error, "--full: '1' is for a program that has the article's /, /async and --heavy-ms");
+    plan->sets_heavy_ms = true;
     if (has_article && strcmp(route, "/") == 0)
         plan->heavy_ms = given->full ? 20000 : 2000;
     else if (has_article && strncmp(route, "/sleep/", 7) == 0 && number_parse(route + 7, false, &ms) && ms <= 3600000)
         plan->heavy_ms = (unsigned)ms;
-    else if (has_async && given->async_route == NULL)
+    else
+        plan->sets_heavy_ms = false;
+    if (!plan->sets_heavy_ms && has_async && given->async_route == NULL)
         return fail(error, "--compare: 'async' needs --async-route PATH, which awaits what %s blocks for", route);
     return 0;
 }

@@ -26,7 +26,8 @@ struct plan {
     size_t n_settings;
     char route[PLAN_TEXT], async_route[PLAN_TEXT];
     const char *body;    /* sent by POST; NULL: GET */
-    unsigned heavy_ms;   /* for / and /async; 0: as the program has it */
+    bool sets_heavy_ms;  /* for / and /async; else it is as the program has it */
+    unsigned heavy_ms;
     unsigned jobs;       /* of a burst */
     double rate, for_s;  /* of a stream of requests; rate 0: a burst */
     unsigned clients;    /* connections */

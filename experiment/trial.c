@@ -95,7 +95,7 @@ static int start(struct run *run)
     ADD("--keep-alive-ms", "3600000");
     ADD("--timeout-ms", "0"); /* or the last of a burst would not be answered */
     ADD("--log-level", "warning");
-    if (plan->heavy_ms > 0)
+    if (plan->sets_heavy_ms)
         ADD("--heavy-ms", heavy);
     for (const char **arg = plan->server_args; *arg != NULL; arg++) {
         if (n >= ARGS_MAX)

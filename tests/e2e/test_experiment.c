@@ -139,9 +139,9 @@ Test(experiment, a_page_that_cannot_be_written_leaves_nothing_half_done)
     cr_assert_not_null(mkdtemp(folder));
     (void)snprintf(last, sizeof(last), "%s/index.html.part", folder);
     cr_assert_eq(mkdir(last, 0700), 0);
-    cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/10", "--jobs", "2", "--out",
-                             folder),
-                 1);
+    cr_expect_eq(
+        process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/10", "--jobs", "2", "--out", folder),
+        1);
 
     cr_expect_not_null(strstr(process_errors(&program), folder), "%s", program.err_text);
     cr_expect_eq(rmdir(last), 0);

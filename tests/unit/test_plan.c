@@ -85,7 +85,7 @@ Test(plan, a_route_of_its_own_is_tried_on_the_pool_alone_with_two_rounds_of_jobs
     cr_expect_eq(plan.n_settings, 2);
     expect_setting(1, EXECUTOR_POOL, 4);
     cr_expect_eq(plan.jobs, 8);
-    cr_expect_eq(plan.heavy_ms, 0);
+    cr_expect_not(plan.sets_heavy_ms);
     cr_expect_str_eq(plan_target(&plan, &plan.settings[0]), "/report?year=2024");
 }
 
@@ -94,7 +94,16 @@ Test(plan, async_waits_for_as_long_as_the_route_sleeps)
     cr_assert_eq(READ(&article, "--route", "/sleep/150", "--compare", "async"), 0, "%s", error);
 
     cr_expect_eq(plan.heavy_ms, 150);
+    cr_expect(plan.sets_heavy_ms);
     cr_expect_str_eq(plan_target(&plan, &plan.settings[2]), "/async");
+}
+
+Test(plan, async_waits_for_no_time_when_the_route_does_not_sleep)
+{
+    cr_assert_eq(READ(&article, "--route", "/sleep/0", "--compare", "async"), 0, "%s", error);
+
+    cr_expect(plan.sets_heavy_ms);
+    cr_expect_eq(plan.heavy_ms, 0);
 }
 
 Test(plan, a_time_takes_s_or_ms_behind_it)
