@@ -25,8 +25,8 @@ struct plan {
     struct setting settings[PLAN_SETTINGS_MAX];
     size_t n_settings;
     char route[PLAN_TEXT], async_route[PLAN_TEXT];
-    const char *body;    /* sent by POST; NULL: GET */
-    bool sets_heavy_ms;  /* for / and /async; else it is as the program has it */
+    const char *body;   /* sent by POST; NULL: GET */
+    bool sets_heavy_ms; /* for / and /async; else it is as the program has it */
     unsigned heavy_ms;
     unsigned jobs;       /* of a burst */
     double rate, for_s;  /* of a stream of requests; rate 0: a burst */
