@@ -116,9 +116,9 @@ struct exchange {
     uint64_t ended_ns;        /* when its handler returned last, or it was given up */
     uint64_t wait_ns, run_ns; /* waiting and running so far */
     enum span_outcome outcome;
-    uint16_t status;              /* it was answered with; 0: it was not */
-    bool was_queued;              /* job was submitted for it */
-    struct exchange *prev, *next; /* in the server's list of those in use; next also in its free list */
+    uint16_t status;                      /* it was answered with; 0: it was not */
+    bool was_queued;                      /* job was submitted for it */
+    struct exchange *prev, *next;         /* in the server's list of those in use; next also in its free list */
     struct exchange *due_prev, *due_next; /* likewise of those that are due */
     _Alignas(max_align_t) char first[EXCHANGE_ARENA];
 };

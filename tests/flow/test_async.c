@@ -7,13 +7,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { CROWD = 64, HOUR_MS = 3600000 };
 
 static struct app_fixture f;
 static struct gate gate;
-static struct peer p, q, other;
+static struct peer p, q;
 static hoist_req *pending; /* what /pend waits with */
 static hoist_res *pending_res;
 static pthread_t loop_thread;
@@ -144,20 +143,6 @@ static int chain(hoist_req *req, hoist_res *res)
     return hoist_later(req, 1, second);
 }
 
-static bool goes_on;
-
-static int poll_at_once(hoist_req *req, hoist_res *res)
-{
-    return goes_on ? hoist_later(req, 0, poll_at_once) : hoist_reply_text(res, 200, "over");
-}
-
-/* Due again before the others have had their turn. */
-static int poll_slowly(hoist_req *req, hoist_res *res)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-    return goes_on ? hoist_later(req, 1, poll_slowly) : hoist_reply_text(res, 200, "over");
-}
-
 /* An inline route that wakes the one that waits. */
 static int wake(hoist_req *req, hoist_res *res)
 {
@@ -187,8 +172,6 @@ static const hoist_route routes[] = {
     {.path = "/fail", .handler = fail_here, .run = HOIST_ASYNC},
     {.path = "/chain", .handler = chain, .run = HOIST_ASYNC},
     {.path = "/say", .handler = say, .run = HOIST_INLINE},
-    {.path = "/poll-at-once", .handler = poll_at_once, .run = HOIST_ASYNC},
-    {.path = "/poll-slowly", .handler = poll_slowly, .run = HOIST_ASYNC},
     {.path = "/wake", .handler = wake, .run = HOIST_INLINE},
     {.path = "/wake-later", .handler = wake_later, .run = HOIST_INLINE},
 };
@@ -263,26 +246,6 @@ Test(async, lets_a_crowd_wait_at_once_with_one_worker)
 
     for (unsigned i = 0; i < CROWD; i++)
         cr_expect_eq(peer_answer(&crowd[i], 0)->status, 200);
-}
-
-/* The test's own timeout ends what does not. */
-Test(async, lets_others_have_their_turn_however_often_it_goes_on)
-{
-    static const char *const targets[] = {"/poll-at-once", "/poll-slowly"};
-
-    for (size_t i = 0; i < 2; i++) {
-        goes_on = true;
-        ask(&p, targets[i]);
-        ask(&q, targets[i]);
-        ask(&other, "/say?now");
-        expect_body(&other, 0, "now");
-        goes_on = false;
-        expect_body(&p, 0, "over");
-        expect_body(&q, 0, "over");
-        peer_close(&p);
-        peer_close(&q);
-        peer_close(&other);
-    }
 }
 
 /* ---- finished by somebody else ---- */
