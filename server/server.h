@@ -50,8 +50,8 @@ struct server {
     unsigned n_abandoned;                   /* in use without a connection */
     struct exchange *due_first, *due_last;  /* asynchronous ones that go on ... */
     unsigned n_due;
-    uv_idle_t *due_turn; /* ... in this, which is active while there are any */
-    struct budget budget;                   /* buffers, bodies and replies of connections and exchanges */
+    uv_idle_t *due_turn;  /* ... in this, which is active while there are any */
+    struct budget budget; /* buffers, bodies and replies of connections and exchanges */
     uint64_t next_id;
     struct figures figures;
     struct spans job_spans, loop_spans; /* of exchanges that may wait, and of those that the loop answers */
