@@ -288,7 +288,7 @@ static void warn_of_result(struct summary *summary, const struct result *result)
     if (result->n_shed > 0)
         warn(summary, "%s: %zu of %zu requests were refused with 503", name, result->n_shed, result->n_calls);
     if (result->n_dummy < FEW_PROBES)
-        warn(summary, "%s: the p99 of /dummy is the maximum of %zu", name, result->n_dummy);
+        warn(summary, "%s: the p99 of /dummy is that of %zu requests: its maximum", name, result->n_dummy);
     if (result->late_s > LATE_S)
         warn(summary, "%s: the client itself was up to %.1f ms late: this machine is busy", name,
              1000 * result->late_s);
