@@ -76,7 +76,7 @@ enum hoist_run {
  * process with one thread, and what it changes there is gone when it ends; descriptors that were open then are the same
  * open files for all (fork(2)). When it ends before its handler has returned, by a signal or exit(3), the client gets
  * 502, also when the handler had replied. Once nobody waits for its reply any more it is killed, so
- * hoist_req_cancelled() is never true in it; and so is in the end whatever it left in its process group. What it asked
+ * it need not ask hoist_req_cancelled(); and so is in the end whatever it left in its process group. What it asked
  * for with hoist_on_end() is called in it, behind its reply, if it comes so far; the client has the reply when the
  * process has ended. Such a route needs hoist_main(); under the inline executor, and in a test of hoist_test.h, its
  * handler is called like any other. */

@@ -1,7 +1,7 @@
 /* Steps of asynchronous handlers: see async.h.
  *
  * Happy path: hoist_later(), hoist_offload() and hoist_finish() set the step; on_idle() or async_go_on() takes it.
- * Failures: tell_misuse(). Close: the idle handle.
+ * Failures: may_go_on() tells misuse. Close: the idle handle.
  */
 #include "async.h"
 
@@ -61,7 +61,7 @@ static bool may_go_on(const struct exchange *x)
     path = x->req.route->given.path;
     if (!pthread_equal(x->server->thread, pthread_self()))
         log_write(LOG_ERROR, "%s: its request was to go on, or end, by another thread than the loop's", path);
-    else if (x->state == EXCHANGE_TIMED || x->state == EXCHANGE_DUE)
+    else if (async_will_go_on(x))
         log_write(LOG_ERROR, "%s: its request was to go on, or end, while %s waits", path,
                   x->step == STEP_OFFLOAD ? "hoist_offload()" : "hoist_later()");
     else
@@ -169,6 +169,11 @@ static void on_timer(uv_timer_t *timer)
     assert(x->state == EXCHANGE_TIMED);
     x->step = STEP_CALL;
     make_due(x);
+}
+
+bool async_will_go_on(const struct exchange *x)
+{
+    return x->state == EXCHANGE_TIMED || x->state == EXCHANGE_DUE;
 }
 
 void async_stop(struct exchange *x)

@@ -19,6 +19,9 @@ void async_close(struct server *server);
 /* Its handler has returned HOIST_PENDING. */
 void async_go_on(struct exchange *x);
 
+/* It goes on by itself: its wait, or its turn, will come. */
+bool async_will_go_on(const struct exchange *x);
+
 /* It does not go on: neither its wait nor its turn will come. */
 void async_stop(struct exchange *x);
 

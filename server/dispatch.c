@@ -231,7 +231,7 @@ static void on_deadline(struct deadline *deadline)
         answer_error(x, 503, "the request waited too long for a worker");
         return;
     }
-    if (x->state == EXCHANGE_TIMED || x->state == EXCHANGE_DUE)
+    if (async_will_go_on(x))
         dispatch_give_up(x, SPAN_EXPIRED);
     else if (x->state == EXCHANGE_PENDING)
         log_write(LOG_WARNING, "%s: abandoned after %u ms; it stays until hoist_finish()", x->req.route->given.path,
@@ -287,7 +287,7 @@ void dispatch_give_up(struct exchange *x, enum span_outcome outcome)
 
 void dispatch_cancel(struct exchange *x)
 {
-    if (!take_back(x, SPAN_CANCELLED) && (x->state == EXCHANGE_TIMED || x->state == EXCHANGE_DUE))
+    if (!take_back(x, SPAN_CANCELLED) && async_will_go_on(x))
         dispatch_give_up(x, SPAN_CANCELLED);
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);

@@ -5,6 +5,7 @@
  */
 #include "exchange.h"
 
+#include "async.h"
 #include "crash.h"
 #include "log.h"
 #include "server.h"
@@ -99,7 +100,7 @@ void exchange_free(struct exchange *x)
 {
     struct server *server = x->server;
 
-    assert(x->state != EXCHANGE_QUEUED && x->state != EXCHANGE_TIMED && x->state != EXCHANGE_DUE);
+    assert(x->state != EXCHANGE_QUEUED && !async_will_go_on(x));
     figures_ended(x);
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);

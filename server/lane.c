@@ -3,8 +3,7 @@
  * Happy path: each job that ends while others wait begins an interval, and the next end closes it; the mean over about
  * sixteen of them follows a change without jumping at every job. The first job's run time is a guess until then.
  * Intervals across an idle lane say nothing and are left out: a job that came after the one before had ended, and ends
- * next, found a worker that the lane had no job for. Failures: none; what is not known is 0. Close: nothing is
- * held.
+ * next, found a worker that the lane had no job for. Failures: none; what is not known is 0. Close: nothing is held.
  */
 #include "route.h"
 

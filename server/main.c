@@ -49,8 +49,7 @@ struct run {
     uv_signal_t interrupt, terminate, hang_up;
     struct activation sockets; /* that were passed */
     struct notify notify;
-    bool is_stopping;
-    uint64_t stopping_ms; /* since when, on uv_now()'s clock */
+    uint64_t stopping_ms; /* since when, on uv_now()'s clock; 0: it serves */
     int result;
 };
 
@@ -401,14 +400,13 @@ static void on_signal(uv_signal_t *handle, int number)
     struct run *run = handle->data;
     uint64_t now_ms = uv_now(&run->loop);
 
-    if (run->is_stopping && now_ms - run->stopping_ms < SAME_STOP_MS)
+    if (run->stopping_ms != 0 && now_ms - run->stopping_ms < SAME_STOP_MS)
         return;
-    if (run->is_stopping) {
+    if (run->stopping_ms != 0) {
         log_write(LOG_ERROR, "%s again: leaving at once", strsignal(number));
         log_stop();
         _exit(EXIT_FAILURE);
     }
-    run->is_stopping = true;
     run->stopping_ms = now_ms;
     log_write(LOG_INFO, "%s: draining", strsignal(number));
     notify_stopping(&run->notify, "draining");

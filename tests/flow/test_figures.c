@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
-
 enum { PEERS = 8, QUEUE = 3 };
 
 static struct app_fixture f;

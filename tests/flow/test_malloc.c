@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
-
 /* for (walk_begin(); walk_next();) {
  *     ... the first, the second, ... allocation here fails, until none does ...
  *     walk_over();

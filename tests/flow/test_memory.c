@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
-
 enum { KIB = 1024, LIMIT = 300 * KIB, BODY = 900000, WIRES = 4 };
 
 static struct wire wires[WIRES];

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
-
 /* stdio gathers some thousand bytes; a reply of up to 16 KiB is copied, a larger one stays where it is. */
 enum { LINES = 2000, LINE = 12, MAX_REPLY = LINES * LINE, MANY_LINES = 100000 };
 

@@ -10,6 +10,9 @@
 #include "server/conn.h"
 #include "server/exchange.h"
 
+/* A whole request, to be sent behind another one or in pieces. */
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
+
 enum { PEER_IN = 32 * 1024, WIRE_OUT = 2 * 1024 * 1024 };
 
 struct peer;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
 #define POST(fields, body) "POST /echo HTTP/1.1\r\nHost: t\r\n" fields "\r\n" body
 
 TestSuite(conn, .init = conn_fixture_open_plain, .fini = conn_fixture_close, .timeout = 60);

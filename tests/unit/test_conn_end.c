@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
 #define HALF_HEAD "GET /say/x HTTP/1.1\r\nHo"
 #define HALF_BODY "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nab"
 

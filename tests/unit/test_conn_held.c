@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
-
 enum { OTHERS = HELD_MAX };
 
 static struct wire others[OTHERS];

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define GET(version) "GET /stream HTTP/" version "\r\nHost: t\r\n\r\n"
+#define GET_STREAM(version) "GET /stream HTTP/" version "\r\nHost: t\r\n\r\n"
 
 struct talk {
     struct stream stream;
@@ -85,7 +85,7 @@ Test(stream, sends_its_head_at_once_and_each_piece_as_a_chunk)
 {
     static const char *const pieces[] = {"hello", "", "world!", NULL};
 
-    begin(GET("1.1"), pieces);
+    begin(GET_STREAM("1.1"), pieces);
     cr_expect_not_null(memmem(w.out, w.out_len, "Transfer-Encoding: chunked\r\n", 28));
     cr_expect_null(memmem(w.out, w.out_len, "Content-Length", 14));
     expect_end("\r\n\r\n");
@@ -102,7 +102,7 @@ Test(stream, lets_the_connection_go_on_after_its_end)
 {
     static const char *const pieces[] = {NULL};
 
-    begin(GET("1.1") "GET /dummy HTTP/1.1\r\nHost: t\r\n\r\n", pieces);
+    begin(GET_STREAM("1.1") "GET /dummy HTTP/1.1\r\nHost: t\r\n\r\n", pieces);
     expect_end("\r\n\r\n");
     stream_pump(&talk.stream);
 
@@ -139,7 +139,7 @@ Test(stream, has_one_write_in_flight)
 {
     static const char *const pieces[] = {"hello", "world", NULL};
 
-    begin(GET("1.1"), pieces);
+    begin(GET_STREAM("1.1"), pieces);
     w.room = 3;
     cr_expect(stream_pump(&talk.stream));
     cr_expect_not(stream_pump(&talk.stream), "the first is not written yet");
@@ -155,7 +155,7 @@ Test(stream, ends_though_its_last_chunk_does_not_fit_into_the_socket)
 {
     static const char *const pieces[] = {NULL};
 
-    begin(GET("1.1"), pieces);
+    begin(GET_STREAM("1.1"), pieces);
     w.room = 1;
     stream_pump(&talk.stream);
     cr_expect_eq(talk.closed, 1);
@@ -168,7 +168,7 @@ Test(stream, ends_though_its_last_chunk_does_not_fit_into_the_socket)
 Test(stream, is_let_go_when_its_head_cannot_be_written)
 {
     w.error = UV_ECONNRESET;
-    begin(GET("1.1"), NULL);
+    begin(GET_STREAM("1.1"), NULL);
 
     cr_expect_eq(talk.closed, 1);
     cr_expect_null(talk.stream.conn);
@@ -178,7 +178,7 @@ Test(stream, ends_with_its_client)
 {
     static const char *const pieces[] = {"hello", NULL};
 
-    begin(GET("1.1"), pieces);
+    begin(GET_STREAM("1.1"), pieces);
     conn_on_eof(&w.conn);
 
     cr_expect_eq(talk.closed, 1);
@@ -190,7 +190,7 @@ Test(stream, is_closed_by_a_drain_at_once)
 {
     static const char *const pieces[] = {"hello", NULL};
 
-    begin(GET("1.1"), pieces);
+    begin(GET_STREAM("1.1"), pieces);
     w.room = 0;
     stream_pump(&talk.stream);
     server_drain(&f.app->server);
