@@ -119,13 +119,13 @@ char *arena_vprintf(struct arena *arena, size_t *ret_len, const char *format, va
     return text;
 }
 
-/* size bytes of the current block, of a new one, or of a block that is theirs alone. */
 /* Wraps around for a size near SIZE_MAX. */
 static size_t pad(size_t size)
 {
     return size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* size bytes of the current block, of a new one, or of a block that is theirs alone. */
 static char *take(struct arena *arena, size_t size)
 {
     char *memory;
