@@ -25,7 +25,7 @@ function(build_llhttp source_dir include_dir)
     target_include_directories(llhttp SYSTEM PUBLIC ${include_dir})
     # llhttp 8 holds two parsers; the lenient one takes requests that other servers read differently.
     target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
-    target_compile_options(llhttp PRIVATE -w -O2)
+    target_compile_options(llhttp PRIVATE -w -O3)
     set_target_properties(llhttp PROPERTIES
         C_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON COMPILE_WARNING_AS_ERROR OFF)
 endfunction()

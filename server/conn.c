@@ -27,7 +27,7 @@ static size_t turn(struct conn *conn, char *bytes, size_t len, bool may_hold);
 static void keep_ahead(struct conn *conn, const char *bytes, size_t len);
 static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used);
 static void receive_more(struct conn *conn);
-static void refuse(struct conn *conn, int status, const char *reason);
+__attribute__((cold)) static void refuse(struct conn *conn, int status, const char *reason);
 static bool is_between_requests(const struct conn *conn);
 static bool is_unwanted(struct conn *conn);
 static void settle(struct conn *conn);

@@ -24,7 +24,7 @@ enum { LOOP_BUDGET_MS = 100 };
 static void answer_unrouted(struct exchange *x);
 static void call_inline(struct exchange *x);
 static void go_on(struct exchange *x, int result);
-static void shed(struct exchange *x, const char *reason);
+__attribute__((cold)) static void shed(struct exchange *x, const char *reason);
 static void on_work(struct pool_job *job);
 static void on_done(struct pool_job *job);
 static bool is_hopeless(const struct exchange *x);
@@ -32,9 +32,9 @@ static void on_deadline(struct deadline *deadline);
 static void answer_running(struct exchange *x);
 static void on_queue_deadline(struct deadline *deadline);
 static bool take_back(struct exchange *x, enum span_outcome outcome);
-static void fail(struct exchange *x, int result);
+__attribute__((cold)) static void fail(struct exchange *x, int result);
 static void answer(struct exchange *x, const struct reply *reply);
-static void answer_error(struct exchange *x, int status, const char *reason);
+__attribute__((cold)) static void answer_error(struct exchange *x, int status, const char *reason);
 
 void dispatch_begin(struct exchange *x)
 {

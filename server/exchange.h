@@ -149,7 +149,7 @@ int exchange_keep(struct exchange *x);
 int response_end_file(hoist_res *res, int result);
 
 /* Returns err, and reason will stand in the answer if the handler returns it too. NULL: the errno's own text. */
-int response_fail(hoist_res *res, int err, const char *reason);
+__attribute__((cold)) int response_fail(hoist_res *res, int err, const char *reason);
 
 /* Status and content type of a reply: -EPROTO, logged, when they cannot be sent. */
 int response_check(hoist_res *res, int status, const char *type);

@@ -36,7 +36,7 @@ static bool read_framing(struct reading *reading);
 static bool read_content_length(struct reading *reading);
 static bool read_coding(struct reading *reading);
 static bool next_element(const char **list, const char **ret_element, size_t *ret_len);
-static bool refuse(struct reading *reading, int status, const char *reason);
+__attribute__((cold)) static bool refuse(struct reading *reading, int status, const char *reason);
 
 /* TRACE and CONNECT are known to the server only as what it refuses (405); any other token is 501 (RFC 9110,
  * section 9.1). */

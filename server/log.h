@@ -37,7 +37,7 @@ void log_stop(void);
 
 /* One line, "<time> <level> text", or for the journal "<priority>text"; cut at LOG_LINE_MAX bytes, control bytes as
  * \xNN. */
-void log_write(enum log_level level, const char *format, ...) HOIST_PRINTF(2, 3);
+__attribute__((cold)) void log_write(enum log_level level, const char *format, ...) HOIST_PRINTF(2, 3);
 
 /* One line of the access log, cut and escaped likewise. Costs nothing when there is none: ask first. How its lines are
  * made is access.c's. */

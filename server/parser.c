@@ -39,7 +39,7 @@ static int on_data(llhttp_t *llhttp, const char *at, size_t len);
 static int on_end(llhttp_t *llhttp);
 
 static void refuse_body(struct parser *parser);
-static bool refuse(struct parser *parser, int status, const char *reason);
+__attribute__((cold)) static bool refuse(struct parser *parser, int status, const char *reason);
 
 void parser_init(struct parser *parser, struct message *message, int (*on_body)(void *, const char *, size_t),
                  void *arg)

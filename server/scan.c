@@ -90,8 +90,8 @@ static void end_line(struct scan *scan, char c);
 static size_t scan_chunk_line(struct scan *scan, const char *bytes, size_t len, bool *ret_extension);
 static void move_in_chunk_line(struct scan *scan, unsigned char next);
 static enum chunk_kind chunk_kind(char c);
-static enum scan_result bad(struct scan *scan, int status, const char *reason);
-static enum scan_result bad_byte(struct scan *scan, char c, const char *reason);
+__attribute__((cold)) static enum scan_result bad(struct scan *scan, int status, const char *reason);
+__attribute__((cold)) static enum scan_result bad_byte(struct scan *scan, char c, const char *reason);
 
 void scan_init(struct scan *scan)
 {
