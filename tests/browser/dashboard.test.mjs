@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
-import { newPage, openDashboard, startBrowser, startServer } from "./lib.mjs";
+import { newPage, openDashboard, runBars, startBrowser, startServer } from "./lib.mjs";
 
 let browser;
 
@@ -19,37 +19,6 @@ async function send(page, n, path = "/") {
 function untilFinished(page, n) {
   return page.waitForFunction(n => model.event.finished === n && model.spans.size === n &&
     [...model.spans.values()].every(span => span.ended < view.now), n);
-}
-
-// The bars on seats, as they are drawn: id, seat, top, left and right edge.
-function runBars(page) {
-  return page.$$eval(".bar.run", bars => bars.map(bar => {
-    const x = Number(bar.getAttribute("x"));
-    return { id: bar.dataset.id, seat: Number(bar.dataset.seat), top: Number(bar.getAttribute("y")), left: x,
-      right: x + Number(bar.getAttribute("width")), name: bar.getAttribute("aria-label") };
-  }).sort((a, b) => a.left - b.left));
-}
-
-// An event as the server tells it, for what a real one does not do on demand.
-function event(fields) {
-  const times = { count: 0, p50: 0, p90: 0, p99: 0, max: 0 };
-  return { t: 10, executor: "pool", workers: 8, workers_max: 8, busy: 0, waiting: 0, abandoned: 0, stuck: 0,
-    ready: true, draining: false, admitted: 0, finished: 0, cancelled: 0, shed: 0, connections: 0, lag_s: 0, loop: 0, answers: 0,
-    routes: [{ method: "GET", path: "/", run: "offload", waiting: 0, running: 0, abandoned: 0, shed: 0, finished: 0,
-      wait_s: times, run_s: times }],
-    spans: [], skipped: 0, live: [], ...fields };
-}
-
-// A dashboard that hears the events given, and then waits for more.
-async function openWith(t, events, options) {
-  const server = await startServer(t);
-  const page = await newPage(t, browser, options);
-  const body = events.map(e => `data: ${JSON.stringify(e)}\n\n`).join("");
-  let asked = 0;
-  await page.route("**/events", route => asked++ === 0 && route.fulfill({ contentType: "text/event-stream", body }));
-  await page.goto(server.admin);
-  await page.waitForFunction(t => model.event && model.event.t === t, events.at(-1).t);
-  return page;
 }
 
 test("the page loads without an error, and asks nobody but its own server", async t => {
@@ -193,43 +162,6 @@ test("a click on a bar tells its id, route, wait and run", async t => {
   assert.match(detail.run, /^[\d.]+ (ms|s)$/);
 });
 
-test("keys pause, zoom and go from bar to bar", async t => {
-  const spans = [[1, 0, 0, 9, 9, 9.3, 200, 0], [2, 0, 1, 9, 9.01, 9.35, 200, 0], [3, 0, 0, 9, 9.3, 9.6, 200, 0],
-    [4, 0, 1, 9, 9.35, 9.65, 200, 0]];
-  const page = await openWith(t, [event({ spans }), event({ t: 11 })]);
-  const chosen = () => page.locator(".bar.chosen:not(.wait)").evaluate(bar => [bar.dataset.id, bar.dataset.seat]);
-
-  await page.waitForFunction(() => view.now > 10);
-  await page.focus("#chart");
-  await page.keyboard.press("Space");
-  assert.equal(await page.getAttribute("#pause", "aria-pressed"), "true");
-  const still = await page.evaluate(() => view.now);
-  await page.evaluate(e => take(e), event({ t: 12 }));
-  assert.equal(await page.evaluate(() => view.now), still);
-
-  await page.keyboard.press("ArrowLeft");
-  const [newest, seat] = await chosen();
-  await page.keyboard.press("ArrowLeft");
-  const [older, sameSeat] = await chosen();
-  assert.ok(Number(older) < Number(newest));
-  assert.equal(sameSeat, seat);
-  await page.keyboard.press(seat === "0" ? "ArrowDown" : "ArrowUp");
-  assert.notEqual((await chosen())[1], seat);
-
-  await page.keyboard.press("+");
-  assert.equal(await page.textContent("#window"), "10 s");
-  await page.keyboard.press("-");
-  await page.keyboard.press("-");
-  assert.equal(await page.textContent("#window"), "60 s");
-  assert.equal((await runBars(page)).length, 4);
-
-  await page.keyboard.press("Escape");
-  assert.equal(await page.locator(".bar.chosen").count(), 0);
-  await page.keyboard.press("Space");
-  await page.evaluate(e => take(e), event({ t: 13 }));
-  await page.waitForFunction(t => view.now > t, still);
-});
-
 test("/dummy is answered on the loop while every worker is busy", async t => {
   const server = await startServer(t, "--workers", "1");
   const page = await openDashboard(t, browser, server);
@@ -304,45 +236,6 @@ test("a server that comes back is another one", async t => {
   assert.equal(await page.locator(".bar").count(), 0);
 });
 
-test("a route's name is text", async t => {
-  const path = "/<img src=x onerror=\"document.title='run'\">";
-  const routes = event().routes.map(route => ({ ...route, path }));
-  const page = await openWith(t, [event({ routes, spans: [[1, 0, 0, 9, 9.1, 9.5, 200, 0]] })]);
-
-  await page.locator(".bar.run").dispatchEvent("pointerover");
-  assert.equal(await page.locator("img").count(), 0);
-  assert.equal(await page.title(), "hoist");
-  assert.equal(await page.textContent("#rows th"), path);
-});
-
-test("what is too short to be told apart is drawn as one, and zoom takes it apart", async t => {
-  const spans = Array.from({ length: 100 }, (_, i) => [i + 1, 0, 0, 9 + i / 200, 9 + i / 200, 9.003 + i / 200, 200, 0]);
-  const page = await openWith(t, [event({ spans })]);
-
-  assert.ok(await page.locator(".bar.run").count() < 20);
-  for (let i = 0; i < 4; i++) await page.click("#in");
-  assert.equal(await page.textContent("#window"), "1 s");
-  assert.equal(await page.locator(".bar.run").count(), 100);
-});
-
-test("what has left the picture is dropped", async t => {
-  const span = (id, t) => [id, 0, id % 8, t, t, t + 0.4, 200, 0];
-  const old = Array.from({ length: 50 }, (_, i) => span(i + 1, 9));
-  const page = await openWith(t, [event({ spans: old }), event({ t: 60, spans: [span(99, 59)] }), event({ t: 61 })]);
-
-  assert.equal(await page.locator(".bar").count(), 1);
-});
-
-test("a job that an event leaves out as it ends is drawn whole when the next one tells", async t => {
-  const page = await openWith(t, [event({ live: [[1, 0, -1, 9, null, 0]] }), event({ t: 10.25 }),
-    event({ t: 10.5, spans: [[1, 0, 3, 9, 10.05, 10.24, 200, 0]] })]);
-
-  const [bar] = await runBars(page);
-  assert.equal(bar?.seat, 3);
-  assert.match(bar.name, /^\/, id 1, 200 answered, waited 1.* s, ran 190 ms/);
-  assert.equal(await page.locator(".bar.wait.gone").count(), 0);
-});
-
 test("a page that is opened late is told all of the last seconds", async t => {
   const server = await startServer(t, "--workers", "4", "--heavy-ms", "1");
   for (let i = 0; i < 5; i++) await fetch(`${server.admin}/requests?path=/&n=200`, { method: "POST" });
@@ -354,106 +247,6 @@ test("a page that is opened late is told all of the last seconds", async t => {
   assert.equal(await page.textContent("#skipped"), "");
 });
 
-test("what is not told is counted, and not drawn as if it had never run", async t => {
-  const page = await openWith(t, [event({ live: [[1, 0, -1, 9, null, 0]] }), event({ t: 10.25 }),
-    event({ t: 10.5, skipped: 1200, spans: [[2, 0, 0, 9, 9.1, 9.2, 200, 0]] })]);
-
-  assert.equal(await page.textContent("#skipped"), "1,200 of the last 5 s not drawn");
-  assert.deepEqual(await page.evaluate(() => [...model.spans.keys()]), [2]);
-  assert.equal(await page.locator(".bar.gone").count(), 0);
-});
-
-test("a picture that is paused keeps what it shows, and moved on it shows what came since", async t => {
-  const page = await openWith(t, [event({ spans: [[1, 0, 0, 9, 9, 9.5, 200, 0]] }), event({ t: 11 })]);
-  const ids = () => page.$$eval(".bar", bars => bars.map(bar => Number(bar.dataset.id)));
-
-  await page.waitForFunction(() => view.now > 10.5);
-  await page.click("#pause");
-  const since = [event({ t: 110, lag_s: 0.2, live: [[2, 0, 1, 105, 105, 0]] }),
-    event({ t: 190, spans: [[2, 0, 1, 105, 105, 115, 200, 0]] })];
-  await page.evaluate(events => events.forEach(take), since);
-  assert.deepEqual(await page.evaluate(() => [...model.spans.keys()]), [1, 2]);
-  assert.deepEqual(await ids(), [1]);
-
-  await page.evaluate(() => pan(-110 * view.scale));
-  assert.deepEqual(await ids(), [1, 2]);
-  assert.equal(await page.locator(".lag.bad").count(), 1);
-  await page.evaluate(() => pan(110 * view.scale));
-  await page.waitForFunction(() => view.now < 20);
-
-  await page.click("#pause");
-  await page.evaluate(e => take(e), event({ t: 240.5 }));
-  assert.deepEqual(await page.evaluate(() => [...model.spans.keys()]), []);
-});
-
-test("answers a second are those of two seconds, however long each event took", async t => {
-  const times = [10, 10.25, 10.5, 12, 12.1, 12.5];
-  const page = await openWith(t, times.map((t, i) => event({ t, answers: [0, 0, 7, 10, 10, 12][i] })));
-
-  assert.equal(await page.textContent("#rate"), "2.5");
-});
-
-test("as many seats are lit as there are workers, and always those that are taken", async t => {
-  const live = [[1, 0, 5, 9, 9.1, 0], [2, 0, 7, 9, 9.1, 0], [3, 0, -1, 9, null, 0]];
-  const page = await openWith(t, [event({ workers: 3, workers_max: 8, live })]);
-
-  const lit = await page.$$eval(".seat", seats => seats.flatMap((seat, i) => seat.classList.contains("off") ? [] : [i]));
-  assert.deepEqual(lit, [0, 5, 7]);
-});
-
-test("times of a route are told as soon as one is known, of waiting and of running", async t => {
-  const [route] = event().routes;
-  const run_s = { ...route.run_s, count: 1 };
-  const page = await openWith(t, [event({ routes: [{ ...route, finished: 1, run_s }] })]);
-
-  const cells = await page.$$eval("#rows td", cells => cells.slice(-6).map(cell => cell.textContent));
-  assert.deepEqual(cells, ["–", "–", "–", "< 1 µs", "< 1 µs", "< 1 µs"]);
-});
-
-test("an async request that ends without a job is a timer, not a handler that holds the loop", async t => {
-  const routes = event().routes.map(route => ({ ...route, run: "async" }));
-  const page = await openWith(t, [event({ routes, spans: [[1, 0, -1, 9, 9, 9.5, 200, 0, null], [2, 0, 3, 9, 9.2, 9.5, 200, 0, 9.2]] })]);
-
-  assert.equal(await page.locator(".bar.loop").count(), 0);
-  const names = await page.$$eval(".bar.timer", bars => bars.map(bar => bar.getAttribute("aria-label")));
-  assert.deepEqual(names, ["/, id 1, 200 answered, waited 500 ms, ran –", "/, id 2, 200 answered, waited < 1 µs, ran 300 ms"]);
-  assert.equal((await runBars(page)).length, 1);
-});
-
-test("an async request waits for a worker once its timer is over", async t => {
-  const routes = event().routes.map(route => ({ ...route, run: "async" }));
-  const page = await openWith(t, [event({ routes, spans: [[1, 0, 3, 8, 9.2, 9.5, 200, 0, 8.8]], live: [[2, 0, -1, 8.5, null, 0, 9]] })]);
-
-  const bars = await page.$$eval(".bar", bars => bars.map(bar => bar.getAttribute("class").split(" ")[1]).sort());
-  assert.deepEqual(bars, ["run", "timer", "timer", "wait", "wait"]);
-  const edges = await page.evaluate(() => [1, 2].map(id => {
-    const { timer, wait } = model.spans.get(id).bars;
-    return [timer.from, timer.to, wait.from, wait.to];
-  }));
-  assert.deepEqual(edges, [[8, 8.8, 8.8, 9.2], [8.5, 9, 9, null]]);
-  assert.match((await runBars(page))[0].name, /waited 400 ms, ran 300 ms/);
-});
-
-test("the lag of the loop stays in the picture when that is paused", async t => {
-  const page = await openWith(t, [event({ t: 10 }), event({ t: 10.25, lag_s: 0.05 }), event({ t: 10.5, lag_s: 0.2 })]);
-
-  const classes = await page.$$eval(".lag", lags => lags.map(lag => lag.getAttribute("class")));
-  assert.deepEqual(classes, ["lag warn", "lag bad"]);
-  await page.click("#pause");
-  assert.equal(await page.locator(".lag").count(), 2);
-});
-
-test("64 seats fit, and more of them scroll", async t => {
-  const fits = () => page.$eval("#scroll", scroll => scroll.scrollHeight <= scroll.clientHeight);
-  let page = await openWith(t, [event({ workers: 64, workers_max: 64 })]);
-  assert.equal(await page.locator(".seat").count(), 64);
-  assert.ok(await fits());
-
-  page = await openWith(t, [event({ workers: 200, workers_max: 200 })]);
-  assert.equal(await page.locator(".seat").count(), 200);
-  assert.ok(!await fits());
-});
-
 test("a screen of 360 pixels needs no scrolling sideways", async t => {
   const server = await startServer(t, "--workers", "8");
   const page = await openDashboard(t, browser, server, { viewport: { width: 360, height: 780 } });
@@ -462,23 +255,6 @@ test("a screen of 360 pixels needs no scrolling sideways", async t => {
   await page.click("#call");
   await page.waitForFunction(() => document.getElementById("note").textContent !== "");
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
-});
-
-test("neither does a route with a long name", async t => {
-  const path = "/api/v3/organisations/:organisation/departments/:department/reports/monthly-consolidated-statements/3";
-  const routes = event().routes.map(route => ({ ...route, path }));
-  for (const width of [360, 768]) {
-    const page = await openWith(t, [event({ routes, spans: [[1, 0, 0, 9, 9.1, 9.5, 200, 0]] })],
-                                { viewport: { width, height: 780 } });
-    await page.locator(".bar").first().dispatchEvent("click");
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
-  }
-});
-
-test("a time is never a minute less than it is", async t => {
-  const page = await openWith(t, [event({})]);
-  const told = await page.evaluate(() => [59.94, 59.96, 60.2, 119.7, 3599.7].map(seconds));
-  assert.deepEqual(told, ["59.9 s", "1 min 0 s", "1 min 0 s", "2 min 0 s", "1 h 0 min"]);
 });
 
 // WCAG 2.2, 1.4.3 and 1.4.11: text has 4.5 to 1, bars and borders that matter have 3 to 1.

@@ -67,3 +67,12 @@ export async function openDashboard(t, browser, server, options) {
   await page.waitForSelector("#link[data-state=live]");
   return page;
 }
+
+// The bars on seats, as they are drawn: id, seat, top, left and right edge.
+export function runBars(page) {
+  return page.$$eval(".bar.run", bars => bars.map(bar => {
+    const x = Number(bar.getAttribute("x"));
+    return { id: bar.dataset.id, seat: Number(bar.dataset.seat), top: Number(bar.getAttribute("y")), left: x,
+      right: x + Number(bar.getAttribute("width")), name: bar.getAttribute("aria-label") };
+  }).sort((a, b) => a.left - b.left));
+}

@@ -22,4 +22,4 @@ done
 test -n "$CHROMIUM" || skip "there is no Chromium"
 export CHROMIUM
 
-exec node --test --test-reporter=spec "$here/dashboard.test.mjs" "$here/report.test.mjs"
+exec node --test --test-reporter=spec "$here"/*.test.mjs
