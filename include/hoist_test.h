@@ -23,7 +23,7 @@ typedef struct hoist_test hoist_test;
 
 /* Owned by the client, in place until hoist_test_free(). */
 typedef struct hoist_test_reply {
-    int status;       /* 0: the connection ended without a reply */
+    int status;       /* 0: the connection ended without a reply; a line on stderr tells one that is never finished */
     const char *body; /* a NUL follows its last byte */
     size_t body_len;
     unsigned waited_ms; /* on the virtual clock */

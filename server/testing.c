@@ -12,6 +12,7 @@
 #include "bytes.h"
 #include "conn.h"
 #include "exchange.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -270,6 +271,9 @@ static void exchange_bytes(hoist_test *t, struct test_conn *c, struct buffer *re
         conn_on_bytes(&c->conn, request->data + request->len - 1, 1);
     while (c->conn.state == CONN_HANDLING && uv_run(&t->loop, UV_RUN_ONCE) != 0)
         ;
+    if (c->conn.state == CONN_HANDLING)
+        log_write(LOG_ERROR, "%s: its handler left the request to be ended later, and nothing is left that could",
+                  t->route.path);
     conn_on_eof(&c->conn);
     conn_close(&c->conn, true);
     while (!c->is_closed)

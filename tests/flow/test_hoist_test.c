@@ -1,5 +1,6 @@
 /* The test client of hoist_test.h, which tests of routes rely on. */
 #include "hoist_test.h"
+#include "lib/errors.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -317,7 +318,7 @@ static int never(hoist_req *req, hoist_res *res)
     return HOIST_PENDING;
 }
 
-Test(hoist_test, gives_status_0_for_what_is_never_finished, .timeout = 30)
+Test(hoist_test, gives_status_0_and_a_line_for_what_is_never_finished, .init = errors_catch, .timeout = 30)
 {
     const hoist_route route = {.path = "/", .handler = never, .run = HOIST_ASYNC};
     hoist_test *t = hoist_test_new(&route);
@@ -328,6 +329,8 @@ Test(hoist_test, gives_status_0_for_what_is_never_finished, .timeout = 30)
         cr_expect_eq(reply->status, 0);
         cr_expect_str_eq(reply->body, "");
         cr_expect_null(hoist_test_reply_header(reply, "Date"));
+        cr_expect_eq(
+            errors_count("/: its handler left the request to be ended later, and nothing is left that could\n"), i + 1);
     }
     hoist_test_free(t);
     cr_expect_eq(ended, 3);
