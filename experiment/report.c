@@ -50,8 +50,7 @@ static const char head[] =
 static const char explanation[] =
     "<h2>How to read it</h2>\n<dl>\n"
     "<dt>makespan</dt><dd>from the first request to the last answer; of a burst, theory says ceil(requests / workers) "
-    "x "
-    "run</dd>\n"
+    "x run, or, where runs differ, what they take when each goes to who is free first</dd>\n"
     "<dt>wait, run</dt><dd>until a handler was started, and in it, as the server measured them (on the loop: as the "
     "clients did)</dd>\n"
     "<dt>/dummy</dt><dd>a request that the loop answers at once, sent at a steady pace meanwhile; its time counts from "

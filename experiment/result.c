@@ -24,6 +24,7 @@ static unsigned count_running(const struct trial *trial, double *values);
 static size_t collect_waits(const struct trial *trial, double *values);
 static void measure_probes(struct result *result, const struct trial *trial, double *values);
 static void predict(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
+static void predict_burst(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
 static void predict_stream(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
 
 static double seconds_between(uint64_t from_ns, uint64_t to_ns)
@@ -68,11 +69,6 @@ double result_little(const struct result *result)
 bool result_is_whole(const struct result *result)
 {
     return result->n_answered == result->n_calls;
-}
-
-size_t result_ran(const struct result *result)
-{
-    return result->n_calls - result->n_shed;
 }
 
 double result_offered(const struct plan *plan, const struct result *result)
@@ -247,14 +243,23 @@ static size_t collect_waits(const struct trial *trial, double *values)
 
 static void predict(struct result *result, const struct trial *trial, const struct plan *plan, double *values)
 {
-    unsigned servers = plan_servers(plan, &trial->setting);
-    size_t n = result_ran(result);
-
-    result->predicted_s = theory_makespan(n, servers, result->run_mean_s);
-    result->latency_p99_predicted_s = theory_burst_percentile(plan_at_once(plan, n), servers, result->run_mean_s, 0.99);
     result->wait_predicted_s = result->delayed = result->delayed_predicted = NAN;
     if (plan->rate > 0)
         predict_stream(result, trial, plan, values);
+    else
+        predict_burst(result, trial, plan, values);
+}
+
+/* Requests whose times the server no longer had count with the mean. */
+static void predict_burst(struct result *result, const struct trial *trial, const struct plan *plan, double *values)
+{
+    unsigned servers = plan_servers(plan, &trial->setting);
+    size_t n = collect_runs(trial, values);
+
+    while (n < result->n_calls - result->n_shed)
+        values[n++] = result->run_mean_s;
+    result->predicted_s = theory_makespan(values, n, servers < n ? servers : n, values + n);
+    result->latency_p99_predicted_s = theory_burst_percentile(plan_at_once(plan, n), servers, result->run_mean_s, 0.99);
 }
 
 /* The moments of arrival are those that were drawn, so what was measured is their own variability. */

@@ -45,9 +45,6 @@ double result_little(const struct result *result);
 /* All requests were answered with a 2xx: only then is its makespan that of its work. */
 bool result_is_whole(const struct result *result);
 
-/* Requests that ran, whatever came of them: all that were not refused. */
-size_t result_ran(const struct result *result);
-
 /* The share of what the workers can do that is asked of them; over 1 the queue only grows. Streams only. */
 double result_offered(const struct plan *plan, const struct result *result);
 

@@ -103,9 +103,9 @@ const char *summary_time(double seconds, char text[SUMMARY_TIME])
 /* ---- what comes of several rows ---- */
 
 /* How many requests a second it could do with all that it can use at once, whose number it returns. Of a burst, which
- * ends with some idle unless they divide it, the turns count as if each had been full: else idle ones would look like
- * contention. A stream's throughput is what was asked for, whatever the workers could do; then it is what they could do
- * at most, if their run times are those of workers that compete. */
+ * ends with some idle unless they divide it, only what it took beyond its prediction counts: else idle ones would look
+ * like contention. A stream's throughput is what was asked for, whatever the workers could do; then it is what they
+ * could do at most, if their run times are those of workers that compete. */
 static double full_throughput(const struct summary *summary, const struct result *result, double *ret_servers)
 {
     unsigned servers = plan_servers(summary->plan, &result->setting);
@@ -113,7 +113,7 @@ static double full_throughput(const struct summary *summary, const struct result
     *ret_servers = servers;
     if (summary->plan->rate > 0)
         return servers / result->run_mean_s;
-    return servers * theory_makespan(result_ran(result), servers, 1) / result->makespan_s;
+    return servers / result->run_mean_s / result_ratio(result);
 }
 
 /* A worker beside idle ones runs as fast as one alone, whatever many at work would do to each other. */

@@ -10,19 +10,46 @@
 
 enum { TERMS = 3 }; /* of the fit: 1, n - 1, n (n - 1) */
 
+static void sift_down(double *heap, size_t n);
 static bool fit_terms(const double *workers, const double *throughput, size_t n, unsigned terms, double fit[TERMS],
                       double *ret_error);
 static bool solve(double matrix[TERMS][TERMS + 1], unsigned n);
 static double term(unsigned i, double workers);
 
-double theory_makespan(size_t jobs, unsigned workers, double run_s)
+/* free_s is a heap: the one who is free first is at its top. */
+double theory_makespan(const double *run_s, size_t n, size_t workers, double *free_s)
 {
-    return real_ceil((double)jobs / workers) * run_s;
+    double last_s = 0;
+
+    for (size_t i = 0; i < workers; i++)
+        free_s[i] = 0;
+    for (size_t i = 0; i < n; i++) {
+        free_s[0] += run_s[i];
+        last_s = real_max(last_s, free_s[0]);
+        sift_down(free_s, workers);
+    }
+    return last_s;
+}
+
+static void sift_down(double *heap, size_t n)
+{
+    double value = heap[0];
+    size_t place = 0, child;
+
+    while ((child = 2 * place + 1) < n) {
+        if (child + 1 < n && heap[child + 1] < heap[child])
+            child++;
+        if (value <= heap[child])
+            break;
+        heap[place] = heap[child];
+        place = child;
+    }
+    heap[place] = value;
 }
 
 double theory_burst_percentile(size_t jobs, unsigned workers, double run_s, double share)
 {
-    return theory_makespan(sample_rank(jobs, share), workers, run_s);
+    return real_ceil((double)sample_rank(jobs, share) / workers) * run_s;
 }
 
 /* By Erlang B, whose recursion neither overflows nor loses digits: B(0) = 1, B(k) = a B(k-1) / (k + a B(k-1)). */

@@ -7,10 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* How long so many equal jobs take, all there at once: ceil(jobs / workers) x run. */
-double theory_makespan(size_t jobs, unsigned workers, double run_s);
+/* How long n jobs take, all there at once and taken in their order by who is free first. For equal ones that is
+ * ceil(n / workers) x run. free_s: room for as many as there are workers. */
+double theory_makespan(const double *run_s, size_t n, size_t workers, double *free_s);
 
-/* The time after which the share (0 to 1) of such a burst is answered. */
+/* The time after which the share (0 to 1) of a burst of equal jobs is answered. */
 double theory_burst_percentile(size_t jobs, unsigned workers, double run_s, double share);
 
 /* Erlang C: the chance that who arrives at random must wait, for load = rate x run time, in erlangs. 1 if load is not

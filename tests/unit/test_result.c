@@ -93,6 +93,30 @@ Test(result, a_request_that_failed_on_a_worker_is_predicted_all_the_same)
     expect_near(result.predicted_s, 16, "predicted");
 }
 
+Test(result, a_burst_whose_runs_differ_is_predicted_as_they_were_dealt)
+{
+    trial_burst(&trial, EXECUTOR_POOL, 2, 8, 2, 0.5);
+    trial.jobs.list[7].finished_s += 3;
+    trial.calls[7].answered_ns += 3 * UINT64_C(1000000000);
+    cr_assert_eq(result_make(&result, &trial, &burst), 0);
+    trial_free(&trial);
+
+    expect_near(result.makespan_s, 11, "makespan");
+    expect_near(result.predicted_s, 11, "predicted");
+}
+
+Test(result, a_burst_is_predicted_with_the_mean_for_what_the_server_no_longer_had)
+{
+    trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
+    trial.jobs.n = 3;
+    trial.jobs.n_dropped = 5;
+    cr_assert_eq(result_make(&result, &trial, &burst), 0);
+    trial.jobs.n = 8;
+    trial_free(&trial);
+
+    expect_near(result.predicted_s, 16, "predicted");
+}
+
 Test(result, a_refused_request_is_counted_and_not_predicted)
 {
     trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);

@@ -9,16 +9,61 @@ static void expect_near(double value, double wanted, double tolerance, const cha
     cr_expect(fabs(value - wanted) <= tolerance, "%s: %.6g instead of %.6g", row, value, wanted);
 }
 
-Test(theory, a_burst_takes_as_many_turns_as_the_busiest_worker_has_jobs)
+enum { JOBS_MAX = 1000, WORKERS_MAX = 16 };
+
+static double free_s[WORKERS_MAX];
+
+Test(theory, equal_jobs_take_as_many_turns_as_the_busiest_worker_has)
 {
     static const struct {
-        size_t jobs;
-        unsigned workers;
+        size_t jobs, workers;
         double turns;
-    } rows[] = {{8, 1, 8}, {8, 8, 1}, {9, 8, 2}, {16, 8, 2}, {1, 8, 1}, {17, 4, 5}};
+    } rows[] = {{8, 1, 8}, {8, 8, 1}, {9, 8, 2}, {16, 8, 2}, {1, 8, 1}, {17, 4, 5}, {0, 1, 0}};
+    double run_s[JOBS_MAX];
+
+    for (size_t i = 0; i < JOBS_MAX; i++)
+        run_s[i] = 0.2;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_near(theory_makespan(run_s, rows[i].jobs, rows[i].workers, free_s), 0.2 * rows[i].turns, 1e-12,
+                    "makespan");
+}
+
+/* The last row is Graham's: in the best order it would take 9. */
+Test(theory, jobs_that_differ_go_to_who_is_free_first)
+{
+    static const struct {
+        double run_s[8];
+        size_t jobs, workers;
+        double makespan_s;
+        const char *row;
+    } rows[] = {
+        {{1, 1, 4}, 3, 2, 5, "the longest last"},
+        {{4, 1, 1}, 3, 2, 4, "the longest first"},
+        {{3, 3, 2, 2, 2}, 5, 2, 7, "of five"},
+        {{1, 2, 3}, 3, 8, 3, "more workers than jobs"},
+        {{5, 5, 4, 4, 3, 3, 3}, 7, 3, 11, "three workers"},
+    };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        expect_near(theory_makespan(rows[i].jobs, rows[i].workers, 0.2), 0.2 * rows[i].turns, 1e-12, "makespan");
+        expect_near(theory_makespan(rows[i].run_s, rows[i].jobs, rows[i].workers, free_s), rows[i].makespan_s, 1e-12,
+                    rows[i].row);
+}
+
+/* As a search for the first free one would have it. */
+Test(theory, many_jobs_on_many_workers_are_dealt_alike)
+{
+    double run_s[JOBS_MAX], ends_s[WORKERS_MAX] = {0}, last_s = 0;
+
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        size_t first = 0;
+
+        run_s[i] = (double)(i * 7919 % 1009) + 1;
+        for (size_t k = 1; k < WORKERS_MAX; k++)
+            first = ends_s[k] < ends_s[first] ? k : first;
+        ends_s[first] += run_s[i];
+        last_s = ends_s[first] > last_s ? ends_s[first] : last_s;
+    }
+    expect_near(theory_makespan(run_s, JOBS_MAX, WORKERS_MAX, free_s), last_s, 1e-9, "makespan");
 }
 
 Test(theory, a_share_of_a_burst_is_answered_after_the_turns_of_that_share)
