@@ -19,7 +19,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, ERROR_TEXT = 512, EXIT_SIGNAL = 128 };
+enum {
+    EXIT_USAGE = 2,
+    ERROR_TEXT = 512,
+    EXIT_SIGNAL = 128,
+    REQUEST_TEXT = PLAN_BODY_MAX + 2 * PLAN_TEXT, /* a target is shorter than one, the rest of a head, too */
+};
 
 /* One run of the command: what its callbacks need. */
 struct experiment {
@@ -29,7 +34,7 @@ struct experiment {
     bool is_interrupted;
     int signal;
     struct bench bench;
-    char requests[2][PLAN_REQUEST_MAX], probe[PLAN_TEXT];
+    char requests[2][REQUEST_TEXT], probe[PLAN_TEXT];
     struct trial trials[PLAN_SETTINGS_MAX];
     struct result results[PLAN_SETTINGS_MAX];
     struct summary summary;
@@ -43,7 +48,7 @@ static int run(struct experiment *experiment);
 static int start_signals(struct experiment *experiment);
 static void stop_signals(struct experiment *experiment);
 static void on_signal(uv_signal_t *handle, int number);
-static int write_requests(struct experiment *experiment);
+static void write_requests(struct experiment *experiment);
 static int run_all(struct experiment *experiment);
 static int fail_unanswered(struct experiment *experiment, const struct result *result);
 static int tell(struct experiment *experiment);
@@ -107,8 +112,7 @@ static int run(struct experiment *experiment)
     err = experiment->plan->out != NULL ? report_prepare(experiment->plan->out) : 0; /* not after minutes of work */
     if (err < 0)
         tell_unwritten(experiment, experiment->plan->out, err);
-    else
-        err = write_requests(experiment);
+    write_requests(experiment);
     if (err == 0)
         err = start_signals(experiment);
     if (err == 0)
@@ -155,36 +159,26 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- trials ---- */
 
-static int write_request(char *request, size_t size, const char *target, const char *body)
+static void write_request(char request[REQUEST_TEXT], const char *target, const char *body)
 {
-    int len;
-
     if (body == NULL)
-        len = snprintf(request, size, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", target);
+        (void)snprintf(request, REQUEST_TEXT, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", target);
     else
-        len = snprintf(request, size, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\n\r\n%s", target,
-                       strlen(body), body);
-    return len < 0 || (size_t)len >= size ? -E2BIG : 0;
+        (void)snprintf(request, REQUEST_TEXT, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\n\r\n%s",
+                       target, strlen(body), body);
 }
 
-static int write_requests(struct experiment *experiment)
+static void write_requests(struct experiment *experiment)
 {
     const struct plan *plan = experiment->plan;
     struct bench *bench = &experiment->bench;
-    int err;
 
-    err = write_request(experiment->requests[0], PLAN_REQUEST_MAX, plan->route, plan->body);
-    if (err == 0)
-        err = write_request(experiment->requests[1], PLAN_REQUEST_MAX, plan->async_route, plan->body);
-    if (err == 0)
-        (void)snprintf(experiment->probe, sizeof(experiment->probe), "%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-                       plan->probe);
+    write_request(experiment->requests[0], plan->route, plan->body);
+    write_request(experiment->requests[1], plan->async_route, plan->body);
+    (void)snprintf(experiment->probe, sizeof(experiment->probe), "%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", plan->probe);
     bench->request[EXECUTOR_POOL] = bench->request[EXECUTOR_INLINE] = experiment->requests[0];
     bench->request[EXECUTOR_ASYNC] = experiment->requests[1];
     bench->probe = experiment->probe;
-    if (err < 0)
-        (void)snprintf(bench->error, sizeof(bench->error), "--body: more than %d bytes", PLAN_REQUEST_MAX - PLAN_TEXT);
-    return err;
 }
 
 static int run_all(struct experiment *experiment)

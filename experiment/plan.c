@@ -215,6 +215,8 @@ static int settle(struct plan *plan, const struct given *given, const hoist_prog
     plan->target_p99_s = given->target_p99_s;
     plan->probe_rate = given->probe_rate > 0 ? given->probe_rate : 100;
     plan->body = given->body;
+    if (plan->body != NULL && strlen(plan->body) > PLAN_BODY_MAX)
+        return fail(error, "--body: more than %d bytes", PLAN_BODY_MAX);
     err = settle_settings(plan, given, error);
     if (err == 0)
         err = settle_routes(plan, given, program, error);
@@ -313,6 +315,8 @@ static int settle_routes(struct plan *plan, const struct given *given, const hoi
         plan->probe = "OPTIONS *";
     if (given->full && !has_article)
         return fail(error, "--full: '1' is for a program that has the article's /, /async and --heavy-ms");
+    if (given->full && strcmp(route, "/") != 0)
+        return fail(error, "--full: '1' is for the article's /, not for %s", route);
     plan->sets_heavy_ms = true;
     if (has_article && strcmp(route, "/") == 0)
         plan->heavy_ms = given->full ? 20000 : 2000;

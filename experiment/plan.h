@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { PLAN_SETTINGS_MAX = 32, PLAN_REQUEST_MAX = 64 * 1024, PLAN_TEXT = 256 };
+enum { PLAN_SETTINGS_MAX = 32, PLAN_BODY_MAX = 64 * 1024, PLAN_TEXT = 256 };
 
 enum executor {
     EXECUTOR_POOL,   /* handlers block workers */
@@ -25,7 +25,7 @@ struct plan {
     struct setting settings[PLAN_SETTINGS_MAX];
     size_t n_settings;
     char route[PLAN_TEXT], async_route[PLAN_TEXT];
-    const char *body;   /* sent by POST; NULL: GET */
+    const char *body;   /* sent by POST, PLAN_BODY_MAX bytes at most; NULL: GET */
     bool sets_heavy_ms; /* for / and /async; else it is as the program has it */
     unsigned heavy_ms;
     unsigned jobs;       /* of a burst */

@@ -162,6 +162,7 @@ Test(plan, a_bad_value_is_refused_with_its_option_value_and_range)
         {&article, {"bake"}, {"'bake'", "--help"}},
         {&foreign, {NULL}, {"--route is needed:", "mine has no /"}},
         {&foreign, {"--route", "/report", "--full"}, {"--full:", "--heavy-ms"}},
+        {&article, {"--route", "/sleep/200", "--full"}, {"--full:", "/sleep/200"}},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -169,6 +170,17 @@ Test(plan, a_bad_value_is_refused_with_its_option_value_and_range)
         for (size_t k = 0; k < 3 && rows[i].words[k] != NULL; k++)
             cr_expect_not_null(strstr(error, rows[i].words[k]), "row %zu: no %s in '%s'", i, rows[i].words[k], error);
     }
+}
+
+Test(plan, a_body_has_64_KiB_at_most)
+{
+    static char body[PLAN_BODY_MAX + 2];
+
+    memset(body, 'x', PLAN_BODY_MAX);
+    cr_expect_eq(READ(&article, "--body", body), 0, "%s", error);
+    body[PLAN_BODY_MAX] = 'x';
+    cr_expect_lt(READ(&article, "--body", body), 0);
+    cr_expect_str_eq(error, "--body: more than 65536 bytes");
 }
 
 Test(plan, help_is_asked_for_before_the_servers_options_only)
