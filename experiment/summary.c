@@ -234,7 +234,8 @@ static void judge_cpu(struct summary *summary)
                        "takes %s, hardly more than the way to a worker and back: more workers help little",
                        summary_time(base->run_mean_s, run));
     else if (share < SHARE_WAITS)
-        (void)snprintf(summary->cpu, SUMMARY_TEXT, "waits %.1f %% of its time: more workers help", 100 * (1 - share));
+        (void)snprintf(summary->cpu, SUMMARY_TEXT, "waits %.1f %% of its time: more workers help where requests queue",
+                       100 * (1 - share));
     else if (share > SHARE_BURNS)
         (void)snprintf(summary->cpu, SUMMARY_TEXT,
                        "burns CPU for %.0f %% of its time: more workers than %u %s will not help", 100 * share,

@@ -83,7 +83,7 @@ Test(summary, says_what_the_handler_does_with_its_time)
         double run_s, cpu_s;
         const char *words;
     } rows[] = {
-        {2, 0.04, "waits 98.0 % of its time: more workers help"},
+        {2, 0.04, "waits 98.0 % of its time: more workers help where requests queue"},
         {2, 2, "burns CPU for 100 % of its time: more workers than 2 cores will not help"},
         {2, 1, "is on a CPU for 50 % of its time: 2 cores can keep about 4 workers busy"},
         {0.0001, 0.0001, "takes 0.10 ms, hardly more than the way to a worker and back"},
