@@ -365,12 +365,13 @@ static void conclude_burst(struct summary *summary)
         return;
     }
     if (few->setting.workers == many->setting.workers)
-        say(summary, "%s answer%s %zu requests in %s", name, many->setting.workers == 1 ? "s" : "", many->n_answered,
-            summary_time(many->makespan_s, many_s));
+        say(summary, "%s answer%s %zu request%s in %s", name, many->setting.workers == 1 ? "s" : "", many->n_answered,
+            many->n_answered == 1 ? "" : "s", summary_time(many->makespan_s, many_s));
     else
-        say(summary, "%s answer %zu requests in %s where %u take%s %s, %.1f times as fast", name, many->n_answered,
-            summary_time(many->makespan_s, many_s), few->setting.workers, few->setting.workers == 1 ? "s" : "",
-            summary_time(few->makespan_s, few_s), few->makespan_s / many->makespan_s);
+        say(summary, "%s answer %zu request%s in %s where %u take%s %s, %.1f times as fast", name, many->n_answered,
+            many->n_answered == 1 ? "" : "s", summary_time(many->makespan_s, many_s), few->setting.workers,
+            few->setting.workers == 1 ? "s" : "", summary_time(few->makespan_s, few_s),
+            few->makespan_s / many->makespan_s);
     if (summary->cpu[0] != '\0' && summary->holds) /* else it is not the reason, or not the whole of it */
         say(summary, ", because the handler %s", summary->cpu);
     if (on_loop != NULL)
