@@ -136,7 +136,8 @@ HOIST_API const char *hoist_json_string(hoist_req *req, const char *text);
 
 HOIST_API void *hoist_req_data(const hoist_req *req); /* route.data */
 
-/* What the route's worker_init left for this thread. NULL on the loop, except under the inline executor. */
+/* What the route's worker_init left for this thread. NULL in what the loop calls anyway: handlers of HOIST_INLINE, and
+ * of HOIST_ASYNC but for the one that hoist_offload() named. */
 HOIST_API void *hoist_req_worker_data(const hoist_req *req);
 
 /* True once nobody waits for the reply: the client left or the deadline is over. Long-running code asks now and then
@@ -148,7 +149,8 @@ HOIST_API unsigned hoist_req_remaining_ms(const hoist_req *req);
 
 /* ---- the reply: from the handler's thread, while the handler runs, once ------------------------------------------
  * Each answers 0, -ENOMEM, -EMSGSIZE (over max_reply), -EALREADY (replied before), -EPROTO (status not 200 to 599, a
- * bad content type) or -EFAULT (text or json is NULL). A handler may return what they return. */
+ * content type that no field could have: NULL, "", a line break) or -EFAULT (text or json is NULL). A handler may
+ * return what they return. */
 
 HOIST_API int hoist_reply_text(hoist_res *res, int status, const char *text); /* copied */
 HOIST_API int hoist_reply_json(hoist_res *res, int status, const char *json); /* copied */

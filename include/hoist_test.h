@@ -6,9 +6,11 @@
  *     cr_assert_eq(reply->status, 200);
  *     hoist_test_free(t);
  *
- * A handler runs in the call, on the calling thread, offloaded or not, and to its end: no time limit cuts it short.
- * worker_init ran in hoist_test_new(). The clock of hoist_later() is virtual: 20 s take no time. One thread; several
- * clients may live side by side.
+ * A handler runs in the call, on the calling thread, offloaded or not, and to its end: no time limit cuts it short, and
+ * no signal of .interrupt. One of HOIST_PROCESS runs there, too; if it ends the program, so does its test, with
+ * status 1. worker_init ran in hoist_test_new(). The clock of hoist_later() is virtual: 20 s take no time, but bring
+ * the route's limit nearer, and a wait that is longer ends with 504. What waits for a callback of another loop gets no
+ * reply here. One thread; several clients may live side by side.
  */
 #ifndef HOIST_TEST_H
 #define HOIST_TEST_H
@@ -27,6 +29,7 @@ typedef struct hoist_test_reply {
     const char *body; /* a NUL follows its last byte */
     size_t body_len;
     unsigned waited_ms; /* on the virtual clock */
+    const char *fields; /* for hoist_test_reply_header() */
 } hoist_test_reply;
 
 HOIST_API hoist_test *hoist_test_new_sized(const hoist_route *route, size_t route_size);
@@ -37,7 +40,7 @@ HOIST_API hoist_test *hoist_test_new_sized(const hoist_route *route, size_t rout
 
 HOIST_API void hoist_test_free(hoist_test *t); /* t may be NULL */
 
-/* Adds a header field to the next request; strings are copied. */
+/* Adds a header field to the next request, as it is; strings are copied. Host is "test" without one. */
 HOIST_API void hoist_test_header(hoist_test *t, const char *name, const char *value);
 
 /* The client of the next request leaves before its handler runs: hoist_req_cancelled() is true, the reply's status 0.

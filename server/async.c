@@ -15,9 +15,11 @@
 #include <stdlib.h>
 
 static bool may_go_on(const struct exchange *x);
+static void check_once(const struct exchange *x);
 static int go_on_with(struct exchange *x, hoist_handler *next, enum exchange_step step, unsigned ms);
 static void end_reply(struct exchange *x);
 static void start_timer(struct exchange *x, unsigned ms);
+static bool skip_wait(struct exchange *x, unsigned ms);
 static void on_timer(uv_timer_t *timer);
 static void make_due(struct exchange *x);
 static void take_due(struct exchange *x);
@@ -49,14 +51,14 @@ static void on_idle_closed(uv_handle_t *handle)
 
 /* ---- what handlers call ---- */
 
-/* False after a line, but on a worker: there hoist_later() and hoist_offload() do nothing, and the dispatcher says what
- * is wrong. */
+/* False after a line, but for a worker's handler: there hoist_later() and hoist_offload() do nothing, and the
+ * dispatcher says what is wrong. */
 static bool may_go_on(const struct exchange *x)
 {
     const char *path;
 
     exchange_check_live(&x->req);
-    if (x->state == EXCHANGE_QUEUED)
+    if (x->is_work)
         return false;
     path = x->req.route->given.path;
     if (!pthread_equal(x->server->thread, pthread_self()))
@@ -69,14 +71,19 @@ static bool may_go_on(const struct exchange *x)
     return false;
 }
 
+static void check_once(const struct exchange *x)
+{
+    if (x->step != STEP_NONE && x->state == EXCHANGE_ON_LOOP)
+        log_write(LOG_ERROR, "%s: its handler said twice how to go on; the last one counts", x->req.route->given.path);
+}
+
 static int go_on_with(struct exchange *x, hoist_handler *next, enum exchange_step step, unsigned ms)
 {
     if (!may_go_on(x))
         return HOIST_PENDING;
     if (next == NULL)
         return response_fail(&x->res, -EFAULT, "the handler would go on with NULL in the place of a handler");
-    if (x->step != STEP_NONE && x->state == EXCHANGE_ON_LOOP)
-        log_write(LOG_ERROR, "%s: its handler said twice how to go on; the last one counts", x->req.route->given.path);
+    check_once(x);
     x->handler = next;
     x->step = step;
     x->later_ms = ms;
@@ -100,11 +107,12 @@ void hoist_finish(hoist_req *req, int err)
     struct exchange *x = exchange_of_req(req);
 
     if (!may_go_on(x)) {
-        if (x->state == EXCHANGE_QUEUED)
+        if (x->is_work)
             log_write(LOG_ERROR, "%s: hoist_finish() was called on a worker, where returning is what ends a request",
                       x->req.route->given.path);
         return;
     }
+    check_once(x);
     x->result = err;
     x->ended_ns = uv_hrtime();
     x->step = STEP_FINISH;
@@ -154,11 +162,26 @@ static void start_timer(struct exchange *x, unsigned ms)
         return;
     x->state = EXCHANGE_TIMED;
     if (server->is_virtual) {
-        server->virtual_ms += ms;
+        if (skip_wait(x, ms))
+            return;
         ms = 0;
     }
     uv_update_time(server->loop); /* the turn may have taken long; the wait begins now */
     uv_timer_start(&x->timer, on_timer, ms, 0);
+}
+
+/* On the virtual clock: the wait is over at once, or the request's deadline came first, true. */
+static bool skip_wait(struct exchange *x, unsigned ms)
+{
+    unsigned left_ms = hoist_req_remaining_ms(&x->req);
+    bool is_late = ms > left_ms;
+
+    x->server->virtual_ms += is_late ? left_ms : ms;
+    if (is_late)
+        x->deadline.expired(&x->deadline);
+    else if (left_ms != HOIST_NO_LIMIT)
+        x->req.deadline_ns -= (uint64_t)ms * 1000000;
+    return is_late;
 }
 
 /* libuv goes on calling timers while any is due, and one that is started here, or finds the time updated, may be. */

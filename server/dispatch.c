@@ -116,7 +116,7 @@ void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns
         x->begun_ns = begun_ns;
     x->state = EXCHANGE_ON_LOOP;
     x->step = STEP_NONE;
-    x->req.worker_data = route->loop_data;
+    x->req.worker_data = x->is_work ? route->loop_data : NULL;
     result = exchange_call(x, handler);
     x->ended_ns = uv_hrtime();
     if (route->given.run == HOIST_INLINE) /* it is answered now, in conn.c's turn(), whose flush is its end */
@@ -134,7 +134,7 @@ void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns
 /* A handler has returned on the loop: its reply, or what it asked for instead. */
 static void go_on(struct exchange *x, int result)
 {
-    if (result == HOIST_PENDING && x->req.route->given.run == HOIST_ASYNC) {
+    if (result == HOIST_PENDING && x->req.route->given.run == HOIST_ASYNC && !x->is_work) {
         async_go_on(x);
         return;
     }
@@ -153,6 +153,7 @@ void dispatch_submit(struct exchange *x)
 
     if (async_end_if_left(x))
         return;
+    x->is_work = true;
     if (x->server->pool == NULL) { /* the inline executor */
         dispatch_call(x, x->handler, uv_hrtime());
         return;
@@ -339,8 +340,10 @@ static void fail(struct exchange *x, int result)
         log_write(atomic_load_explicit(&x->req.cancelled, memory_order_relaxed) ? LOG_INFO : LOG_ERROR,
                   "%s: its handler failed: %s%s%s", path, text, reason != NULL ? ": " : "",
                   reason != NULL ? reason : "");
-    if (reason == NULL)
-        reason = result < 0 ? text : "the handler gave no reply";
+    if (reason == NULL && result < 0)
+        reason = text;
+    else if (reason == NULL)
+        reason = result == 0 || result == HOIST_PENDING ? "the handler gave no reply" : "the handler failed";
     answer_error(x, status, reason);
 }
 

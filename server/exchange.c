@@ -45,7 +45,7 @@ struct exchange *exchange_new(struct server *server, struct conn *conn)
     x->begun_ns = x->ended_ns = x->wait_ns = x->run_ns = 0;
     x->outcome = SPAN_ANSWERED;
     x->status = 0;
-    x->was_queued = false;
+    x->is_work = x->was_queued = false;
     x->req.arena.max = arena_max(server->config->max_reply);
     x->is_kept = false;
     x->step = STEP_NONE;

@@ -117,6 +117,7 @@ struct exchange {
     uint64_t wait_ns, run_ns; /* waiting and running so far */
     enum span_outcome outcome;
     uint16_t status;                      /* it was answered with; 0: it was not */
+    bool is_work;                         /* its handler is a worker's under the pool executor: its last one */
     bool was_queued;                      /* job was submitted for it */
     struct exchange *prev, *next;         /* in the server's list of those in use; next also in its free list */
     struct exchange *due_prev, *due_next; /* likewise of those that are due */

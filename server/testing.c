@@ -18,12 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 struct test_reply {
     hoist_test_reply reply;
     struct test_reply *next;
     struct buffer bytes; /* as sent, but each line of the head ends with a NUL */
-    const char *fields;  /* behind the status line */
 };
 
 struct test_conn {
@@ -38,11 +39,18 @@ struct hoist_test {
     hoist_route route;
     uv_loop_t loop;
     struct buffer fields; /* of the next request */
+    bool has_host;        /* among them */
     bool is_cancelled;    /* likewise */
     struct test_reply *replies;
 };
 
+/* The route whose request is handled; NULL: none is. */
+static const char *handled;
+static bool watches_exit;
+
 static int start(hoist_test *t);
+static void on_exit_of_program(void);
+static void need(const void *argument, const char *what);
 static void append(struct buffer *buffer, const void *bytes, size_t len);
 static void write_request(hoist_test *t, struct buffer *request, const char *method, const char *target, size_t len);
 static void exchange_bytes(hoist_test *t, struct test_conn *c, struct buffer *request);
@@ -122,12 +130,15 @@ hoist_test *hoist_test_new_sized(const hoist_route *given, size_t size)
     int err;
 
     if (t == NULL)
-        return NULL;
-    err = abi_import(&t->route, sizeof(t->route), given, size);
+        err = -ENOMEM;
+    else if (given == NULL)
+        err = -EFAULT;
+    else
+        err = abi_import(&t->route, sizeof(t->route), given, size);
     if (err == 0)
         err = uv_loop_init(&t->loop);
     if (err < 0) {
-        fprintf(stderr, "hoist_test_new: %s\n", uv_strerror(err));
+        fprintf(stderr, "hoist_test_new: %s\n", given != NULL ? uv_strerror(err) : "route is NULL");
         free(t);
         return NULL;
     }
@@ -154,6 +165,8 @@ static int start(hoist_test *t)
         err = app_start(t->app, &t->loop);
     if (err < 0)
         return err;
+    if (!watches_exit)
+        watches_exit = atexit(on_exit_of_program) == 0;
     t->app->server.is_virtual = true;
     uv_unref((uv_handle_t *)&t->app->wake); /* a loop with nothing to do must end: a reply will not come then */
     return 0;
@@ -184,6 +197,9 @@ void hoist_test_free(hoist_test *t)
 
 void hoist_test_header(hoist_test *t, const char *name, const char *value)
 {
+    need(name, "a header field's name");
+    need(value, "a header field's value");
+    t->has_host = t->has_host || strcasecmp(name, "Host") == 0;
     append(&t->fields, name, strlen(name));
     append(&t->fields, ": ", 2);
     append(&t->fields, value, strlen(value));
@@ -213,6 +229,9 @@ const hoist_test_reply *hoist_test_request(hoist_test *t, const char *method, co
     uint64_t begun_ms = t->app->server.virtual_ms;
     struct buffer request = {0};
 
+    need(method, "the method");
+    need(target, "the target");
+    need(len > 0 ? body : "", "the body");
     if (reply == NULL || c == NULL)
         abort();
     reply->next = t->replies;
@@ -227,8 +246,7 @@ const hoist_test_reply *hoist_test_request(hoist_test *t, const char *method, co
     reply->bytes = c->sent;
     read_reply(reply);
     if (t->is_cancelled) {
-        reply->reply = (hoist_test_reply){.body = ""};
-        reply->fields = "";
+        reply->reply = (hoist_test_reply){.body = "", .fields = ""};
     }
     reply->reply.waited_ms = (unsigned)(t->app->server.virtual_ms - begun_ms);
     t->is_cancelled = false;
@@ -250,7 +268,9 @@ static void write_request(hoist_test *t, struct buffer *request, const char *met
     append(request, method, strlen(method));
     append(request, " ", 1);
     append(request, target, strlen(target));
-    append(request, " HTTP/1.1\r\nHost: test\r\n", 23);
+    append(request, " HTTP/1.1\r\n", 11);
+    if (!t->has_host)
+        append(request, "Host: test\r\n", 12);
     append(request, t->fields.data, t->fields.len);
     if (len > 0) {
         snprintf(line, sizeof(line), "Content-Length: %zu\r\n", len);
@@ -258,12 +278,14 @@ static void write_request(hoist_test *t, struct buffer *request, const char *met
     }
     append(request, "\r\n", 2);
     buffer_close(&t->fields);
+    t->has_host = false;
 }
 
 /* Gives the request to the connection, but for its last byte, and that behind a cancel: then turns the loop until it
  * has answered or nothing more can happen, and until it is closed. */
 static void exchange_bytes(hoist_test *t, struct test_conn *c, struct buffer *request)
 {
+    handled = t->route.path;
     conn_on_bytes(&c->conn, request->data, request->len - 1);
     if (t->is_cancelled && c->conn.exchange != NULL)
         atomic_store(&c->conn.exchange->req.cancelled, true);
@@ -278,6 +300,24 @@ static void exchange_bytes(hoist_test *t, struct test_conn *c, struct buffer *re
     conn_close(&c->conn, true);
     while (!c->is_closed)
         uv_run(&t->loop, UV_RUN_NOWAIT);
+    handled = NULL;
+}
+
+/* A test runner would take it for the end of a test that has passed. */
+static void on_exit_of_program(void)
+{
+    if (handled == NULL)
+        return;
+    fprintf(stderr, "hoist_test: the handler of %s ended the program\n", handled);
+    _exit(EXIT_FAILURE);
+}
+
+static void need(const void *argument, const char *what)
+{
+    if (argument != NULL)
+        return;
+    fprintf(stderr, "hoist_test: %s is NULL\n", what);
+    abort();
 }
 
 /* Finds status, fields and body in the bytes; a 100 Continue before them is skipped. */
@@ -286,7 +326,7 @@ static void read_reply(struct test_reply *reply)
     struct buffer *bytes = &reply->bytes;
     char *head, *body, *line;
 
-    reply->fields = reply->reply.body = "";
+    reply->reply.fields = reply->reply.body = "";
     if (bytes->len == 0)
         return;
     append(bytes, "", 1); /* a NUL behind the body */
@@ -303,15 +343,17 @@ static void read_reply(struct test_reply *reply)
         line = strstr(line, "\r\n");
         *line = '\0';
     }
-    reply->fields = strchr(head, '\0') + 2;
+    reply->reply.fields = strchr(head, '\0') + 2;
 }
 
 const char *hoist_test_reply_header(const hoist_test_reply *reply, const char *name)
 {
-    const struct test_reply *own = (const struct test_reply *)(const void *)reply;
-    size_t len = strlen(name);
+    size_t len;
 
-    for (const char *line = own->fields; *line != '\0'; line += strlen(line) + 2)
+    need(reply, "the reply");
+    need(name, "a header field's name");
+    len = strlen(name);
+    for (const char *line = reply->fields; *line != '\0'; line += strlen(line) + 2)
         if (bytes_equal_in_any_case(line, name, len) && strncmp(line + len, ": ", 2) == 0)
             return line + len + 2;
     return NULL;

@@ -263,7 +263,7 @@ Test(handler_mistake, no_reply_on_the_loop)
 
 Test(handler_mistake, a_number_for_a_result)
 {
-    expect("/length", 500, "the handler gave no reply",
+    expect("/length", 500, "the handler failed",
            "/length: its handler returned 17, which is neither 0 nor a negative errno\n");
 }
 
@@ -442,39 +442,6 @@ Test(handler_mistake, a_finish_while_it_waits)
 
     errors_expect_one_line("/wait: its request was to go on, or end, while hoist_later() waits\n");
     peer_close(&p);
-}
-
-static int go_on_twice(hoist_req *req, hoist_res *res)
-{
-    (void)res;
-    (void)hoist_offload(req, hello);
-    return hoist_later(req, 1, hello);
-}
-
-static int go_on_and_reply(hoist_req *req, hoist_res *res)
-{
-    (void)hoist_later(req, 1, hello);
-    return hoist_reply_text(res, 200, "now");
-}
-
-static void expect_mistake(hoist_handler *handler, const char *body, const char *line)
-{
-    hoist_test *t = hoist_test_new(&(hoist_route){.path = "/steps", .handler = handler, .run = HOIST_ASYNC});
-
-    cr_expect_str_eq(hoist_test_get(t, "/steps")->body, body);
-    hoist_test_free(t);
-    errors_expect_one_line(line);
-}
-
-Test(handler_mistake, two_ways_to_go_on)
-{
-    expect_mistake(go_on_twice, "hello", "/steps: its handler said twice how to go on; the last one counts\n");
-}
-
-Test(handler_mistake, a_way_to_go_on_and_a_reply)
-{
-    expect_mistake(go_on_and_reply, "now",
-                   "/steps: its handler said how to go on, and returned something else than HOIST_PENDING\n");
 }
 
 Test(late_use, by_a_second_finish_names_its_route, .init = errors_catch, .signal = SIGABRT)

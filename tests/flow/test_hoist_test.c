@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int echo(hoist_req *req, hoist_res *res)
@@ -179,6 +180,30 @@ Test(hoist_test, may_be_freed_unused_or_not_at_all_there)
     hoist_test_free(NULL);
 }
 
+Test(hoist_test, gives_a_reply_whose_copy_has_its_fields)
+{
+    hoist_test *t = hoist_test_new(&get_route);
+    hoist_test_reply copy = *hoist_test_get(t, "/echo");
+
+    cr_expect_str_eq(hoist_test_reply_header(&copy, "Content-Type"), "text/x");
+    hoist_test_free(t);
+}
+
+static int say_host(hoist_req *req, hoist_res *res)
+{
+    return hoist_reply_text(res, 200, hoist_req_header(req, "Host"));
+}
+
+Test(hoist_test, sends_the_host_that_is_given)
+{
+    hoist_test *t = hoist_test_new(&(hoist_route){.path = "/", .handler = say_host});
+
+    hoist_test_header(t, "host", "example.org");
+    cr_expect_str_eq(hoist_test_get(t, "/")->body, "example.org");
+    cr_expect_str_eq(hoist_test_get(t, "/")->body, "test");
+    hoist_test_free(t);
+}
+
 /* ---- routes that are not taken ---- */
 
 struct newer_route {
@@ -246,6 +271,27 @@ Test(hoist_test, takes_no_route_whose_worker_init_fails)
     cr_expect_eq(finis, 0);
 }
 
+static const void *loop_s_data;
+
+static int offload_worker_name(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    loop_s_data = hoist_req_worker_data(req);
+    return hoist_offload(req, worker_name);
+}
+
+Test(hoist_test, has_a_worker_s_data_for_its_step_alone)
+{
+    char data[] = "handle";
+    hoist_test *t = hoist_test_new(&(hoist_route){
+        .path = "/", .handler = offload_worker_name, .run = HOIST_ASYNC, .data = data, .worker_init = init});
+
+    loop_s_data = data;
+    cr_expect_str_eq(hoist_test_get(t, "/")->body, "handle");
+    cr_expect_null(loop_s_data);
+    hoist_test_free(t);
+}
+
 /* ---- time ---- */
 
 static int second_step(hoist_req *req, hoist_res *res)
@@ -285,6 +331,50 @@ Test(hoist_test, lets_time_pass_at_once_and_counts_it, .timeout = 30)
         cr_expect_eq(reply->waited_ms, 25000);
     }
     hoist_test_free(t);
+}
+
+static int say_what_is_left(hoist_req *req, hoist_res *res)
+{
+    return hoist_reply_printf(res, 200, "text/plain", "%u", hoist_req_remaining_ms(req));
+}
+
+static int wait_600_ms(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    return hoist_later(req, 600, say_what_is_left);
+}
+
+Test(hoist_test, counts_time_that_it_lets_pass_against_the_limit, .timeout = 30)
+{
+    hoist_test *t =
+        hoist_test_new(&(hoist_route){.path = "/", .handler = wait_600_ms, .run = HOIST_ASYNC, .timeout_ms = 3600000});
+    long left_ms = strtol(hoist_test_get(t, "/")->body, NULL, 10);
+
+    cr_expect_leq(left_ms, 3600000 - 600);
+    cr_expect_gt(left_ms, 3600000 / 2);
+    hoist_test_free(t);
+}
+
+static int wait_again(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    return hoist_later(req, 1, wait_again);
+}
+
+Test(hoist_test, ends_a_wait_at_the_limit, .timeout = 30)
+{
+    hoist_handler *const handlers[] = {wait_600_ms, wait_again};
+
+    for (size_t i = 0; i < 2; i++) {
+        hoist_test *t =
+            hoist_test_new(&(hoist_route){.path = "/", .handler = handlers[i], .run = HOIST_ASYNC, .timeout_ms = 500});
+        const hoist_test_reply *reply = hoist_test_get(t, "/");
+
+        cr_expect_eq(reply->status, 504);
+        cr_expect_leq(reply->waited_ms, 500);
+        cr_expect_eq(hoist_test_get(t, "/")->status, 504, "once more");
+        hoist_test_free(t);
+    }
 }
 
 static int work_until_cancelled(hoist_req *req, hoist_res *res)
