@@ -314,10 +314,11 @@ static void enlist(uv_work_t *task)
     uv_mutex_unlock(&all->lock);
 }
 
+/* A command that a handler starts has the mask, too, and a shell that waits for one of its own needs SIGCHLD. */
 static void settle_in(const struct worker *worker)
 {
-    static const int taken[] = {SIGABRT, SIGBUS,  SIGFPE,      SIGILL,           SIGSEGV,
-                                SIGSYS,  SIGTRAP, POOL_SIGNAL, POOL_TRACE_SIGNAL};
+    static const int taken[] = {SIGABRT,           SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP, POOL_SIGNAL,
+                                POOL_TRACE_SIGNAL, SIGCHLD};
     char name[16];
     sigset_t blocked;
     size_t i;

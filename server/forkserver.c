@@ -265,6 +265,7 @@ static _Noreturn void be_process(int fd, pid_t parent)
         _exit(0);
     for (nfds_t i = 0; i < n_polls; i++)
         close(descriptor_of(&polls[i]));
+    signal(SIGHUP, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGCHLD, SIG_DFL);

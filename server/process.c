@@ -182,7 +182,7 @@ static int tell_death(struct exchange *x, int status)
     const char *how = WIFSIGNALED(status) ? "signal" : "exit status";
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 
-    log_write(LOG_ERROR, "%s, request %llu: its process ended with %s %d before its handler had returned",
+    log_write(LOG_ERROR, "%s, request %llu: its process ended with %s %d before its reply had come",
               x->req.route->given.path, (unsigned long long)x->id, how, number);
     return hoist_reply_error(&x->res, 502, "the process of this request ended with %s %d", how, number);
 }
@@ -237,6 +237,7 @@ void process_serve(int fd)
     if (!receive_call(fd, &x))
         return;
     x.state = EXCHANGE_QUEUED; /* what a handler may ask for on a worker it may here */
+    x.is_work = true;
     x.result = exchange_call(&x, route.given.handler);
     (void)send_answer(fd, &x); /* nobody to tell */
     end_exchange(&x);

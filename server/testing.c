@@ -308,7 +308,7 @@ static void on_exit_of_program(void)
 {
     if (handled == NULL)
         return;
-    fprintf(stderr, "hoist_test: the handler of %s ended the program\n", handled);
+    fprintf(stderr, "hoist_test: the program ends, and the handler of %s has not returned\n", handled);
     _exit(EXIT_FAILURE);
 }
 

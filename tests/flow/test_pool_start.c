@@ -320,7 +320,7 @@ static struct {
     char name[16];
     int nice;
     uint64_t turn_ns;
-    bool blocks_term, blocks_segv;
+    bool blocks_term, blocks_segv, blocks_chld;
 } seen;
 
 static void look_at_thread(struct pool_job *job)
@@ -334,6 +334,7 @@ static void look_at_thread(struct pool_job *job)
     pthread_sigmask(SIG_SETMASK, NULL, &blocked);
     seen.blocks_term = sigismember(&blocked, SIGTERM);
     seen.blocks_segv = sigismember(&blocked, SIGSEGV);
+    seen.blocks_chld = sigismember(&blocked, SIGCHLD);
 }
 
 Test(pool_start, threads_have_a_name_and_a_nice_value_and_leave_signals_to_others, .timeout = 30)
@@ -355,6 +356,7 @@ Test(pool_start, threads_have_a_name_and_a_nice_value_and_leave_signals_to_other
     cr_expect_eq(getpriority(PRIO_PROCESS, 0), own_nice);
     cr_expect(seen.blocks_term);
     cr_expect_not(seen.blocks_segv);
+    cr_expect_not(seen.blocks_chld, "a shell that a handler starts waits for it");
     fixture_close(&f);
 }
 

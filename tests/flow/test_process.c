@@ -60,14 +60,17 @@ static int count(hoist_req *req, hoist_res *res)
 
 static int tell_process(hoist_req *req, hoist_res *res)
 {
+    static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGCHLD};
+    bool has_default = true;
     struct sigaction action;
     sigset_t blocked;
 
     (void)req;
-    sigaction(SIGTERM, NULL, &action);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        has_default = has_default && sigaction(signals[i], NULL, &action) == 0 && action.sa_handler == SIG_DFL;
     sigprocmask(SIG_BLOCK, NULL, &blocked);
     return hoist_reply_printf(res, 200, "text/plain", "%d %d %d %d", (int)getppid(), getpriority(PRIO_PROCESS, 0),
-                              action.sa_handler == SIG_DFL, sigismember(&blocked, SIGCHLD));
+                              has_default, sigismember(&blocked, SIGCHLD));
 }
 
 /* Replies with the CPU time that it has used, in seconds. */

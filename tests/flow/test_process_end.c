@@ -242,7 +242,7 @@ Test(process_end, costs_one_request_when_it_crashes)
     client_expect(&server, "/count", 200, "1");
     process_expect_said(&server, " error crashed: SIGSEGV, address 0x8: /crash, request 1, worker 0\n");
     process_expect_said(&server,
-                        " error /crash, request 1: its process ended with signal 11 before its handler had returned\n");
+                        " error /crash, request 1: its process ended with signal 11 before its reply had come\n");
 }
 
 Test(process_end, costs_one_request_when_it_exits)
