@@ -271,9 +271,10 @@ HOIST_API int hoist_app_listen(hoist_app *app);
 HOIST_API unsigned hoist_app_port(const hoist_app *app);
 
 /* Serves on a loop of its own, in the calling thread, until hoist_app_stop(); 0 after a clean stop, -ETIMEDOUT when
- * after drain_ms jobs were still running or clients had not taken their answers. Once: -EALREADY after that, unless it
- * failed for its pool. libuv needs workers_max threads: UV_THREADPOOL_SIZE must say so before its pool is first used
- * (hoist_main() does it), else this fails with -EAGAIN. -EBUSY: another app of this process runs. */
+ * after drain_ms jobs were still running, clients had not taken their answers or a worker_fini had not returned. Once:
+ * -EALREADY after that, unless it failed for its pool. libuv needs workers_max threads: UV_THREADPOOL_SIZE must say so
+ * before its pool is first used (hoist_main() does it), else this fails with -EAGAIN. -EBUSY: another app of this
+ * process runs. */
 HOIST_API int hoist_app_run(hoist_app *app);
 
 /* Asks for a stop: no new connections, requests in flight are answered, then run returns. Any thread, any number of

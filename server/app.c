@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAIN_TURNS = 2 };
+enum { DRAIN_TURNS = 2, LEAVE_MS = 5000 };
 
 static int adopt(hoist_app *app, struct listener *listener, int fd);
 static int check_new(hoist_app *app);
@@ -33,6 +33,8 @@ static void on_all_stuck(void *arg);
 static void give_up(hoist_app *app);
 static void tell_stopped(hoist_app *app);
 static void close_parts(hoist_app *app);
+static void on_pool_stopped(void *arg);
+static void close_drain(hoist_app *app);
 static void close_listener(hoist_app *app);
 static void on_handle_closed(uv_handle_t *handle);
 static void on_part_closed(void *arg);
@@ -328,10 +330,17 @@ static void drain_idle(hoist_app *app)
 static void on_drain_over(uv_timer_t *timer)
 {
     hoist_app *app = timer->data;
+    bool is_closing = app->state == APP_CLOSING;
 
-    snprintf(app->error, sizeof(app->error), "the drain took longer than drain-ms allows");
+    snprintf(app->error, sizeof(app->error), "the drain took longer than drain-ms allows%s",
+             is_closing ? ": a worker_fini, or a task of the program's own in libuv's pool, has not returned" : "");
     log_write(LOG_ERROR, "%s", app->error);
-    give_up(app);
+    if (!is_closing) {
+        give_up(app);
+        return;
+    }
+    app->drain_result = -ETIMEDOUT;
+    tell_stopped(app);
 }
 
 static void on_all_stuck(void *arg)
@@ -372,7 +381,8 @@ static void tell_stopped(hoist_app *app)
         on_stopped(app, app->drain_result, app->arg);
 }
 
-/* Closes what is open; each part answers with on_part_closed(). */
+/* Closes what is open; each part answers with on_part_closed(). The pool's threads get as long as the drain did, or as
+ * the start gives them, whichever is more. */
 static void close_parts(hoist_app *app)
 {
     app->state = APP_CLOSING;
@@ -384,10 +394,14 @@ static void close_parts(hoist_app *app)
     close_listener(app);
     if (app->pool != NULL) {
         app->n_open++;
-        pool_stop(app->pool, on_part_closed, app);
+        pool_stop(app->pool, on_pool_stopped, app);
         app->pool = NULL;
+        if (app->has_handles && app->config.drain_ms != HOIST_NO_LIMIT)
+            uv_timer_start(&app->drain, on_drain_over,
+                           app->config.drain_ms > LEAVE_MS ? app->config.drain_ms : LEAVE_MS, 0);
     } else {
         app_fini_loop_data(app, NULL);
+        close_drain(app);
     }
     app->n_open += admin_close(&app->admin, on_part_closed, app);
     if (app->has_server) {
@@ -395,11 +409,24 @@ static void close_parts(hoist_app *app)
         server_close(&app->server, on_part_closed, app);
     }
     if (app->has_handles) {
-        app->n_open += 2;
+        app->n_open++;
         uv_close((uv_handle_t *)&app->wake, on_handle_closed);
-        uv_close((uv_handle_t *)&app->drain, on_handle_closed);
     }
     on_part_closed(app);
+}
+
+static void on_pool_stopped(void *arg)
+{
+    close_drain(arg);
+    on_part_closed(arg);
+}
+
+static void close_drain(hoist_app *app)
+{
+    if (!app->has_handles)
+        return;
+    app->n_open++;
+    uv_close((uv_handle_t *)&app->drain, on_handle_closed);
 }
 
 static void close_listener(hoist_app *app)

@@ -308,6 +308,41 @@ Test(app_stuck, makes_run_return_before_its_job_has_ended, .timeout = 20)
     cr_expect_eq(uv_loop_close(&loop), 0);
 }
 
+static int no_data(void *data, void **ret_worker_data)
+{
+    *ret_worker_data = data;
+    return 0;
+}
+
+static void hold_on(void *worker_data)
+{
+    (void)worker_data;
+    gate_pass(&gate, 0);
+}
+
+Test(app_stuck, is_told_when_a_worker_fini_does_not_return, .timeout = 20)
+{
+    const hoist_route route = {
+        .path = "/hello", .handler = hello, .worker_init = no_data, .worker_fini = hold_on, .data = &f};
+
+    app_fixture_serve(&f, &one_worker, &route, 1);
+    gate_open(&gate, &f.loop);
+    hoist_app_stop(f.app);
+    gate_run_until_inside(&gate, 1);
+    cr_expect_eq(f.stopped_calls, 0);
+    uv_timer_start(&f.app->drain, f.app->drain.timer_cb, 1, 0); /* it would be over in 5 s */
+    LOOP_RUN_UNTIL(&f.loop, f.stopped_calls > 0);
+    cr_expect_eq(f.result, -ETIMEDOUT);
+    cr_expect_not_null(strstr(hoist_app_error(f.app), ": a worker_fini"), "%s", hoist_app_error(f.app));
+    cr_expect_eq(hoist_app_free(f.app), -EBUSY);
+
+    gate_let_all_go(&gate);
+    LOOP_RUN_UNTIL(&f.loop, f.app->state == APP_STOPPED);
+    cr_expect_eq(f.stopped_calls, 1);
+    gate_close(&gate);
+    app_fixture_close(&f);
+}
+
 /* ---- resize ---- */
 
 Test(app_resize, takes_one_to_workers_max, .timeout = 20)
