@@ -9,6 +9,10 @@ function(add_route name)
             "add_route(${name}): this line is too late, the table of routes is made and the route would not be in it. "
             "Move it up to the other add_route() lines, above target_route_table().")
     endif()
+    get_property(routes GLOBAL PROPERTY HOIST_ROUTES)
+    if(name IN_LIST routes)
+        message(FATAL_ERROR "add_route(${name}): this line is there twice. Take one of the two out.")
+    endif()
     if(NOT name MATCHES "^[A-Za-z_][A-Za-z0-9_]*$")
         message(FATAL_ERROR
             "add_route(${name}): this name cannot stand in C, where the route is `${name}_route`. "
@@ -30,10 +34,20 @@ function(add_route name)
 endfunction()
 
 # target_route_table(<target>): the target may include "route_table.h", which lists the routes added so far, in order. There
-# is no add_route() after it: this table, and the tests, would not have its route.
+# is no add_route() after it: this table, and the tests, would not have its route. And no test without a route.
 function(target_route_table target)
     set_property(GLOBAL PROPERTY HOIST_ROUTE_TABLE_IS_MADE TRUE)
     get_property(routes GLOBAL PROPERTY HOIST_ROUTES)
+    file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/routes/test_*.c)
+    foreach(test IN LISTS tests)
+        cmake_path(GET test STEM name)
+        string(REGEX REPLACE "^test_" "" name ${name})
+        if(NOT name IN_LIST routes)
+            message(FATAL_ERROR
+                "tests/routes/test_${name}.c: there is no route of this name, so it would not run. Add the line "
+                "add_route(${name}) above target_route_table(), or take the file out.")
+        endif()
+    endforeach()
     list(TRANSFORM routes REPLACE "(.+)" "    X(\\1)")
     list(JOIN routes " \\\n" rows)
     file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/route_table.h @ONLY CONTENT

@@ -45,6 +45,11 @@ grep -q 'X(good)' "$scratch/build/generated/route_table.h"
 
 configure 'add_route(good)' 'add_route(good)'
 refused 'add_route(good): this line is too late'
+configure 'add_route(good)
+add_route(good)' ''
+refused 'add_route(good): this line is there twice.'
+configure '' ''
+refused 'tests/routes/test_good.c: there is no route of this name'
 configure 'add_route(not-c)' ''
 refused 'add_route(not-c): this name cannot stand in C'
 configure 'add_route(lost)' ''
