@@ -127,7 +127,7 @@ HOIST_API const char *hoist_req_header(const hoist_req *req, const char *name);
 HOIST_API const char *hoist_req_body(const hoist_req *req, size_t *ret_len);
 
 /* Memory that lives until the exchange ends, aligned for any type. NULL when memory ran out or the exchange holds
- * max_reply bytes already; a copied reply is among them. */
+ * max_reply bytes, and 40 KiB for heads, already; a copied reply is among them. */
 HOIST_API void *hoist_req_alloc(hoist_req *req, size_t size);
 
 /* text as a JSON string, quotes included, in memory as of hoist_req_alloc(); bytes that are not UTF-8 become U+FFFD.
@@ -252,7 +252,8 @@ typedef struct hoist_config {
 HOIST_API int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *config, size_t config_size);
 HOIST_API int hoist_app_route_sized(hoist_app *app, const hoist_route *route, size_t route_size);
 
-/* config may be NULL: all defaults. -EINVAL: a value out of range (addresses are read by listen); -ENOMEM. Owner of
+/* config may be NULL: all defaults. -EINVAL: a value out of range (addresses are read by listen); -E2BIG; -ENOMEM; each
+ * is told in the log. Owner of
  * *ret_app: the caller. */
 #define hoist_app_new(ret_app, ...) hoist_app_new_sized(ret_app, __VA_ARGS__, sizeof(hoist_config))
 
@@ -263,18 +264,19 @@ HOIST_API int hoist_app_route_sized(hoist_app *app, const hoist_route *route, si
 /* One line of what went wrong in the last call that failed, "" before that. Lives until the next call on app. */
 HOIST_API const char *hoist_app_error(const hoist_app *app);
 
-/* Binds and listens, once; nothing is accepted before run or start. -EINVAL: host is no numeric address, or admin none
- * of its own; -ERANGE: a port in it over 65535; -EADDRINUSE and what else bind(2) answers; -EALREADY. */
+/* Binds and listens, once; nothing is accepted before run or start. -EINVAL: host is no numeric address;
+ * -EADDRNOTAVAIL: nor is admin's; -ERANGE: a port in it over 65535; -EADDRINUSE and what else bind(2) answers;
+ * -EALREADY. */
 HOIST_API int hoist_app_listen(hoist_app *app);
 
 /* The port, after a successful listen. */
 HOIST_API unsigned hoist_app_port(const hoist_app *app);
 
 /* Serves on a loop of its own, in the calling thread, until hoist_app_stop(); 0 after a clean stop, -ETIMEDOUT when
- * after drain_ms jobs were still running, clients had not taken their answers or a worker_fini had not returned. Once:
- * -EALREADY after that, unless it failed for its pool. libuv needs workers_max threads: UV_THREADPOOL_SIZE must say so
- * before its pool is first used (hoist_main() does it), else this fails with -EAGAIN. -EBUSY: another app of this
- * process runs. */
+ * after drain_ms jobs were still running or waiting for hoist_finish(), clients had not taken their answers or a
+ * worker_fini had not returned. Once: -EALREADY after that, unless it failed for its address or its pool. libuv needs
+ * workers_max threads: UV_THREADPOOL_SIZE must say so before its pool is first used (hoist_main() does it), else this
+ * fails with -EAGAIN. -EBUSY: another app's pool runs in this process. */
 HOIST_API int hoist_app_run(hoist_app *app);
 
 /* Asks for a stop: no new connections, requests in flight are answered, then run returns. Any thread, any number of

@@ -27,7 +27,7 @@ struct attributes {
 
 bool priority_set_turns(uint64_t turn_ns, uint64_t *ret_turn_ns_before)
 {
-    struct attributes old, new;
+    struct attributes old = {0}, new; /* zeroed for valgrind, which does not know that the call fills it */
 
     if (syscall(SYS_sched_getattr, 0, &old, sizeof(old), 0) != 0 || old.policy != SCHED_OTHER)
         return false;

@@ -46,11 +46,15 @@ int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *given, size_t s
     int err;
 
     err = given == NULL ? 0 : abi_import(&config, sizeof(config), given, size);
-    if (err < 0)
+    if (err < 0) {
+        log_write(LOG_ERROR, "the configuration sets a field that this library does not have");
         return err;
+    }
     app = calloc(1, sizeof(*app));
-    if (app == NULL)
+    if (app == NULL) {
+        log_write(LOG_ERROR, "no memory for an app");
         return -ENOMEM;
+    }
     app->last_route = &app->routes;
     app->listener.fd = app->listener.spare = app->admin.listener.fd = app->admin.listener.spare = -1;
     err = config_resolve(&app->config, &config, app->error, sizeof(app->error));
@@ -256,16 +260,20 @@ static void on_run_stopped(hoist_app *app, int err, void *arg)
 
 int hoist_app_run(hoist_app *app)
 {
-    int err;
+    int err = check_new(app);
 
+    if (err < 0)
+        return err;
     err = app->has_loop ? 0 : uv_loop_init(&app->own_loop); /* it is there after a start that failed */
     if (err < 0) {
         snprintf(app->error, sizeof(app->error), "no loop: %s", uv_strerror(err));
         return err;
     }
     app->has_loop = true;
+    app->runs = true;
     err = hoist_app_start(app, &app->own_loop, on_run_stopped, NULL);
     uv_run(&app->own_loop, UV_RUN_DEFAULT); /* after a failed start: until what it had begun is closed */
+    app->runs = false;
     return err < 0 ? err : app->result;
 }
 
@@ -457,7 +465,7 @@ int hoist_app_free(hoist_app *app)
 
     if (app == NULL)
         return 0;
-    if (app->has_loop && app->state != APP_STOPPED)
+    if (app->has_loop && !app->runs && app->state != APP_STOPPED)
         uv_run(&app->own_loop, UV_RUN_NOWAIT);
     if (app->state != APP_NEW && app->state != APP_STOPPED)
         return -EBUSY;

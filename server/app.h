@@ -44,7 +44,8 @@ struct hoist_app {
     bool can_wake, is_asked_to_stop; /* under stop_lock */
     void (*on_stopped)(hoist_app *app, int err, void *arg);
     void *arg;
-    int result; /* of hoist_app_run() */
+    bool runs;  /* hoist_app_run() turns own_loop */
+    int result; /* what it returns */
     char error[256];
 };
 

@@ -113,6 +113,11 @@ void hoist_finish(hoist_req *req, int err)
         return;
     }
     check_once(x);
+    if (err > 0) {
+        log_write(LOG_ERROR, "%s: hoist_finish() was told %d, which is neither 0 nor a negative errno",
+                  x->req.route->given.path, err);
+        err = x->res.told_err = -EPROTO;
+    }
     x->result = err;
     x->ended_ns = uv_hrtime();
     x->step = STEP_FINISH;

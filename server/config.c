@@ -44,10 +44,17 @@ void config_set_defaults(hoist_config *config)
     default_to(&config->worker_nice, 10);
     default_to(&config->ready_full_ms, 5000);
     default_to(&config->stuck_exit_ms, HOIST_NO_LIMIT);
-    if (config->max_body == 0)
-        config->max_body = (size_t)1024 * 1024;
-    if (config->max_reply == 0)
-        config->max_reply = (size_t)16 * 1024 * 1024;
+    config->max_body = config_bytes(config->max_body, (size_t)1024 * 1024);
+    config->max_reply = config_bytes(config->max_reply, (size_t)16 * 1024 * 1024);
+    if (config->max_memory == HOIST_NO_LIMIT)
+        config->max_memory = 0;
+}
+
+size_t config_bytes(size_t given, size_t standard)
+{
+    if (given == 0)
+        return standard;
+    return given == HOIST_NO_LIMIT ? SIZE_MAX : given;
 }
 
 int config_resolve(hoist_config *config, const hoist_config *given, char *error, size_t error_size)
@@ -79,9 +86,15 @@ static int check_ranges(const hoist_config *config, char *error, size_t error_si
         snprintf(error, error_size, "port: %u is not a number from 0 to 65535", config->port);
         return -EINVAL;
     }
-    if (config->workers_max > POOL_WORKERS_MAX || config->workers > config->workers_max) {
-        snprintf(error, error_size, "workers: %u is not a number from 1 to workers_max, which is %u, at most %u",
-                 config->workers, config->workers_max, (unsigned)POOL_WORKERS_MAX);
+    if (config->workers_max > POOL_WORKERS_MAX) {
+        snprintf(error, error_size, "%s: %u is not a number from 1 to %d",
+                 config->workers == config->workers_max ? "workers" : "workers_max", config->workers_max,
+                 POOL_WORKERS_MAX);
+        return -EINVAL;
+    }
+    if (config->workers > config->workers_max) {
+        snprintf(error, error_size, "workers: %u is not a number from 1 to workers_max, which is %u", config->workers,
+                 config->workers_max);
         return -EINVAL;
     }
     if (config->worker_nice > 19 && config->worker_nice != HOIST_NO_LIMIT) {

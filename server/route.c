@@ -7,6 +7,7 @@
 #include "route.h"
 
 #include "app.h"
+#include "config.h"
 #include "forkserver.h"
 #include "pool/line.h"
 
@@ -129,10 +130,8 @@ static void resolve_route(hoist_route *route, const hoist_config *config)
         route->timeout_ms = config->timeout_ms;
     if (route->queue_timeout_ms == 0)
         route->queue_timeout_ms = config->queue_timeout_ms;
-    if (route->max_body == 0)
-        route->max_body = config->max_body;
-    if (route->max_reply == 0)
-        route->max_reply = config->max_reply;
+    route->max_body = config_bytes(route->max_body, config->max_body);
+    route->max_reply = config_bytes(route->max_reply, config->max_reply);
     if (route->run == HOIST_PROCESS) /* the worker, so that it kills the process */
         route->interrupt = true;
 }

@@ -117,6 +117,42 @@ Test(app_run, answers_why_it_did_not_start, .timeout = 20)
     cr_expect_eq(hoist_app_free(app), 0);
 }
 
+static bool was_turned;
+
+static void on_turned(uv_timer_t *timer)
+{
+    was_turned = true;
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* Where it is run, the loop would be turned within its own turn. */
+static int run_and_free_within(hoist_req *req, hoist_res *res)
+{
+    static uv_timer_t timer;
+    hoist_app *app = *(hoist_app **)hoist_req_data(req);
+
+    uv_timer_init(app->loop, &timer);
+    uv_timer_start(&timer, on_turned, 0, 0);
+    cr_expect_eq(hoist_app_run(app), -EALREADY);
+    cr_expect_eq(hoist_app_free(app), -EBUSY);
+    cr_expect_not(was_turned);
+    return hoist_reply_text(res, 200, "as before");
+}
+
+Test(app_run, and_free_turn_no_loop_that_is_run_already, .timeout = 20)
+{
+    static hoist_app *app;
+    const hoist_route route = {.path = "/hello", .handler = run_and_free_within, .run = HOIST_INLINE, .data = &app};
+    uv_thread_t client;
+
+    app = new_app(&route);
+    cr_assert_eq(uv_thread_create(&client, ask_and_stop, app), 0);
+    cr_expect_eq(hoist_app_run(app), 0);
+    uv_thread_join(&client);
+    cr_expect(was_turned);
+    cr_expect_eq(hoist_app_free(app), 0);
+}
+
 Test(app_run, comes_once, .timeout = 20)
 {
     hoist_app *app = new_app(&hello_route);

@@ -52,6 +52,19 @@ Test(step_mistake, two_ends)
     expect_mistake(finish_twice, "finished", "/steps: its handler said twice how to go on; the last one counts\n");
 }
 
+static int finish_with_a_number(hoist_req *req, hoist_res *res)
+{
+    (void)hoist_reply_text(res, 200, "finished");
+    hoist_finish(req, HOIST_PENDING);
+    return HOIST_PENDING;
+}
+
+Test(step_mistake, an_end_with_a_number)
+{
+    expect_mistake(finish_with_a_number, "{\"error\":\"protocol error\"}",
+                   "/steps: hoist_finish() was told 32767, which is neither 0 nor a negative errno\n");
+}
+
 Test(step_mistake, a_way_to_go_on_and_a_reply)
 {
     expect_mistake(go_on_and_reply, "now",

@@ -101,6 +101,21 @@ Test(config, takes_off_for_no_admin_listener)
     cr_expect_null(config.admin);
 }
 
+Test(config, has_no_limit_of_bytes_for_hoist_no_limit)
+{
+    const hoist_config given = {
+        .workers = 1, .max_body = HOIST_NO_LIMIT, .max_reply = HOIST_NO_LIMIT, .max_memory = HOIST_NO_LIMIT};
+    hoist_config config;
+
+    cr_assert_eq(resolve(&config, &given), 0, "%s", error);
+    cr_expect_eq(config.max_body, SIZE_MAX);
+    cr_expect_eq(config.max_reply, SIZE_MAX);
+    cr_expect_eq(config.max_memory, 0);
+    cr_expect_eq(config_bytes(HOIST_NO_LIMIT, 7), SIZE_MAX);
+    cr_expect_eq(config_bytes(0, 7), 7);
+    cr_expect_eq(config_bytes(6, 7), 6);
+}
+
 Test(config, lets_workers_max_follow_the_workers)
 {
     const hoist_config given = {.workers = 7};
@@ -131,6 +146,7 @@ Test(config, refuses_a_value_out_of_range_and_names_it)
         {{.port = 65536}, "port", "65536"},
         {{.workers = 1025}, "workers", "1025"},
         {{.workers = 2, .workers_max = 1025}, "workers_max", "1025"},
+        {{.workers_max = 1025}, "workers_max", "1025"},
         {{.workers = 3, .workers_max = 2}, "workers", "3"},
         {{.worker_nice = 20}, "worker_nice", "20"},
         {{.max_connections = 2000000000}, "max_connections", "2000000000"},
