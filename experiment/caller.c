@@ -15,6 +15,7 @@
 enum { READ_SIZE = 64 * 1024, BODY_MIN = 64 * 1024 };
 
 static void send_request(struct caller *caller);
+static int send_rest(struct caller *caller, uv_buf_t rest);
 static void finish(struct caller *caller, int err);
 static void fail(struct caller *caller, int err);
 static void reopen(struct caller *caller);
@@ -38,7 +39,7 @@ int caller_open(struct caller *caller)
     err = uv_tcp_init(caller->loop, &caller->tcp);
     if (err < 0)
         return err;
-    caller->tcp.data = caller->connect.data = caller->write.data = caller;
+    caller->tcp.data = caller->connect.data = caller;
     caller->has_answered = caller->is_stale = false;
     err = uv_tcp_connect(&caller->connect, &caller->tcp, (const struct sockaddr *)&address, on_connect);
     caller->state = err < 0 ? CALLER_CLOSING : CALLER_CONNECTING;
@@ -69,19 +70,39 @@ void caller_close(struct caller *caller)
 
 /* ---- a request ---- */
 
+/* At once, as far as the socket takes it. */
 static void send_request(struct caller *caller)
 {
-    /* uv_write() does not write to it; its type cannot say so. */
+    /* libuv does not write to it; its type cannot say so. */
     uv_buf_t buf = uv_buf_init((char *)(uintptr_t)caller->request, (unsigned)caller->request_len);
-    int err;
+    int n;
 
     caller->state = CALLER_ASKING;
     caller->has_bytes = false;
     llhttp_init(&caller->parser, HTTP_RESPONSE, &settings);
     caller->parser.data = caller;
-    err = uv_write(&caller->write, (uv_stream_t *)&caller->tcp, &buf, 1, on_write);
+    n = uv_try_write((uv_stream_t *)&caller->tcp, &buf, 1);
+    if (n == UV_EAGAIN)
+        n = 0;
+    if (n >= 0 && (size_t)n < caller->request_len)
+        n = send_rest(caller, uv_buf_init(buf.base + n, (unsigned)(buf.len - (size_t)n)));
+    if (n < 0)
+        fail(caller, n);
+}
+
+/* Its own uv_write_t: the answer, and with it the next request, may come before libuv has told that this is out. */
+static int send_rest(struct caller *caller, uv_buf_t rest)
+{
+    uv_write_t *write = malloc(sizeof(*write));
+    int err;
+
+    if (write == NULL)
+        return -ENOMEM;
+    write->data = caller;
+    err = uv_write(write, (uv_stream_t *)&caller->tcp, &rest, 1, on_write);
     if (err < 0)
-        fail(caller, err);
+        free(write);
+    return err;
 }
 
 /* The request is over, with an answer or without. The caller may be asked again, or closed, in on_answer(). */
@@ -142,6 +163,7 @@ static void on_write(uv_write_t *write, int status)
 {
     struct caller *caller = write->data;
 
+    free(write);
     if (status < 0 && caller->state == CALLER_ASKING)
         fail(caller, status);
 }

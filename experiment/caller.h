@@ -45,7 +45,6 @@ struct caller {
     } state;
     uv_tcp_t tcp;
     uv_connect_t connect;
-    uv_write_t write;
     llhttp_t parser;
     const char *request;
     size_t request_len;

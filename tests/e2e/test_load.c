@@ -76,6 +76,24 @@ Test(load, a_burst_is_due_at_one_moment_and_answered_in_full)
     close_load();
 }
 
+/* libuv looks at 1024 sockets, and then at once again: an answer may come before it has told that the request is out.
+ */
+Test(load, more_callers_than_a_turn_of_the_loop_sees)
+{
+    struct rlimit limit;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    process_start(&server, "--workers", "1", "--max-connections", "2000");
+    start(LOAD_BURST, GET("/dummy"), 30000, 0, 1500);
+    finish();
+
+    for (size_t i = 0; i < 30000; i++)
+        cr_assert_eq(load.calls[i].status, 200, "call %zu", i);
+    close_load();
+}
+
 Test(load, fewer_callers_than_calls_take_turns)
 {
     process_start(&server, "--workers", "8");
