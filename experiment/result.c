@@ -186,6 +186,7 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
 
         if (job->is_shed || isnan(job->finished_s))
             continue;
+        result->n_not_async += trial->setting.executor == EXECUTOR_ASYNC && !job->is_async;
         held_s += job->finished_s - job->started_s;
         if (job->seat >= 0) {
             on_workers_s += job->finished_s - job->started_s;

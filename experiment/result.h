@@ -31,6 +31,7 @@ struct result {
 
     double late_s;
     size_t n_held, n_lost; /* calls that had no connection at first; that the server no longer had the times of */
+    size_t n_not_async;    /* of an async setting: jobs of a route that is not */
 };
 
 /* -ENOMEM. */

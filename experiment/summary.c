@@ -293,9 +293,12 @@ static void warn_of_result(struct summary *summary, const struct result *result)
     if (result->late_s > LATE_S)
         warn(summary, "%s: the client itself was up to %.1f ms late: this machine is busy", name,
              1000 * result->late_s);
+    if (result->n_not_async > 0)
+        warn(summary, "%s: %s is no asynchronous route: what it waits for holds a worker or the loop", name,
+             plan_target(summary->plan, &result->setting));
     if (result->n_lost > 0)
         warn(summary, "%s: the server no longer had %zu of the requests' times", name, result->n_lost);
-    if (fabs(result_little(result) - 1) > SUMMARY_TOLERANCE &&
+    if (result->n_held == 0 && result->n_lost == 0 && fabs(result_little(result) - 1) > SUMMARY_TOLERANCE &&
         fabs(result->in_flight / result->throughput - result->residence_s) > ON_THE_WAY_S)
         warn(summary, "%s: client and server do not agree: L is %.2f, X x W is %.2f", name, result->in_flight,
              result->throughput * result->residence_s);
@@ -398,9 +401,10 @@ static void conclude_stream(struct summary *summary)
             enough = result;
     }
     if (enough == NULL && has_room)
-        say(summary, "No pool answers 99 %% of %g requests a second", summary->plan->rate);
+        say(summary, "No pool that was tried answers 99 %% of %g requests a second", summary->plan->rate);
     else if (enough == NULL)
-        say(summary, "No pool keeps up with %g requests a second of %s each, which need more than %.1f workers",
+        say(summary,
+            "No pool that was tried keeps up with %g requests a second of %s each, which need more than %.1f workers",
             summary->plan->rate, summary_time(base->run_mean_s, wait_s), summary->plan->rate * base->run_mean_s);
     else
         say(summary,

@@ -141,8 +141,6 @@ static int drive(struct run *run)
                            .n = PROBES_MAX,
                            .rate = plan->probe_rate,
                            .n_callers = 1};
-    if (load->n == 0)
-        return fail(run, -EINVAL, "--rate and --for: not one request is due in that time");
     err = load_open(load);
     if (err < 0)
         return fail(run, err, "cannot open %u connections: %s", plan->clients, uv_strerror(err));

@@ -70,6 +70,18 @@ Test(result, of_an_async_server_counts_its_waits_as_work_and_holds_no_server)
     expect_near(result.predicted_s, 2, "predicted");
 }
 
+Test(result, of_an_async_server_counts_jobs_that_are_not)
+{
+    trial_burst(&trial, EXECUTOR_ASYNC, 1, 8, 2, 0.5);
+    trial.jobs.list[3].is_async = trial.jobs.list[4].is_async = false;
+    cr_assert_eq(result_make(&result, &trial, &burst), 0);
+    trial_free(&trial);
+
+    cr_expect_eq(result.n_not_async, 2);
+    make(EXECUTOR_POOL, 1);
+    cr_expect_eq(result.n_not_async, 0);
+}
+
 Test(result, littles_law_holds_for_every_executor)
 {
     static const struct setting settings[] = {

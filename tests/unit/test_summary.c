@@ -137,7 +137,8 @@ Test(summary, a_pool_that_refuses_requests_does_not_keep_up)
     trials[0].calls[3].status = 503;
     trial_summary(&summary, &stream, trials, 1);
 
-    cr_expect_not_null(strstr(summary.verdict, "No pool answers 99 % of 1 requests a second"), "%s", summary.verdict);
+    cr_expect_not_null(strstr(summary.verdict, "No pool that was tried answers 99 % of 1 requests a second"), "%s",
+                       summary.verdict);
 }
 
 Test(summary, the_verdict_compares_no_pool_with_one_of_the_same_size)
@@ -268,20 +269,35 @@ Test(summary, warns_of_what_makes_its_figures_doubtful)
     cr_expect(warns("the p99 of /dummy is that of 32 requests"));
 }
 
+Test(summary, warns_of_an_async_route_that_is_none)
+{
+    for (size_t i = 0; i < 2; i++) {
+        trial_burst(&trials[0], EXECUTOR_POOL, 16, 16, 2, 0);
+        trial_burst(&trials[1], EXECUTOR_ASYNC, 1, 16, 2, 0);
+        trials[1].jobs.list[0].is_async = i == 0;
+        trial_summary(&summary, &plan, trials, 2);
+        cr_expect_eq(warns("is no asynchronous route"), i == 1);
+        if (i == 0)
+            trial_summary_free(&summary);
+    }
+}
+
 Test(summary, warns_when_client_and_server_count_differently_but_not_of_the_way_between_them)
 {
     static const struct {
         double more_s;
+        size_t n_held;
         bool warns;
-    } rows[] = {{0.0005, false}, {0.003, true}};
+    } rows[] = {{0.0005, 0, false}, {0.003, 0, true}, {0.003, 1, false}}; /* the last: some waited for a connection */
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         trial_burst(&trials[0], EXECUTOR_POOL, 16, 16, 0.001, 0);
         for (size_t k = 0; k < 16; k++)
             trials[0].calls[k].answered_ns += (uint64_t)(rows[i].more_s * 1e9);
+        trials[0].n_held = rows[i].n_held;
         trial_summary(&summary, &plan, trials, 1);
         cr_expect_eq(warns("client and server do not agree"), rows[i].warns, "%g s", rows[i].more_s);
-        if (i == 0)
+        if (i < 2)
             trial_summary_free(&summary);
     }
 }
@@ -297,7 +313,7 @@ Test(summary, warns_when_more_is_asked_for_than_the_workers_can_do)
 
     cr_expect(warns("2.00 times what it can do"));
     cr_expect(warns("16 requests are few"));
-    cr_expect_not_null(strstr(summary.verdict, "No pool keeps up"), "%s", summary.verdict);
+    cr_expect_not_null(strstr(summary.verdict, "No pool that was tried keeps up"), "%s", summary.verdict);
 }
 
 Test(summary, times_are_written_as_people_write_them)
