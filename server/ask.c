@@ -69,7 +69,8 @@ int admin_requests(hoist_req *req, hoist_res *res)
     int len, err;
 
     if (target == NULL || !is_target(target))
-        return hoist_reply_error(res, 400, "path must begin with '/' and be visible ASCII");
+        return hoist_reply_error(res, 400, "path is needed: visible ASCII from '/' on, shorter than %d bytes",
+                                 REQUEST_MAX / 2);
     if (hoist_req_arg(req, "n") != NULL && hoist_req_long(req, "n", 1, ASKS_MAX, &n) < 0)
         return -EINVAL;
     if (admin->n_asks + (unsigned)n > ASKS_MAX)
