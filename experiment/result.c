@@ -259,8 +259,11 @@ static void predict_burst(struct result *result, const struct trial *trial, cons
 
     while (n < result->n_calls - result->n_shed)
         values[n++] = result->run_mean_s;
-    result->predicted_s = theory_makespan(values, n, servers < n ? servers : n, values + n);
-    result->latency_p99_predicted_s = theory_burst_percentile(plan_at_once(plan, n), servers, result->run_mean_s, 0.99);
+    result->predicted_s = theory_schedule(values, n, servers < n ? servers : n, values + n);
+    sample_sort(values, n);
+    result->latency_p99_predicted_s = plan->clients < n
+                                          ? theory_burst_percentile(plan->clients, servers, result->run_mean_s, 0.99)
+                                          : sample_percentile(values, n, 0.99);
 }
 
 /* The moments of arrival are those that were drawn, so what was measured is their own variability. */

@@ -17,15 +17,16 @@ static bool solve(double matrix[TERMS][TERMS + 1], unsigned n);
 static double term(unsigned i, double workers);
 
 /* free_s is a heap: the one who is free first is at its top. */
-double theory_makespan(const double *run_s, size_t n, size_t workers, double *free_s)
+double theory_schedule(double *jobs_s, size_t n, size_t workers, double *free_s)
 {
     double last_s = 0;
 
     for (size_t i = 0; i < workers; i++)
         free_s[i] = 0;
     for (size_t i = 0; i < n; i++) {
-        free_s[0] += run_s[i];
-        last_s = real_max(last_s, free_s[0]);
+        free_s[0] += jobs_s[i];
+        jobs_s[i] = free_s[0];
+        last_s = real_max(last_s, jobs_s[i]);
         sift_down(free_s, workers);
     }
     return last_s;

@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* How long n jobs take, all there at once and taken in their order by who is free first. For equal ones that is
- * ceil(n / workers) x run. free_s: room for as many as there are workers. */
-double theory_makespan(const double *run_s, size_t n, size_t workers, double *free_s);
+/* How long n jobs take, all there at once and taken in their order by who is free first: each one's run time becomes
+ * the moment of its end, the last of which is returned. For equal ones that is ceil(n / workers) x run. free_s: room
+ * for as many as there are workers. */
+double theory_schedule(double *jobs_s, size_t n, size_t workers, double *free_s);
 
 /* The time after which the share (0 to 1) of a burst of equal jobs is answered. */
 double theory_burst_percentile(size_t jobs, unsigned workers, double run_s, double share);

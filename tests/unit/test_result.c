@@ -115,6 +115,7 @@ Test(result, a_burst_whose_runs_differ_is_predicted_as_they_were_dealt)
 
     expect_near(result.makespan_s, 11, "makespan");
     expect_near(result.predicted_s, 11, "predicted");
+    expect_near(result.latency_p99_predicted_s, 11, "predicted p99");
 }
 
 Test(result, a_burst_is_predicted_with_the_mean_for_what_the_server_no_longer_had)

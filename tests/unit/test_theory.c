@@ -19,20 +19,21 @@ Test(theory, equal_jobs_take_as_many_turns_as_the_busiest_worker_has)
         size_t jobs, workers;
         double turns;
     } rows[] = {{8, 1, 8}, {8, 8, 1}, {9, 8, 2}, {16, 8, 2}, {1, 8, 1}, {17, 4, 5}, {0, 1, 0}};
-    double run_s[JOBS_MAX];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        double jobs_s[JOBS_MAX];
 
-    for (size_t i = 0; i < JOBS_MAX; i++)
-        run_s[i] = 0.2;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        expect_near(theory_makespan(run_s, rows[i].jobs, rows[i].workers, free_s), 0.2 * rows[i].turns, 1e-12,
+        for (size_t k = 0; k < rows[i].jobs; k++)
+            jobs_s[k] = 0.2;
+        expect_near(theory_schedule(jobs_s, rows[i].jobs, rows[i].workers, free_s), 0.2 * rows[i].turns, 1e-12,
                     "makespan");
+    }
 }
 
 /* The last row is Graham's: in the best order it would take 9. */
 Test(theory, jobs_that_differ_go_to_who_is_free_first)
 {
-    static const struct {
-        double run_s[8];
+    static struct {
+        double jobs_s[8];
         size_t jobs, workers;
         double makespan_s;
         const char *row;
@@ -45,8 +46,10 @@ Test(theory, jobs_that_differ_go_to_who_is_free_first)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        expect_near(theory_makespan(rows[i].run_s, rows[i].jobs, rows[i].workers, free_s), rows[i].makespan_s, 1e-12,
+        expect_near(theory_schedule(rows[i].jobs_s, rows[i].jobs, rows[i].workers, free_s), rows[i].makespan_s, 1e-12,
                     rows[i].row);
+    expect_near(rows[2].jobs_s[2], 5, 1e-12, "the third of five ends");
+    expect_near(rows[2].jobs_s[3], 5, 1e-12, "the fourth of five ends");
 }
 
 /* As a search for the first free one would have it. */
@@ -63,7 +66,7 @@ Test(theory, many_jobs_on_many_workers_are_dealt_alike)
         ends_s[first] += run_s[i];
         last_s = ends_s[first] > last_s ? ends_s[first] : last_s;
     }
-    expect_near(theory_makespan(run_s, JOBS_MAX, WORKERS_MAX, free_s), last_s, 1e-9, "makespan");
+    expect_near(theory_schedule(run_s, JOBS_MAX, WORKERS_MAX, free_s), last_s, 1e-9, "makespan");
 }
 
 Test(theory, a_share_of_a_burst_is_answered_after_the_turns_of_that_share)
