@@ -386,11 +386,6 @@ const char *plan_target(const struct plan *plan, const struct setting *setting)
     return setting->executor == EXECUTOR_ASYNC ? plan->async_route : plan->route;
 }
 
-size_t plan_at_once(const struct plan *plan, size_t requests)
-{
-    return requests < plan->clients ? requests : plan->clients;
-}
-
 unsigned plan_servers(const struct plan *plan, const struct setting *setting)
 {
     unsigned most = plan->rate > 0 ? UINT32_MAX : plan->clients;

@@ -30,7 +30,7 @@ struct plan {
     unsigned heavy_ms;
     unsigned jobs;       /* of a burst */
     double rate, for_s;  /* of a stream of requests; rate 0: a burst */
-    unsigned clients;    /* connections */
+    unsigned clients;    /* connections; of a burst not more than jobs */
     double target_p99_s; /* 0: none */
     const char *probe;   /* what the loop answers at once: a method and a target */
     double probe_rate;   /* per second */
@@ -56,9 +56,6 @@ const char *plan_target(const struct plan *plan, const struct setting *setting);
 
 /* The executor's word, as in JSON. */
 const char *plan_executor_name(enum executor executor);
-
-/* Of so many requests of a burst, those that wait or are served at once at most. */
-size_t plan_at_once(const struct plan *plan, size_t requests);
 
 /* Requests that are served at once at most. */
 unsigned plan_servers(const struct plan *plan, const struct setting *setting);

@@ -111,9 +111,7 @@ static double full_throughput(const struct summary *summary, const struct result
     unsigned servers = plan_servers(summary->plan, &result->setting);
 
     *ret_servers = servers;
-    if (summary->plan->rate > 0)
-        return servers / result->run_mean_s;
-    return servers / result->run_mean_s / result_ratio(result);
+    return servers / result->run_mean_s / (summary->plan->rate > 0 ? 1 : result_ratio(result));
 }
 
 /* A worker beside idle ones runs as fast as one alone, whatever many at work would do to each other. */
@@ -215,8 +213,7 @@ static double predict_p99(const struct summary *summary, const struct result *ba
 
     if (plan->rate > 0)
         return theory_wait_percentile(&base->stream, workers, 0.99) + base->run_p99_s;
-    return theory_burst_percentile(plan_at_once(plan, plan->jobs), plan_servers(plan, &setting), base->run_mean_s,
-                                   0.99);
+    return theory_burst_percentile(plan->clients, plan_servers(plan, &setting), base->run_mean_s, 0.99);
 }
 
 /* Of the pool with the fewest workers, where they compete least. */

@@ -245,9 +245,8 @@ const hoist_test_reply *hoist_test_request(hoist_test *t, const char *method, co
 
     reply->bytes = c->sent;
     read_reply(reply);
-    if (t->is_cancelled) {
+    if (t->is_cancelled)
         reply->reply = (hoist_test_reply){.body = "", .fields = ""};
-    }
     reply->reply.waited_ms = (unsigned)(t->app->server.virtual_ms - begun_ms);
     t->is_cancelled = false;
     buffer_close(&request);

@@ -76,8 +76,7 @@ Test(load, a_burst_is_due_at_one_moment_and_answered_in_full)
     close_load();
 }
 
-/* libuv looks at 1024 sockets, and then at once again: an answer may come before it has told that the request is out.
- */
+/* libuv looks at 1024 sockets, then at once again: an answer may come before it has told that its request is out. */
 Test(load, more_callers_than_a_turn_of_the_loop_sees)
 {
     struct rlimit limit;

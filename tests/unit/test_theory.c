@@ -19,6 +19,7 @@ Test(theory, equal_jobs_take_as_many_turns_as_the_busiest_worker_has)
         size_t jobs, workers;
         double turns;
     } rows[] = {{8, 1, 8}, {8, 8, 1}, {9, 8, 2}, {16, 8, 2}, {1, 8, 1}, {17, 4, 5}, {0, 1, 0}};
+
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         double jobs_s[JOBS_MAX];
 
