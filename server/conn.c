@@ -45,7 +45,7 @@ void conn_set_state(struct conn *conn, enum conn_state state)
     static const unsigned allowed[] = {
         [CONN_READING] =
             TO(CONN_HANDLING) | TO(CONN_WRITING) | TO(CONN_STREAMING) | TO(CONN_LINGERING) | TO(CONN_CLOSING),
-        [CONN_HANDLING] = TO(CONN_READING) | TO(CONN_WRITING) | TO(CONN_CLOSING),
+        [CONN_HANDLING] = TO(CONN_READING) | TO(CONN_CLOSING),
         [CONN_WRITING] = TO(CONN_READING) | TO(CONN_CLOSING),
         [CONN_STREAMING] = TO(CONN_READING) | TO(CONN_WRITING) | TO(CONN_CLOSING),
         [CONN_LINGERING] = TO(CONN_CLOSING),
@@ -417,7 +417,7 @@ static void linger(struct conn *conn)
 /* A client that has not got all, and may send something meanwhile, has as long as for a write without progress. */
 static bool is_owed(const struct conn *conn)
 {
-    return !conn->at_eof && conn->n_lingers < conn->server->config->write_timeout_ms / LINGER_MS &&
+    return !conn->at_eof && (uint64_t)conn->n_lingers * LINGER_MS < conn->server->config->write_timeout_ms &&
            conn->io->unsent(conn) > 0;
 }
 

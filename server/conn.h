@@ -65,7 +65,6 @@ struct conn {
     size_t progress;           /* body bytes received, or bytes unsent, as this wait began; bytes thrown away in it */
     enum conn_state state : 8;
     enum conn_wait wait : 8;
-    uint16_t n_lingers;   /* waits for the end of what is thrown away */
     bool keep_alive : 1;  /* after the request in hand */
     bool is_answered : 1; /* the last answer ends the connection: nothing behind it is parsed */
     bool is_turning : 1;  /* turn() is on the stack: it will write what is gathered, and go on */
@@ -74,6 +73,7 @@ struct conn {
     bool is_chunked : 1;  /* the stream's pieces go out as chunks */
     bool at_eof : 1;      /* the peer has ended its sending side */
     bool is_leaving : 1;  /* likewise, behind bytes that are not read yet */
+    unsigned n_lingers;   /* waits for the end of what is thrown away */
 };
 
 /* Takes a zeroed conn into server and starts to read. */

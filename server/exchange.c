@@ -114,6 +114,7 @@ void exchange_free(struct exchange *x)
     if (x->res.free_body != NULL) {
         budget_sub(&server->budget, x->res.reply.body_len);
         x->res.free_body(x->res.given_body);
+        server->left_ns = 0;
     }
     buffer_close(&x->res.print.bytes);
     buffer_close(&x->req.body);

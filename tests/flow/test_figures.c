@@ -31,14 +31,33 @@ static int dummy(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "dummy");
 }
 
+static uint64_t let_go_ns;
+
+static void let_go(void *arg)
+{
+    (void)arg;
+    let_go_ns = uv_hrtime();
+}
+
+/* Lets go of its body, or of what its end hook has. */
+static int owner(hoist_req *req, hoist_res *res)
+{
+    if (strcmp(hoist_req_query(req), "body") == 0)
+        return hoist_reply_give(res, 200, "text/x", &let_go_ns, 1, let_go);
+    cr_expect_eq(hoist_on_end(req, let_go, NULL), 0);
+    return hoist_reply_text(res, 200, "owner");
+}
+
 static const hoist_route routes[] = {
     {.path = "/held", .handler = held},
     {.path = "/dummy", .handler = dummy, .run = HOIST_INLINE},
+    {.path = "/owner", .handler = owner, .run = HOIST_INLINE},
 };
 
 static void open_all(void)
 {
-    app_fixture_serve(&f, &(hoist_config){.workers = 1, .max_waiting = QUEUE}, routes, 2);
+    app_fixture_serve(&f, &(hoist_config){.workers = 1, .max_waiting = QUEUE}, routes,
+                      sizeof(routes) / sizeof(routes[0]));
     cr_assert_eq(spans_init(&f.app->server.job_spans, 64), 0);
     cr_assert_eq(spans_init(&f.app->server.loop_spans, 64), 0);
     gate_open(&gate, &f.loop);
@@ -131,6 +150,20 @@ Test(figures, the_run_of_a_handler_has_nothing_in_it_that_was_answered_before)
     cr_expect_eq(peer_answer(&peers[0], BETWEEN + 1)->status, 200);
 
     cr_expect_lt(calls[1].called_ns - calls[1].begun_ns, calls[1].begun_ns - calls[0].called_ns);
+}
+
+Test(figures, the_run_of_a_handler_has_nothing_in_it_of_what_the_one_before_let_go)
+{
+    static const char *const texts[] = {GET("/owner?body") GET("/dummy"), GET("/owner?hook") GET("/dummy")};
+
+    for (unsigned i = 0; i < 2; i++) {
+        peer_open(&peers[i], &f);
+        peer_send(&peers[i], texts[i]);
+        cr_expect_eq(peer_answer(&peers[i], 1)->status, 200);
+        cr_expect_gt(let_go_ns, 0);
+        cr_expect_geq(calls[i].begun_ns, let_go_ns, "%s", texts[i]);
+        let_go_ns = 0;
+    }
 }
 
 /* The span number n from the end. */

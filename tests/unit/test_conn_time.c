@@ -170,6 +170,30 @@ Test(conn_time, waits_for_that_as_long_as_for_a_write)
     wire_run_until_closed(&w);
 }
 
+Test(conn_time, waits_for_that_also_below_and_above_what_it_waits_at_a_time)
+{
+    static const struct {
+        unsigned write_timeout_ms, n_waits; /* of a second each */
+    } rows[] = {{1, 1}, {999, 1}, {1001, 2}, {70 * 1000 * 1000, 70 * 1000}};
+
+    conn_fixture_open(&(hoist_config){.keep_alive_ms = 1});
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        f.app->config.write_timeout_ms = rows[i].write_timeout_ms;
+        wire_send(&w, GET("/say/x"));
+        w.queued_len = 1;
+        LOOP_SPIN_UNTIL(&f.loop, w.is_shut);
+        if (rows[i].n_waits > 1) {
+            w.conn.n_lingers = rows[i].n_waits - 2;
+            conn_hurry_and_pass();
+        }
+        cr_expect_not(w.is_closing, "%u ms", rows[i].write_timeout_ms);
+        conn_hurry();
+        wire_run_until_closed(&w);
+        wire_close(&w);
+        wire_open(&w, &f);
+    }
+}
+
 /* ---- the server drains ---- */
 
 Test(conn_drain, closes_no_idle_connection_before_the_client_has_got_all)
