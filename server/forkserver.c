@@ -53,7 +53,7 @@ static void bury(void);
 static uint64_t ns_of(struct timeval time);
 static void tell_end(int fd, const struct forkserver_end *end);
 
-int forkserver_start(void (*serve)(int fd), unsigned nice)
+int forkserver_start(void (*serve)(int fd), unsigned nice, const int *own, unsigned n_own)
 {
     int ends[2], err;
 
@@ -65,6 +65,8 @@ int forkserver_start(void (*serve)(int fd), unsigned nice)
     server_pid = fork();
     if (server_pid == 0) {
         close(ends[0]);
+        for (unsigned i = 0; i < n_own; i++)
+            close(own[i]);
         run(ends[1], nice);
     }
     err = -errno;
@@ -267,6 +269,7 @@ static _Noreturn void be_process(int fd, pid_t parent)
         close(descriptor_of(&polls[i]));
     signal(SIGHUP, SIG_DFL);
     signal(SIGINT, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_SETMASK, &old_signals, NULL);

@@ -24,9 +24,9 @@ struct forkserver_end {
 };
 
 /* Before other threads exist. nice is added to the nice value of all that it makes. In a new process serve() is called,
- * and it ends with status 0 when serve() returns; what was open and in memory at this call is there then. A negative
- * errno. */
-int forkserver_start(void (*serve)(int fd), unsigned nice);
+ * and it ends with status 0 when serve() returns; what was open and in memory at this call is there then, but for own:
+ * descriptors that are the program's alone (-1: none). A negative errno. */
+int forkserver_start(void (*serve)(int fd), unsigned nice, const int *own, unsigned n_own);
 
 bool forkserver_is_started(void);
 

@@ -57,10 +57,11 @@ static int import_program(struct imported *own, const hoist_program *given, size
                           char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
 static void open_standard_descriptors(void);
-static int prepare_process(const hoist_program *program, size_t route_size, const struct options *options);
+static int prepare_process(const struct run *run, const hoist_program *program, size_t route_size,
+                           const struct options *options);
 static void tell_unreserved(const struct options *options, int err);
 static void grow_descriptor_table(const hoist_config *config);
-static int start_forkserver(const hoist_program *program, size_t route_size, unsigned nice);
+static int start_forkserver(const struct run *run, const hoist_program *program, size_t route_size, unsigned nice);
 static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options,
                            const struct activation *sockets);
 static int run_app(struct run *run, const struct options *options);
@@ -165,7 +166,7 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     if (access_log == NULL)
         access_log = isatty(STDOUT_FILENO) ? "-" : "off";
     log_options.access_log = strcmp(access_log, "off") == 0 ? NULL : access_log;
-    if (prepare_process(program, route_size, options) < 0)
+    if (prepare_process(&run, program, route_size, options) < 0)
         return EXIT_FAILURE;
     err = log_start(&log_options);
     if (err < 0) {
@@ -197,7 +198,8 @@ static void open_standard_descriptors(void)
 }
 
 /* What belongs to the whole process. Before any thread exists. A failure is in the log. */
-static int prepare_process(const hoist_program *program, size_t route_size, const struct options *options)
+static int prepare_process(const struct run *run, const hoist_program *program, size_t route_size,
+                           const struct options *options)
 {
     struct rlimit limit;
     hoist_config config;
@@ -221,7 +223,7 @@ static int prepare_process(const hoist_program *program, size_t route_size, cons
         tell_unreserved(options, err);
         return err;
     }
-    err = start_forkserver(program, route_size, config.worker_nice);
+    err = start_forkserver(run, program, route_size, config.worker_nice);
     if (err < 0)
         log_write(LOG_ERROR, "cannot start: no fork server, which makes processes for calls: %s", uv_strerror(err));
     return err;
@@ -252,8 +254,9 @@ static void grow_descriptor_table(const hoist_config *config)
 }
 
 /* For routes that run in a process of their own, if there are any. */
-static int start_forkserver(const hoist_program *program, size_t route_size, unsigned nice)
+static int start_forkserver(const struct run *run, const hoist_program *program, size_t route_size, unsigned nice)
 {
+    const int own[] = {run->sockets.data, run->sockets.admin, run->notify.fd};
     hoist_route route = {0};
 
     for (size_t i = 0; program->routes[i] != NULL && route.run != HOIST_PROCESS; i++)
@@ -261,7 +264,7 @@ static int start_forkserver(const hoist_program *program, size_t route_size, uns
             return 0; /* the app will say so */
     if (route.run != HOIST_PROCESS)
         return 0;
-    return forkserver_start(process_serve, nice == HOIST_NO_LIMIT ? 0 : nice);
+    return forkserver_start(process_serve, nice == HOIST_NO_LIMIT ? 0 : nice, own, sizeof(own) / sizeof(own[0]));
 }
 
 /* NULL after a line in the log. */

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -50,9 +51,11 @@ static void receive_answer(int fd, struct exchange *x);
 static int make_result(struct exchange *x);
 static bool take_end(const struct buffer *bytes, struct rest *ret_rest, struct forkserver_end *ret_end);
 static bool take_answer(struct rest *rest, struct answer *ret_answer);
-static int tell_death(struct exchange *x, int status);
+static int tell_death(struct exchange *x, const char *what);
+static const char *ended_with(int status, char *text, size_t size);
 static int read_answer(struct exchange *x, const struct answer *answer, struct rest rest);
 static const char *take_text(struct rest *rest);
+static _Noreturn void leave_reply_to_parent(const struct exchange *x);
 static bool receive_call(int fd, struct exchange *x);
 static bool receive_all(int fd, void *bytes, size_t len);
 static int send_answer(int fd, const struct exchange *x);
@@ -141,6 +144,7 @@ static int make_result(struct exchange *x)
     struct forkserver_end end;
     struct answer answer;
     struct rest rest;
+    char text[32];
     bool has_end = take_end(&x->res.print.bytes, &rest, &end);
 
     x->job.elsewhere_ns = has_end ? end.cpu_ns : 0;
@@ -150,11 +154,15 @@ static int make_result(struct exchange *x)
         return response_fail(&x->res, -EMSGSIZE, "what its process replied is over max_reply");
     if (err < 0)
         return response_fail(&x->res, err, "no memory for what goes to its process or comes back");
-    if (!has_end)
+    if (!has_end && forkserver_has_ended())
         return fail_without_process(x, -ESRCH, "the fork server has ended");
+    if (!has_end)
+        return tell_death(x, "shut its socket down");
     if (end.err != 0)
         return fail_without_process(x, -end.err, "a process for it cannot be made");
-    return take_answer(&rest, &answer) ? read_answer(x, &answer, rest) : tell_death(x, end.status);
+    if (!take_answer(&rest, &answer))
+        return tell_death(x, ended_with(end.status, text, sizeof(text)));
+    return read_answer(x, &answer, rest);
 }
 
 /* False: the fork server has written none. */
@@ -177,14 +185,20 @@ static bool take_answer(struct rest *rest, struct answer *ret_answer)
     return (size_t)(rest->end - rest->at) == ret_answer->len;
 }
 
-static int tell_death(struct exchange *x, int status)
+static int tell_death(struct exchange *x, const char *what)
 {
-    const char *how = WIFSIGNALED(status) ? "signal" : "exit status";
-    int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    log_write(LOG_ERROR, "%s, request %llu: its process %s before its reply had come", x->req.route->given.path,
+              (unsigned long long)x->id, what);
+    return hoist_reply_error(&x->res, 502, "the process of this request %s", what);
+}
 
-    log_write(LOG_ERROR, "%s, request %llu: its process ended with %s %d before its reply had come",
-              x->req.route->given.path, (unsigned long long)x->id, how, number);
-    return hoist_reply_error(&x->res, 502, "the process of this request ended with %s %d", how, number);
+static const char *ended_with(int status, char *text, size_t size)
+{
+    if (WIFSIGNALED(status))
+        (void)snprintf(text, size, "ended with signal %d", WTERMSIG(status));
+    else
+        (void)snprintf(text, size, "ended with exit status %d", WEXITSTATUS(status));
+    return text;
 }
 
 /* As if the handler were here: by the calls that it made, which refuse what cannot be sent. */
@@ -230,6 +244,7 @@ void process_serve(int fd)
     static struct exchange x;
     static struct route route;
     static struct server server;
+    pid_t pid = getpid();
 
     log_line_choose_form(); /* the log was started after the fork, elsewhere */
     x.server = &server;
@@ -239,8 +254,18 @@ void process_serve(int fd)
     x.state = EXCHANGE_QUEUED; /* what a handler may ask for on a worker it may here */
     x.is_work = true;
     x.result = exchange_call(&x, route.given.handler);
+    if (getpid() != pid)
+        leave_reply_to_parent(&x);
     (void)send_answer(fd, &x); /* nobody to tell */
     end_exchange(&x);
+}
+
+/* A child that the handler made, to run a program that could not be run, say: the reply is not its own. */
+static _Noreturn void leave_reply_to_parent(const struct exchange *x)
+{
+    log_write(LOG_ERROR, "%s, request %llu: a child of its process returned from the handler; it has to end in it",
+              x->req.route->given.path, (unsigned long long)x->id);
+    _exit(EXIT_FAILURE);
 }
 
 /* False: the other end is gone, or memory ran out. */

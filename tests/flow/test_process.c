@@ -6,6 +6,8 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,7 +63,7 @@ static int count(hoist_req *req, hoist_res *res)
 
 static int tell_process(hoist_req *req, hoist_res *res)
 {
-    static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGCHLD};
+    static const int signals[] = {SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGCHLD};
     bool has_default = true;
     struct sigaction action;
     sigset_t blocked;
@@ -71,6 +74,21 @@ static int tell_process(hoist_req *req, hoist_res *res)
     sigprocmask(SIG_BLOCK, NULL, &blocked);
     return hoist_reply_printf(res, 200, "text/plain", "%d %d %d %d", (int)getppid(), getpriority(PRIO_PROCESS, 0),
                               has_default, sigismember(&blocked, SIGCHLD));
+}
+
+/* Replies with how many of the sockets it has connections come to, and how many are for datagrams. */
+static int tell_sockets(hoist_req *req, hoist_res *res)
+{
+    enum { DESCRIPTORS = 64 };
+    int listens, type, n_listening = 0, n_datagram = 0;
+    socklen_t size = sizeof(int);
+
+    (void)req;
+    for (int fd = 0; fd < DESCRIPTORS; fd++) {
+        n_listening += getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens;
+        n_datagram += getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
+    }
+    return hoist_reply_printf(res, 200, "text/plain", "%d %d", n_listening, n_datagram);
 }
 
 /* Replies with the CPU time that it has used, in seconds. */
@@ -158,6 +176,7 @@ static const hoist_route request_route = {
     .method = HOIST_POST, .path = "/tell/:name", .handler = tell_request, .data = data, .run = HOIST_PROCESS};
 static const hoist_route count_route = {.path = "/count", .handler = count, .run = HOIST_PROCESS};
 static const hoist_route process_route = {.path = "/process", .handler = tell_process, .run = HOIST_PROCESS};
+static const hoist_route sockets_route = {.path = "/sockets", .handler = tell_sockets, .run = HOIST_PROCESS};
 static const hoist_route burn_route = {.path = "/burn", .handler = burn, .run = HOIST_PROCESS};
 static const hoist_route much_route = {.path = "/much", .handler = give_much, .run = HOIST_PROCESS};
 static const hoist_route print_route = {.path = "/print", .handler = print, .run = HOIST_PROCESS};
@@ -167,9 +186,9 @@ static const hoist_route twice_route = {.path = "/twice", .handler = twice, .run
 static const hoist_route too_much_route = {
     .path = "/too-much", .handler = too_much, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY};
 static const hoist_route later_route = {.path = "/later", .handler = wait_later, .run = HOIST_PROCESS};
-static const hoist_route *const routes[] = {&request_route, &count_route,    &process_route, &much_route,
-                                            &burn_route,    &print_route,    &fail_route,    &number_route,
-                                            &twice_route,   &too_much_route, &later_route,   NULL};
+static const hoist_route *const routes[] = {
+    &request_route, &count_route, &process_route,  &much_route,  &burn_route,    &print_route, &fail_route,
+    &number_route,  &twice_route, &too_much_route, &later_route, &sockets_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- what comes back ---- */
@@ -263,6 +282,29 @@ Test(process, begins_anew_each_time)
     start();
     client_expect(&server, "/count", 200, "1");
     client_expect(&server, "/count", 200, "1");
+}
+
+/* What the test has open stays out of it; the supervisor's three are 3, 4 and a path. */
+static void be_supervised(void)
+{
+    process_clear_actions();
+    close_range(5, UINT_MAX, 0);
+    setenv("NOTIFY_SOCKET", "@hoist-has-nobody-to-notify", 1);
+}
+
+Test(process, has_no_socket_that_the_program_listens_on_or_tells_its_supervisor_by)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fds[2];
+
+    for (size_t i = 0; i < 2; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        cr_assert_eq(bind(fds[i], (const struct sockaddr *)&address, sizeof(address)), 0);
+        cr_assert_eq(listen(fds[i], 64), 0);
+    }
+    process_pass(fds, 2, "admin:hoist.socket");
+    process_fork(&server, &program, be_supervised, "--workers", "1");
+    client_expect(&server, "/sockets", 200, "0 0");
 }
 
 Test(process, has_the_signals_of_a_new_program_and_a_worker_s_nice_value)

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { WHOLE = 2 * 1024 * 1024, HALF = 1024 * 1024 };
@@ -147,6 +148,29 @@ static int leave_daemon(hoist_req *req, hoist_res *res)
     return read(ready[0], &byte, 1) == 0 ? hoist_reply_printf(res, 200, "text/plain", "%d", (int)pid) : -EIO;
 }
 
+/* Takes the end of what it shares with hoist for the end of something of its own. */
+static int shut_all(hoist_req *req, hoist_res *res)
+{
+    enum { DESCRIPTORS = 64 };
+
+    for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS; fd++)
+        shutdown(fd, SHUT_RDWR);
+    return hoist_reply_text(res, 200, hoist_req_path(req));
+}
+
+/* Its child would run a program, but there is none of that name, and it forgets to end. */
+static int run_nothing(hoist_req *req, hoist_res *res)
+{
+    pid_t pid = fork();
+
+    (void)req;
+    if (pid == 0)
+        execl("/nowhere/program", "program", (char *)NULL);
+    else
+        waitpid(pid, NULL, 0);
+    return hoist_reply_text(res, 200, pid == 0 ? "child" : "parent");
+}
+
 static int flee(hoist_req *req, hoist_res *res)
 {
     setpgid(0, getpgid(getppid()));
@@ -187,9 +211,11 @@ static const hoist_route shorten_route = {.path = "/shorten", .handler = shorten
 static const hoist_route flee_route = {.path = "/flee", .handler = flee, .run = HOIST_PROCESS};
 static const hoist_route half_route = {.path = "/half", .handler = send_half, .run = HOIST_PROCESS};
 static const hoist_route whole_route = {.path = "/whole", .handler = abort_afterwards, .run = HOIST_PROCESS};
-static const hoist_route *const routes[] = {&count_route,     &crash_route,   &leave_route, &hang_route, &late_route,
-                                            &offspring_route, &daemon_route,  &flee_route,  &half_route, &whole_route,
-                                            &nursery_route,   &shorten_route, NULL};
+static const hoist_route shut_route = {.path = "/shut", .handler = shut_all, .run = HOIST_PROCESS};
+static const hoist_route child_route = {.path = "/child", .handler = run_nothing, .run = HOIST_PROCESS};
+static const hoist_route *const routes[] = {&count_route,     &crash_route,   &leave_route, &hang_route,  &late_route,
+                                            &offspring_route, &daemon_route,  &flee_route,  &half_route,  &whole_route,
+                                            &nursery_route,   &shorten_route, &shut_route,  &child_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- the tests' own ---- */
@@ -258,6 +284,21 @@ Test(process_end, costs_one_request_when_it_ends_within_its_reply)
     start();
     client_expect(&server, "/half", 502, "the process of this request ended with exit status 0");
     client_expect(&server, "/count", 200, "1");
+}
+
+Test(process_end, costs_one_request_when_it_shuts_its_socket_down)
+{
+    start();
+    client_expect(&server, "/shut", 502, "the process of this request shut its socket down");
+    client_expect(&server, "/count", 200, "1");
+    process_expect_said(&server, "/shut, request 1: its process shut its socket down before its reply had come\n");
+}
+
+Test(process_end, of_a_child_that_returns_from_the_handler_costs_nothing)
+{
+    start();
+    client_expect(&server, "/child", 200, "parent");
+    process_expect_said(&server, "/child, request 1: a child of its process returned from the handler; it has to end");
 }
 
 Test(process_end, has_replied_when_it_crashes_afterwards)

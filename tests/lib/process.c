@@ -76,11 +76,13 @@ void process_fork_list(struct process *process, const hoist_program *program, vo
         dup2(out, STDOUT_FILENO);
         dup2(process->err, STDERR_FILENO);
         close(out);
+        pass_sockets();
         if (prepare != NULL)
             prepare();
         _exit(hoist_main(n, (char **)(uintptr_t)argv, program));
     }
     close(out);
+    passed.n = 0;
     await_port(process);
     await_admin_port(process);
 }
