@@ -83,13 +83,13 @@ bool pool_trace_enable(void);
  * or traces cannot be had. */
 bool pool_trace_ask(struct pool *pool, const struct pool_job *job);
 
-/* What came of asking, innermost frame first. False: nothing yet, and nothing ever from a thread in an uninterruptible
- * sleep; or the job has ended. */
+/* What came of asking, innermost frame first, also when the job has ended since. False: nothing yet, and nothing ever
+ * from a thread in an uninterruptible sleep, or that was asked in the last moment of the job. */
 enum { POOL_TRACE_MAX = 1536 };
 bool pool_trace_take(struct pool *pool, const struct pool_job *job, char text[POOL_TRACE_MAX]);
 
 /* From a signal's action, on any thread: the frames that it interrupted, in the same form; none where they cannot be
- * had. Async-signal-safe, but that it waits for a thread that is in dlopen(3). */
+ * had. Async-signal-safe. */
 void pool_trace_self(char text[POOL_TRACE_MAX]);
 
 /* The kernel's number of the thread that runs job, as under /proc/self/task; 0: this system has none; -1: it does not

@@ -1,18 +1,18 @@
 /* Where a job is: its thread writes its own backtrace when a signal tells it to.
  *
  * Happy path: pool_trace_enable() once; pool_trace_ask() signals the thread that runs a job; the signal's action writes
- * the frames into the thread's seat, as text, where pool_trace_take() finds them a moment later. The thread itself
- * looks the names up, because dladdr(3) takes the dynamic linker's lock: the loop would wait for one that is stuck in
- * dlopen(3). The lock of the pool is held while the signal is sent, as in interrupt.c: the next job must not get it.
- * Failures: a thread in an uninterruptible sleep takes no signal, so its frames do not come. Close: none; the signal
- * keeps its action.
+ * the frames into the thread's seat, as text, where pool_trace_take() finds them a moment later. The lock of the pool
+ * is held while the signal is sent, as in interrupt.c: the next job must not get it. Failures: a thread in an
+ * uninterruptible sleep takes no signal, so its frames do not come. Close: none; the signal keeps its action.
  */
 #include "worker.h"
 
-#if defined(__GLIBC__) && defined(SIGSTKFLT)
-
 #include <dlfcn.h>
+
+#if defined(DLFO_STRUCT_HAS_EH_DBASE) && defined(SIGSTKFLT) /* glibc 2.35, and Linux */
+
 #include <errno.h>
+#include <link.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,9 +33,21 @@ struct walk {
     bool has_left; /* the action's own ones */
 };
 
+/* What an address is in. */
+struct place {
+    const char *module;
+    uintptr_t offset;
+    const char *function; /* NULL: none that the module exports */
+    uintptr_t function_offset;
+};
+
 static void on_trace(int number);
 static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg);
-static void put_frame(struct walk *walk, void *address);
+static void put_frame(struct walk *walk, uintptr_t at);
+static bool find_place(uintptr_t at, struct place *ret_place);
+static void find_function(const struct dl_find_object *module, struct place *place);
+static const void *table_of(const struct dl_find_object *module, ElfW(Sxword) tag);
+static bool is_in(uintptr_t offset, const ElfW(Sym) * symbol);
 static void put_text(struct walk *walk, const char *text);
 static void put_offset(struct walk *walk, uintptr_t offset);
 
@@ -72,20 +84,16 @@ bool pool_trace_ask(struct pool *pool, const struct pool_job *job)
 
 bool pool_trace_take(struct pool *pool, const struct pool_job *job, char text[POOL_TRACE_MAX])
 {
-    const struct trace *trace = NULL;
+    const struct trace *trace = &pool->seats[job->seat].trace;
 
-    uv_mutex_lock(&pool->lock);
-    if (job->state == POOL_JOB_RUNNING)
-        trace = &pool->seats[job->seat].trace;
-    uv_mutex_unlock(&pool->lock);
-    if (trace == NULL || atomic_load(&trace->is_due))
+    if (atomic_load(&trace->is_due) || trace->job != job)
         return false;
     memcpy(text, trace->text, POOL_TRACE_MAX); /* nobody writes there until it is asked again */
     return true;
 }
 
 /* On the job's thread, between two instructions of whatever it does: no lock of ours, no allocation, no printf. One
- * that comes late, to the seat's next job, finds the trace due or not, and does no harm either way. */
+ * that comes late, to the seat's next job, leaves a trace that says so. */
 static void on_trace(int number)
 {
     struct seat *seat = own_seat;
@@ -94,6 +102,7 @@ static void on_trace(int number)
     (void)number;
     if (seat != NULL && atomic_load(&seat->trace.is_due)) {
         pool_trace_self(seat->trace.text);
+        seat->trace.job = atomic_load_explicit(&seat->job, memory_order_relaxed);
         atomic_store(&seat->trace.is_due, false);
     }
     errno = before;
@@ -117,31 +126,98 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg)
     walk->has_left = walk->has_left || is_interrupted != 0;
     if (!walk->has_left || address == 0) /* 0: behind the last one, or a call of NULL */
         return _URC_NO_REASON;
-    put_frame(walk, (void *)address);
+    put_frame(walk, address);
     return ++walk->n < FRAMES_MAX ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
 /* As "nanosleep+0x13 (libc.so.6+0xd81f3)": what is in brackets is addr2line's to read. */
-static void put_frame(struct walk *walk, void *address)
+static void put_frame(struct walk *walk, uintptr_t at)
 {
-    uintptr_t at = (uintptr_t)address;
-    Dl_info info;
-    bool is_known = dladdr(address, &info) != 0 && info.dli_fname != NULL;
-    const char *module = is_known ? strrchr(info.dli_fname, '/') : NULL;
+    struct place place;
 
     put_text(walk, walk->len > 0 ? " < " : "");
-    if (!is_known) {
+    if (!find_place(at, &place)) {
         put_offset(walk, at);
         return;
     }
-    if (info.dli_sname != NULL) {
-        put_text(walk, info.dli_sname);
-        put_offset(walk, at - (uintptr_t)info.dli_saddr);
+    if (place.function != NULL) {
+        put_text(walk, place.function);
+        put_offset(walk, place.function_offset);
         put_text(walk, " (");
     }
-    put_text(walk, module != NULL ? module + 1 : info.dli_fname);
-    put_offset(walk, at - (uintptr_t)info.dli_fbase);
-    put_text(walk, info.dli_sname != NULL ? ")" : "");
+    put_text(walk, place.module);
+    put_offset(walk, place.offset);
+    put_text(walk, place.function != NULL ? ")" : "");
+}
+
+/* Without dladdr(3), which takes the dynamic linker's lock: a thread that is in dlopen(3) has it, for as long as the
+ * library's constructors take, and may wait there for a lock that the interrupted code holds. */
+static bool find_place(uintptr_t at, struct place *ret_place)
+{
+    struct dl_find_object module;
+    const char *slash;
+
+    if (_dl_find_object((void *)at, &module) < 0) /* NOLINT(performance-no-int-to-ptr) */
+        return false;
+    slash = strrchr(module.dlfo_link_map->l_name, '/');
+    *ret_place = (struct place){
+        .module = slash != NULL ? slash + 1 : module.dlfo_link_map->l_name,
+        .offset = at - module.dlfo_link_map->l_addr,
+    };
+    if (ret_place->module[0] == '\0') /* the program itself */
+        ret_place->module = program_invocation_short_name;
+    find_function(&module, ret_place);
+    return true;
+}
+
+/* In all buckets of the GNU hash table: it has the functions that the module exports. Four words and a filter of
+ * addresses are in front of the buckets, and behind them a word for each symbol, odd at the end of a bucket. */
+static void find_function(const struct dl_find_object *module, struct place *place)
+{
+    const ElfW(Sym) *symbols = table_of(module, DT_SYMTAB);
+    const char *names = table_of(module, DT_STRTAB);
+    const uint32_t *hash = table_of(module, DT_GNU_HASH);
+    const uint32_t *buckets, *chains;
+    uint32_t n_buckets, first, filter;
+
+    if (symbols == NULL || names == NULL || hash == NULL)
+        return;
+    n_buckets = hash[0];
+    first = hash[1];
+    filter = hash[2];
+    buckets = hash + 4 + filter * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+    chains = buckets + n_buckets;
+    for (uint32_t bucket = 0; bucket < n_buckets; bucket++) {
+        for (uint32_t i = buckets[bucket]; i >= first; i = chains[i - first] & 1 ? 0 : i + 1) {
+            if (is_in(place->offset, &symbols[i])) {
+                place->function = names + symbols[i].st_name;
+                place->function_offset = place->offset - symbols[i].st_value;
+                return;
+            }
+        }
+    }
+}
+
+/* The dynamic linker has made most of these offsets addresses; it may not write to those of the kernel's vDSO. */
+static const void *table_of(const struct dl_find_object *module, ElfW(Sxword) tag)
+{
+    const ElfW(Dyn) *entry = module->dlfo_link_map->l_ld;
+    uintptr_t at;
+
+    while (entry->d_tag != DT_NULL && entry->d_tag != tag)
+        entry++;
+    if (entry->d_tag == DT_NULL)
+        return NULL;
+    at = entry->d_un.d_ptr;
+    if (at < (uintptr_t)module->dlfo_map_start)
+        at += module->dlfo_link_map->l_addr;
+    return (const void *)at; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+static bool is_in(uintptr_t offset, const ElfW(Sym) * symbol)
+{
+    return symbol->st_shndx != SHN_UNDEF && ELF64_ST_TYPE(symbol->st_info) == STT_FUNC && offset >= symbol->st_value &&
+           offset - symbol->st_value < symbol->st_size;
 }
 
 static void put_text(struct walk *walk, const char *text)

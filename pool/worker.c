@@ -53,8 +53,11 @@ void worker_drain(uv_work_t *work)
         uv_mutex_unlock(&pool->lock);
         if (rings)
             bell_ring(&pool->finished);
-        if (job != NULL) /* whoever rings may have been preempted by the loop */
+        if (job != NULL) { /* whoever rings may have been preempted by the loop */
+            atomic_store_explicit(&seat->job, job, memory_order_relaxed);
             was_short = run(job, &clock, rings ? uv_hrtime() : job->started_ns);
+            atomic_store_explicit(&seat->job, NULL, memory_order_relaxed);
+        }
         uv_mutex_lock(&pool->lock);
         has_news = job != NULL;
         if (has_news)

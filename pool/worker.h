@@ -24,7 +24,8 @@ struct workers;
 
 /* Frames on their way from a thread to the loop. */
 struct trace {
-    atomic_bool is_due; /* true: the loop has asked, and the rest is the thread's; false: it is the loop's */
+    atomic_bool is_due;         /* true: the loop has asked, and the rest is the thread's; false: it is the loop's */
+    const struct pool_job *job; /* that it was at */
     char text[POOL_TRACE_MAX];
 };
 
@@ -35,6 +36,8 @@ struct seat {
     bool is_free;     /* the loop's own */
     pthread_t thread; /* of who sits here; under the lock */
     int thread_id;    /* its number in the kernel, 0 where it has none; set before its first job */
+    /* What the thread is at, for a signal's action on it; NULL between two jobs. */
+    _Atomic(const struct pool_job *) job;
     struct trace trace;
 };
 

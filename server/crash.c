@@ -3,8 +3,8 @@
  * Every thread that runs handlers gets a stack of its own for the action: what crashes may have used up the other one.
  * After the action the signal has its default action again, and a fault repeats itself where it was, so that a core
  * dump shows it there; one that was sent, as abort(3) sends it, is sent once more. In the action is only what
- * signal-safety(7) allows, but for the backtrace, which therefore comes last. Close: none; a thread's stack is mapped
- * for as long as libuv keeps its threads, which is to the end of the process.
+ * signal-safety(7) allows. Close: none; a thread's stack is mapped for as long as libuv keeps its threads, which is to
+ * the end of the process.
  */
 #include "crash.h"
 

@@ -54,13 +54,17 @@ void stuck_begin(struct exchange *x)
 void stuck_end(struct exchange *x)
 {
     uint64_t ms = (x->job.finished_ns - x->begun_ns) / 1000000;
+    const char *why = "";
 
     assert(x->server->stuck.n > 0);
     x->server->stuck.n--;
     stuck_check(x->server);
     deadline_disarm(&x->watch.next);
-    log_write(LOG_INFO, "%s, request %llu: an abandoned request has ended after %llu.%03u s", x->req.route->given.path,
-              (unsigned long long)x->id, (unsigned long long)(ms / 1000), (unsigned)(ms % 1000));
+    if (x->watch.is_asked && tell_trace(x, LOG_WARNING))
+        why = ", interrupted for its backtrace";
+    log_write(LOG_INFO, "%s, request %llu: an abandoned request has ended after %llu.%03u s%s",
+              x->req.route->given.path, (unsigned long long)x->id, (unsigned long long)(ms / 1000),
+              (unsigned)(ms % 1000), why);
 }
 
 unsigned stuck_count(const struct server *server)

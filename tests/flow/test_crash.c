@@ -4,10 +4,12 @@
 #include "lib/process.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <search.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -95,6 +97,23 @@ static int follow(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "followed");
 }
 
+__attribute__((visibility("default"))) void module_loads(void);
+
+/* For ever, and with the dynamic linker's lock. */
+void module_loads(void)
+{
+    puts("loading");
+    fflush(stdout);
+    while (pause() < 0)
+        ;
+}
+
+static int load_module(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, dlopen(SLOW_MODULE, RTLD_NOW) != NULL ? "loaded" : dlerror());
+}
+
 static int hello(hoist_req *req, hoist_res *res)
 {
     (void)req;
@@ -108,9 +127,10 @@ static const hoist_route deep_route = {.path = "/deep", .handler = recurse};
 static const hoist_route time_route = {.path = "/time", .handler = ask_the_time};
 static const hoist_route divide_route = {.path = "/divide", .handler = divide};
 static const hoist_route follow_route = {.path = "/follow", .handler = follow};
+static const hoist_route load_route = {.path = "/load", .handler = load_module};
 static const hoist_route hello_route = {.path = "/hello", .handler = hello, .run = HOIST_INLINE};
-static const hoist_route *const routes[] = {&find_route,   &inline_route, &abort_route, &deep_route, &time_route,
-                                            &divide_route, &follow_route, &hello_route, NULL};
+static const hoist_route *const routes[] = {&find_route,   &inline_route, &abort_route, &deep_route,  &time_route,
+                                            &divide_route, &follow_route, &load_route,  &hello_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- the program, in a process of its own ---- */
@@ -187,6 +207,17 @@ Test(crash, needs_no_lock_that_the_crash_holds)
     crash_in("/time", SIGSEGV);
     process_expect_said(&server, " error crashed: SIGSEGV, address 0x");
     process_expect_said(&server, ": /time, request 2, worker 0\n");
+}
+
+/* The other one has the dynamic linker's, and will not give it back. */
+Test(crash, needs_no_lock_that_another_handler_holds)
+{
+    process_fork(&server, &program, process_clear_actions, "--workers", "2");
+    client_ask(&server, "/load");
+    cr_assert_str_eq(process_line(&server), "loading");
+    client_ask(&server, "/find");
+    cr_expect_eq(process_wait(&server), 128 + SIGSEGV);
+    process_expect_said(&server, "lfind+0x");
 }
 
 static int full;

@@ -58,10 +58,19 @@ static int sleep_deeply(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "slept");
 }
 
+static int pause_once(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    gate_pass(&gate, 0);
+    pause(); /* ends behind any signal that has an action */
+    return hoist_reply_text(res, 200, "paused");
+}
+
 static const hoist_route routes[] = {
     {.path = "/held", .handler = held},
     {.path = "/read", .handler = read_byte},
     {.path = "/vfork", .handler = sleep_deeply},
+    {.path = "/pause", .handler = pause_once},
 };
 
 /* Before log_start() a line is written by its caller: it is there when the call is over. */
@@ -156,6 +165,11 @@ static struct exchange *stuck_one(void)
     return x;
 }
 
+static bool has_ended(void)
+{
+    return server()->n_exchanges == 0;
+}
+
 /* The next look comes now, and no other one. */
 static void look(void)
 {
@@ -164,7 +178,7 @@ static void look(void)
 
     deadline_arm(&server()->deadlines, &x->watch.next, 1);
     due_ms = x->watch.next.due_ms;
-    LOOP_SPIN_UNTIL(&f.loop, x->watch.next.due_ms != due_ms);
+    LOOP_SPIN_UNTIL(&f.loop, x->watch.next.due_ms != due_ms || has_ended());
 }
 
 /* Until the log has what came of the signal. */
@@ -334,6 +348,36 @@ Test(stuck, is_listed_with_its_backtrace_before_the_program_leaves)
     } while (strstr(logged(), "no backtrace") != NULL);
 
     EXPECT_LOGGED("error stuck: /held, request 1, ");
+    EXPECT_LOGGED("error stuck: request 1, backtrace: ");
+}
+
+Test(stuck, tells_its_backtrace_when_the_signal_has_ended_it)
+{
+    cr_assert(pool_trace_enable());
+    gate_let_all_go(&gate);
+    ask_and_be_late(0, "/pause");
+    do { /* it gets there in its time */
+        forget_log();
+        look();
+        LOOP_SPIN_UNTIL(&f.loop, has_ended() || !stuck_one()->watch.is_asked);
+    } while (!has_ended());
+
+    EXPECT_LOGGED("stuck: request 1, backtrace: ");
+    EXPECT_LOGGED("pause+0x");
+    EXPECT_LOGGED("an abandoned request has ended after ");
+    EXPECT_LOGGED(" s, interrupted for its backtrace\n");
+}
+
+Test(stuck, is_listed_with_its_backtrace_when_the_signal_has_ended_it)
+{
+    cr_assert(pool_trace_enable());
+    gate_let_all_go(&gate);
+    ask_and_be_late(0, "/pause");
+    do {
+        forget_log();
+        stuck_list(server());
+    } while (strstr(logged(), "pause+0x") == NULL);
+
     EXPECT_LOGGED("error stuck: request 1, backtrace: ");
 }
 
