@@ -16,11 +16,15 @@ endforeach()
 
 if(HOIST_LTO)
     include(CheckCCompilerFlag)
-    # Fat: the installed archive holds ordinary code as well, for who links it without this.
+    # Fat: an ar that does not know the compiler finds the names in ordinary code.
     check_c_compiler_flag("-flto=auto -ffat-lto-objects" has_fat_lto)
     if(has_fat_lto)
         add_compile_options(-flto=auto -ffat-lto-objects)
         add_link_options(-flto=auto)
+        # Of several objects one, of ordinary code alone. Others than gcc take that from fat objects as it is.
+        if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+            set(HOIST_PARTIAL_LINK -O3 -flto=auto -flinker-output=nolto-rel)
+        endif()
     endif()
 endif()
 

@@ -21,4 +21,4 @@ include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(libuv
     REQUIRED_VARS libuv_TARGET
     VERSION_VAR libuv_VERSION
-    REASON_FAILURE_MESSAGE "./dev deps installs it. Debian, Ubuntu: libuv1-dev. Fedora: libuv-devel.")
+    REASON_FAILURE_MESSAGE "Debian, Ubuntu: libuv1-dev. Fedora: libuv-devel.")

@@ -51,7 +51,7 @@ if(TARGET llhttp::llhttp AND llhttp_INCLUDE_DIR)
 endif()
 
 set(llhttp_HINT
-    "./dev deps installs it. Debian 12, Ubuntu 24.04: node-llhttp. Later ones: libllhttp-dev. Fedora: llhttp-devel.")
+    "Debian 12, Ubuntu 24.04: node-llhttp. Later ones: libllhttp-dev. Fedora: llhttp-devel.")
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(llhttp
     REQUIRED_VARS llhttp_TARGET

@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/hoist)
 
 install(FILES include/hoist.h include/hoist_uv.h include/hoist_test.h TYPE INCLUDE)
-install(TARGETS hoist hoist_shared EXPORT hoistTargets)
+install(TARGETS hoist_static hoist_shared EXPORT hoistTargets)
 install(TARGETS hoist_program)
 install(EXPORT hoistTargets NAMESPACE hoist:: DESTINATION ${package_dir})
 
@@ -24,10 +24,14 @@ install(FILES
     ${PROJECT_BINARY_DIR}/hoistConfig.cmake
     ${PROJECT_BINARY_DIR}/hoistConfigVersion.cmake
     cmake/Findlibuv.cmake
-    cmake/Findllhttp.cmake
     DESTINATION ${package_dir})
+if(llhttp_IS_INSTALLED)
+    install(FILES cmake/Findllhttp.cmake DESTINATION ${package_dir})
+endif()
 
 # Relative, so that it is right under any --prefix.
-file(RELATIVE_PATH prefix_from_pc /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+foreach(what LIBDIR INCLUDEDIR)
+    file(RELATIVE_PATH pc_${what} ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_FULL_${what}})
+endforeach()
 configure_file(cmake/hoist.pc.in ${PROJECT_BINARY_DIR}/hoist.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/hoist.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -15,6 +15,14 @@ cmake --install "$build" --prefix "$scratch/prefix" >"$scratch/log"
 libdir=$(dirname "$(find "$scratch/prefix" -name hoist.pc)")
 export PKG_CONFIG_PATH="$libdir" LD_LIBRARY_PATH="${libdir%/pkgconfig}" CMAKE_PREFIX_PATH="$scratch/prefix"
 
+# Other names than the API's would collide with the program's own, or be taken for them.
+for library in libhoist.a libhoist.so; do
+    option=-g
+    test $library = libhoist.a || option=-D
+    names=$(nm $option --defined-only "${libdir%/pkgconfig}/$library" | awk 'NF == 3 && $3 !~ /^hoist_/ { print $3 }')
+    test -z "$names" || { echo "$library has names that are not the API's: $names"; exit 1; }
+done
+
 # serves <target> <answer> <program> [option...]: it starts on a free port, answers and stops. $data: a body for a POST.
 data=
 serves()
@@ -56,6 +64,12 @@ awk '/^```[a-z]+ [A-Za-z_.]+$/ { file = $2; next } /^```/ { file = "" } file { p
     cc third_word.c $(pkg-config --cflags --libs hoist) -o third_word
 }
 serves '/hello?name=Ada' 'hello Ada' ./app --port 0 --workers 2
+cp -r "$scratch/prefix" "$scratch/archive"
+find "$scratch/archive" -name 'libhoist.so*' -delete
+# shellcheck disable=SC2046
+cc hello.c main.c $(PKG_CONFIG_PATH=$(echo "$libdir" | sed "s|^$scratch/prefix|$scratch/archive|") \
+    pkg-config --cflags --libs --static hoist) -o app_archive
+serves '/hello?name=Ada' 'hello Ada' ./app_archive --port 0 --workers 2
 ./hello_test
 ./app --workers 8 --help | grep -q -- '--workers N'
 ./lines --help | grep -q -- '--db FILE .*; default: /etc/hosts$'
