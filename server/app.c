@@ -21,6 +21,7 @@
 
 enum { DRAIN_TURNS = 2, LEAVE_MS = 5000 };
 
+static int tell_no_memory(void);
 static int adopt(hoist_app *app, struct listener *listener, int fd);
 static int check_new(hoist_app *app);
 static int start_server(hoist_app *app);
@@ -51,10 +52,8 @@ int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *given, size_t s
         return err;
     }
     app = calloc(1, sizeof(*app));
-    if (app == NULL) {
-        log_write(LOG_ERROR, "no memory for an app");
-        return -ENOMEM;
-    }
+    if (app == NULL)
+        return tell_no_memory();
     app->last_route = &app->routes;
     app->listener.fd = app->listener.spare = app->admin.listener.fd = app->admin.listener.spare = -1;
     err = config_resolve(&app->config, &config, app->error, sizeof(app->error));
@@ -76,10 +75,16 @@ int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *given, size_t s
         free(app->admin_text);
         free(app->host);
         free(app);
-        return err;
+        return err == -ENOMEM ? tell_no_memory() : err;
     }
     *ret_app = app;
     return 0;
+}
+
+static int tell_no_memory(void)
+{
+    log_write(LOG_ERROR, "no memory for an app");
+    return -ENOMEM;
 }
 
 int hoist_app_route_sized(hoist_app *app, const hoist_route *given, size_t size)

@@ -16,8 +16,7 @@
 
 enum {
     AHEAD_MAX = 64 * 1024, /* bytes read ahead of the request in hand; then reading stops */
-    LINGER_MS = 1000,      /* at a body's rate LINGERS_MAX times; otherwise, or in a drain, once more than it must */
-    LINGERS_MAX = 30,
+    LINGERS_MAX = 30,      /* at a body's rate; otherwise, or in a drain, once more than it must */
     BODY_BYTES_PER_S = 500, /* a body, or what is thrown away, that comes slower is not waited for */
     DRAIN_HEAD_MS = 1000,
 };
@@ -411,13 +410,13 @@ static void linger(struct conn *conn)
     conn_set_state(conn, CONN_LINGERING);
     conn->io->shut(conn);
     set_reading(conn, true);
-    conn_wait_for(conn, WAIT_LINGER, LINGER_MS);
+    conn_wait_for(conn, WAIT_LINGER, CONN_LINGER_MS);
 }
 
 /* A client that has not got all, and may send something meanwhile, has as long as for a write without progress. */
 static bool is_owed(const struct conn *conn)
 {
-    return !conn->at_eof && (uint64_t)conn->n_lingers * LINGER_MS < conn->server->config->write_timeout_ms &&
+    return !conn->at_eof && (uint64_t)conn->n_lingers * CONN_LINGER_MS < conn->server->config->write_timeout_ms &&
            conn->io->unsent(conn) > 0;
 }
 
@@ -474,8 +473,8 @@ static void on_deadline(struct deadline *deadline)
     case WAIT_LINGER:
         conn->n_lingers++;
         if (is_owed(conn) ||
-            (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining && !is_too_slow(conn->progress, LINGER_MS)))
-            conn_wait_for(conn, WAIT_LINGER, LINGER_MS);
+            (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining && !is_too_slow(conn->progress, CONN_LINGER_MS)))
+            conn_wait_for(conn, WAIT_LINGER, CONN_LINGER_MS);
         else
             conn_close(conn, false);
         break;

@@ -44,6 +44,8 @@ struct conn_io {
     const char *(*peer)(const struct conn *conn, char *text, size_t size);
 };
 
+enum { CONN_LINGER_MS = 1000 }; /* from one look to the next at what a connection that lingers has received */
+
 enum conn_state { CONN_READING, CONN_HANDLING, CONN_WRITING, CONN_STREAMING, CONN_LINGERING, CONN_CLOSING };
 
 /* What the connection's deadline is for. */

@@ -16,7 +16,6 @@
 #include <string.h>
 
 enum { KEPT_MAX = 64 }; /* exchanges on the free list: about what one turn of a busy loop needs at once */
-enum { INTERRUPT_MS = 50 };
 
 static void on_interrupt(struct deadline *deadline);
 static struct exchange *exchange_alloc(struct server *server);
@@ -221,7 +220,7 @@ static void on_interrupt(struct deadline *deadline)
     struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, interrupt));
 
     pool_interrupt(x->server->pool, &x->job);
-    deadline_arm(&x->server->deadlines, deadline, INTERRUPT_MS);
+    deadline_arm(&x->server->deadlines, deadline, EXCHANGE_INTERRUPT_MS);
 }
 
 void exchange_check_live(const hoist_req *req)

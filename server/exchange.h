@@ -50,6 +50,8 @@ enum exchange_state {
 
 /* What an asynchronous handler asked for, done once it has returned: until then the request is its own. STEP_CALL: a
  * wait that it asked for is over. */
+enum { EXCHANGE_INTERRUPT_MS = 50 }; /* between two signals to a handler that nobody waits for */
+
 enum exchange_step { STEP_NONE, STEP_LATER, STEP_CALL, STEP_OFFLOAD, STEP_FINISH };
 
 struct end_hook {

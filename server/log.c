@@ -229,7 +229,7 @@ static struct timespec stop_time(void)
 {
     struct timespec until;
 
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until); /* the other one may be set back meanwhile */
     until.tv_sec += STOP_TIMEOUT_S;
     return until;
 }
@@ -245,7 +245,7 @@ static void sink_stop(struct sink *sink, const struct timespec *until)
         sink->state = SINK_STOPPING;
     pthread_cond_signal(&sink->work);
     while (sink->state == SINK_STOPPING && err == 0)
-        err = pthread_cond_timedwait(&sink->ended, &sink->lock, until);
+        err = pthread_cond_clockwait(&sink->ended, &sink->lock, CLOCK_MONOTONIC, until);
     is_off = sink->state == SINK_OFF;
     pthread_mutex_unlock(&sink->lock);
 

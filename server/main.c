@@ -275,11 +275,8 @@ static hoist_app *make_app(const hoist_program *program, size_t route_size, cons
     int err;
 
     err = hoist_app_new(&app, &options->config);
-    if (err < 0) {
-        if (err != -EINVAL) /* which was told */
-            log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
+    if (err < 0)
         return NULL;
-    }
     for (size_t i = 0; program->routes[i] != NULL && err == 0; i++)
         err = hoist_app_route_sized(app, program->routes[i], route_size);
     if (err == 0)

@@ -339,7 +339,7 @@ static void print_default(const struct option *option, FILE *out)
     case KIND_GROUP:
         return;
     }
-    if (number >= option->min)
+    if (number >= option->min && number <= option->max)
         fprintf(out, "; default: %s", number_text(number, option->kind == KIND_SIZE, buffer));
 }
 

@@ -39,6 +39,8 @@ const char *hoist_req_arg(hoist_req *req, const char *name)
     size_t len;
 
     exchange_check_live(req);
+    if (name == NULL)
+        return NULL;
     for (unsigned i = 0; i < req->match.n_args; i++)
         if (strcmp(req->match.args[i].name, name) == 0)
             return decode(req, req->match.args[i].value, req->match.args[i].len, TARGET_PATH);
@@ -63,6 +65,8 @@ int hoist_req_long(hoist_req *req, const char *name, long min, long max, long *r
     char *end;
     long value;
 
+    if (name == NULL)
+        return response_fail(res, -EFAULT, "the handler asked for NULL in the place of an argument");
     if (text == NULL)
         return response_fail(res, -EINVAL,
                              arena_printf(&req->arena, "%s is missing: a number from %ld to %ld", name, min, max));

@@ -61,10 +61,13 @@ static void on_check_closed(uv_handle_t *handle)
     free(handle);
 }
 
+/* What a connection or a job may wait for: there are many of these, in no order of their durations. */
 static int prepare_deadlines(struct server *server)
 {
     const hoist_config *config = server->config;
     const unsigned durations[] = {
+        CONN_LINGER_MS,
+        EXCHANGE_INTERRUPT_MS,
         config->header_timeout_ms, config->body_timeout_ms, config->write_timeout_ms,
         config->keep_alive_ms,     config->timeout_ms,      config->queue_timeout_ms,
     };

@@ -199,6 +199,20 @@ Test(interrupt, comes_again_until_the_handler_returns)
     expect_worker_is_free();
 }
 
+/* Else those of a thousand handlers would be sorted into what others wait for, again and again. */
+Test(interrupt, comes_by_a_list_of_deadlines_of_its_own)
+{
+    const struct deadline *others = &f.app->server.deadlines.others, *interrupt;
+
+    ask(0, "/retry");
+    leave(0);
+    interrupt = &f.app->server.exchanges->interrupt;
+    cr_expect(deadline_is_armed(interrupt));
+    for (const struct deadline *deadline = others->next; deadline != others; deadline = deadline->next)
+        cr_expect_neq(deadline, interrupt);
+    run_until_none_is_abandoned();
+}
+
 /* ---- who is not ---- */
 
 Test(interrupt, does_not_come_to_a_route_that_did_not_ask_for_it)

@@ -170,6 +170,20 @@ Test(conn_time, waits_for_that_as_long_as_for_a_write)
     wire_run_until_closed(&w);
 }
 
+/* Else ten thousand of them would have to be passed whenever something is to come sooner. */
+Test(conn_time, waits_for_that_in_a_list_of_its_own)
+{
+    const struct deadline *others;
+
+    conn_fixture_open(&(hoist_config){.keep_alive_ms = 1});
+    others = &f.app->server.deadlines.others;
+    wire_send(&w, GET("/say/x"));
+    w.queued_len = 1;
+    LOOP_SPIN_UNTIL(&f.loop, w.is_shut);
+    cr_expect(deadline_is_armed(&w.conn.deadline));
+    cr_expect_eq(others->next, others);
+}
+
 Test(conn_time, waits_for_that_also_below_and_above_what_it_waits_at_a_time)
 {
     static const struct {

@@ -14,9 +14,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LINES_ENOUGH = 100000, THREADS = 4, LINES_A_THREAD = 2000 };
+
+static bool is_ahead; /* the wall clock, by an hour, until somebody sets it */
+
+/* In the place of the system's. */
+int clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+    int err = (int)syscall(SYS_clock_gettime, clock, ret_time);
+
+    if (clock == CLOCK_REALTIME && is_ahead)
+        ret_time->tv_sec += 3600;
+    return err;
+}
 
 TestSuite(log, .timeout = 60);
 
@@ -251,7 +265,9 @@ Test(log, a_stop_gives_up_on_a_stuck_sink)
     start(LOG_INFO, NULL);
     (void)write_until_lost(write_number);
 
+    is_ahead = true;
     log_stop();
+    is_ahead = false;
     log_write(LOG_INFO, "this does not block either");
     cr_expect_eq(log_start(&(struct log_options){.level = LOG_INFO}), -EBUSY);
 

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,16 +318,21 @@ Test(options, a_program_may_have_none_and_a_number_no_maximum)
 }
 
 /* What --help prints, in memory of malloc(). */
-static char *help(void)
+static char *help_of(const hoist_program *whose)
 {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
 
     cr_assert_not_null(out);
-    options_print_help(&program, out);
+    options_print_help(whose, out);
     fclose(out);
     return text;
+}
+
+static char *help(void)
+{
+    return help_of(&program);
 }
 
 Test(options, help_fits_into_100_columns)
@@ -355,6 +361,19 @@ Test(options, help_shows_defaults_and_ranges_the_programs_too)
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         cr_expect_not_null(strstr(text, parts[i]), "%s", parts[i]);
+    free(text);
+}
+
+Test(options, help_shows_no_default_of_a_number_that_is_out_of_its_range)
+{
+    static unsigned none = UINT_MAX;
+    static const hoist_option option = {.name = "limit-n", .value = &none, .max = 100};
+    char *text = help_of(&(hoist_program){.name = "app", .options = (const hoist_option *const[]){&option, NULL}});
+    const char *line = strstr(text, "  --limit-n ");
+
+    cr_assert_not_null(line);
+    cr_expect_null(strstr(line, "default"), "%s", line);
+    cr_expect_not_null(strstr(line, " 0 to 100\n"), "%s", line);
     free(text);
 }
 

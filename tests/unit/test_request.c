@@ -143,6 +143,22 @@ Test(request, reads_a_number_in_its_range_and_nothing_else)
         see_long);
 }
 
+/* Also where there is a query in which it could be looked for. */
+static void see_nothing(hoist_req *req)
+{
+    long value = 1;
+
+    cr_expect_null(hoist_req_arg(req, NULL));
+    cr_expect_eq(hoist_req_long(req, NULL, 0, 9, &value), -EFAULT);
+    cr_expect_eq(value, 1);
+    cr_expect_null(hoist_req_header(req, NULL));
+}
+
+Test(request, finds_nothing_by_no_name)
+{
+    get("/:name", "/a?b=1", see_nothing);
+}
+
 static void see_all_longs(hoist_req *req)
 {
     long value;
