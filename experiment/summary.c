@@ -295,7 +295,9 @@ static void warn_of_result(struct summary *summary, const struct result *result)
              plan_target(summary->plan, &result->setting));
     if (result->n_lost > 0)
         warn(summary, "%s: the server no longer had %zu of the requests' times", name, result->n_lost);
-    if (result->n_held == 0 && result->n_lost == 0 && fabs(result_little(result) - 1) > SUMMARY_TOLERANCE &&
+    /* Of requests as quick as that most are on the way. */
+    if (result->run_mean_s >= SHORT_S && result->n_held == 0 && result->n_lost == 0 &&
+        fabs(result_little(result) - 1) > SUMMARY_TOLERANCE &&
         fabs(result->in_flight / result->throughput - result->residence_s) > ON_THE_WAY_S)
         warn(summary, "%s: client and server do not agree: L is %.2f, X x W is %.2f", name, result->in_flight,
              result->throughput * result->residence_s);

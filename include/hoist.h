@@ -229,7 +229,7 @@ typedef struct hoist_config {
     unsigned max_waiting;       /* jobs waiting in one lane; 256 */
     unsigned timeout_ms;        /* of a request, waiting and running; 30000 */
     unsigned queue_timeout_ms;  /* of a request, waiting alone; no limit */
-    unsigned max_connections;   /* min(10000, descriptors - 8 x workers - 64); HOIST_NO_LIMIT: no 10000 */
+    unsigned max_connections;   /* min(10000, descriptors - 8 x workers_max - 64); HOIST_NO_LIMIT: no 10000 */
     size_t max_body;            /* bytes; 1 MiB */
     size_t max_reply;           /* bytes; 16 MiB */
     unsigned header_timeout_ms; /* for the whole head; 10000 */
@@ -240,7 +240,7 @@ typedef struct hoist_config {
     unsigned worker_nice;       /* 1 to 19, added to the workers' nice value; 10; HOIST_NO_LIMIT: left alone */
     bool server_timing;         /* replies say how long they waited and ran (Server-Timing) */
     size_t max_memory;          /* bytes that requests, bodies and replies hold together, then 503; no limit */
-    const char *admin;          /* where figures are told: "HOST:PORT", "unix:PATH"; "off", nowhere */
+    const char *admin;          /* where figures are told: "HOST:PORT", "unix:PATH"; "off" and NULL: nowhere */
     unsigned ready_full_ms;     /* since a full lane refused a job, and got no quarter back: not ready; 5000 */
     unsigned stuck_exit_ms;     /* every worker stuck for so long: a stop with -ETIMEDOUT; no limit */
     bool reuseport;             /* other processes may listen on the port, too (SO_REUSEPORT) */
@@ -253,8 +253,7 @@ HOIST_API int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *confi
 HOIST_API int hoist_app_route_sized(hoist_app *app, const hoist_route *route, size_t route_size);
 
 /* config may be NULL: all defaults. -EINVAL: a value out of range (addresses are read by listen); -E2BIG; -ENOMEM; each
- * is told in the log. Owner of
- * *ret_app: the caller. */
+ * is told in the log. Owner of *ret_app: the caller. */
 #define hoist_app_new(ret_app, ...) hoist_app_new_sized(ret_app, __VA_ARGS__, sizeof(hoist_config))
 
 /* Before run or start. -EINVAL: no path or handler, a bad pattern, a limit that the way it runs does not have;
@@ -264,9 +263,9 @@ HOIST_API int hoist_app_route_sized(hoist_app *app, const hoist_route *route, si
 /* One line of what went wrong in the last call that failed, "" before that. Lives until the next call on app. */
 HOIST_API const char *hoist_app_error(const hoist_app *app);
 
-/* Binds and listens, once; nothing is accepted before run or start. -EINVAL: host is no numeric address;
- * -EADDRNOTAVAIL: nor is admin's; -ERANGE: a port in it over 65535; -EADDRINUSE and what else bind(2) answers;
- * -EALREADY. */
+/* Binds and listens, once; nothing is accepted before run or start. -EINVAL: host is no numeric address, or admin no
+ * address at all; -EADDRNOTAVAIL: the address in admin is not numeric; -ERANGE: a port in it over 65535; -EADDRINUSE
+ * and what else bind(2) answers; -EALREADY. */
 HOIST_API int hoist_app_listen(hoist_app *app);
 
 /* The port, after a successful listen. */

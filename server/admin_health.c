@@ -95,6 +95,7 @@ static void add_server(struct text *text, const struct admin *admin)
              ",\"connections\":{\"open\":%u,\"accepted\":%" PRIu64 ",\"max\":%u},\"bytes\":{\"received\":%" PRIu64
              ",\"sent\":%" PRIu64 "}",
              app->server.n_conns, figures->accepted, app->config.max_connections, figures->received, figures->sent);
+    text_add(text, ",\"memory_bytes\":%zu", server_memory(&app->server));
     text_add(text, ",\"answers\":%" PRIu64 ",\"unrouted\":", figures->answers);
     add_answers(text, &figures->unrouted);
     text_add(text, ",\"cpu_s\":");
@@ -125,6 +126,8 @@ static void add_route(struct text *text, const hoist_app *app, const struct rout
     text_add(text, ",\"waiting\":%u,\"running\":%u,\"abandoned\":%u", figures.jobs.waiting, figures.jobs.running,
              figures.abandoned);
     totals_add_jobs(text, &figures);
+    text_add(text, ",\"busy_s\":");
+    text_add_seconds(text, figures.jobs.busy_ns);
     text_add(text, ",\"cpu_s\":");
     text_add_seconds(text, figures.jobs.cpu_ns);
     text_add(text, ",");

@@ -15,8 +15,8 @@
 #include <string.h>
 
 enum {
-    AHEAD_MAX = 64 * 1024, /* bytes read ahead of the request in hand; then reading stops */
-    LINGERS_MAX = 30,      /* at a body's rate; otherwise, or in a drain, once more than it must */
+    AHEAD_MAX = 64 * 1024,  /* bytes read ahead of the request in hand; then reading stops */
+    LINGERS_MAX = 30,       /* at a body's rate; otherwise, or in a drain, once more than it must */
     BODY_BYTES_PER_S = 500, /* a body, or what is thrown away, that comes slower is not waited for */
     DRAIN_HEAD_MS = 1000,
 };
@@ -472,8 +472,8 @@ static void on_deadline(struct deadline *deadline)
         break;
     case WAIT_LINGER:
         conn->n_lingers++;
-        if (is_owed(conn) ||
-            (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining && !is_too_slow(conn->progress, CONN_LINGER_MS)))
+        if (is_owed(conn) || (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining &&
+                              !is_too_slow(conn->progress, CONN_LINGER_MS)))
             conn_wait_for(conn, WAIT_LINGER, CONN_LINGER_MS);
         else
             conn_close(conn, false);

@@ -4,8 +4,8 @@
  * itself: arming is an append, disarming an unlink, and the timer is set for the earliest head. Durations that were not
  * prepared share one more list, kept sorted by insertion from its end; that is as cheap while later calls expire later.
  *
- * Happy path: deadlines_prepare() at start for every duration that many may have, then arm and disarm. Neither of these can
- * fail. Close: every deadline disarmed first. All of it on the loop thread. The timer alone does not keep the loop
+ * Happy path: deadlines_prepare() at start for every duration that many may have, then arm and disarm. Neither of these
+ * can fail. Close: every deadline disarmed first. All of it on the loop thread. The timer alone does not keep the loop
  * alive.
  */
 #ifndef SERVER_DEADLINES_H

@@ -27,7 +27,7 @@ struct field {
 /* 2.5 KB, mostly fields: nobody clears one, and only fields[0 .. n_fields) are set. */
 struct message {
     enum hoist_method method; /* HOIST_GET when it is not known */
-    /* False: TRACE or CONNECT, which every path answers with 405. CONNECT has no body and is not kept alive. */
+    /* False: TRACE or CONNECT, which no route takes: 405. CONNECT has no body and is not kept alive. */
     bool method_is_known;
     unsigned char minor;   /* of HTTP/1.minor: 0 or 1 */
     bool keep_alive;       /* by version and Connection (RFC 9112, section 9.3) */

@@ -200,7 +200,7 @@ static void add_connections(struct text *text, const hoist_app *app)
     add_number(text, "hoist_memory_bytes", "gauge", "Memory that requests hold.", server_memory(&app->server));
     add_number(text, "hoist_received_bytes_total", "counter", "Bytes read from connections.", figures->received);
     add_number(text, "hoist_sent_bytes_total", "counter", "Bytes of answers.", figures->sent);
-    add_number(text, "hoist_log_lines_lost_total", "counter", "Lines dropped because a sink was slow.", log_lost());
+    add_number(text, "hoist_log_lines_lost_total", "counter", "Log lines lost: a sink was slow or failed.", log_lost());
 }
 
 /* The names are those of Prometheus' own client libraries. What the system does not tell is left out. */

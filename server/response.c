@@ -1,8 +1,8 @@
 /* What a handler says in reply: hoist.h's hoist_reply_*() and hoist_res_header().
  *
  * Happy path: the reply is described in hoist_res, its body in the exchange's arena or where the handler keeps it;
- * nothing is sent here. Failures: -EALREADY, -EMSGSIZE, -EINVAL, -ENOMEM; the reply is then as it was before. Close:
- * exchange_free() hands a given body back.
+ * nothing is sent here. Failures: -EALREADY, -EPROTO, -EFAULT, -EMSGSIZE, -EINVAL, -ENOMEM; the reply is then as it was
+ * before. Close: exchange_free() hands a given body back.
  */
 #include "bytes.h"
 #include "exchange.h"

@@ -66,10 +66,8 @@ static int prepare_deadlines(struct server *server)
 {
     const hoist_config *config = server->config;
     const unsigned durations[] = {
-        CONN_LINGER_MS,
-        EXCHANGE_INTERRUPT_MS,
-        config->header_timeout_ms, config->body_timeout_ms, config->write_timeout_ms,
-        config->keep_alive_ms,     config->timeout_ms,      config->queue_timeout_ms,
+        CONN_LINGER_MS,           EXCHANGE_INTERRUPT_MS, config->header_timeout_ms, config->body_timeout_ms,
+        config->write_timeout_ms, config->keep_alive_ms, config->timeout_ms,        config->queue_timeout_ms,
     };
     int err = 0;
 

@@ -175,3 +175,22 @@ Test(admin, a_port_that_is_taken_is_a_clear_error)
     cr_expect_str_eq(hoist_app_error(app), "admin: 'here' is not HOST:PORT or unix:PATH");
     cr_expect_eq(hoist_app_free(app), 0);
 }
+
+Test(admin, tells_in_stats_what_memory_requests_hold_and_how_long_workers_worked)
+{
+    char text[64];
+
+    serve_some(1);
+    open_admin();
+    ask("POST /requests?path=/a,b&n=2");
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_count(&f, EXCHANGE_TIMED) == 2);
+    budget_add(&f.app->server.budget, 1000);
+    (void)snprintf(text, sizeof(text), ",\"memory_bytes\":%zu,", server_memory(&f.app->server));
+    ask("GET /stats");
+    await("]}\n");
+    budget_sub(&f.app->server.budget, 1000);
+
+    cr_expect(says(text), "'%s' is not in: %.*s", text, (int)w.out_len, w.out);
+    cr_expect(says(",\"busy_s\":"));
+    wire_close(&w);
+}
