@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -91,14 +90,8 @@ int experiment_main(int argc, char **argv, const hoist_program *program)
 static int run(struct experiment *experiment)
 {
     struct bench *bench = &experiment->bench;
-    struct rlimit limit;
     int err, status;
 
-    signal(SIGPIPE, SIG_IGN); /* a server that has gone is an error of write(2), not the end */
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
     err = uv_loop_init(&experiment->loop);
     if (err < 0) {
         (void)snprintf(bench->error, sizeof(bench->error), "cannot start: %s", uv_strerror(err));
@@ -132,12 +125,20 @@ static int run(struct experiment *experiment)
 
 static int start_signals(struct experiment *experiment)
 {
-    uv_signal_init(&experiment->loop, &experiment->interrupt);
-    uv_signal_init(&experiment->loop, &experiment->terminate);
-    experiment->interrupt.data = experiment->terminate.data = experiment;
-    if (uv_signal_start(&experiment->interrupt, on_signal, SIGINT) < 0)
-        return -EINVAL;
-    return uv_signal_start(&experiment->terminate, on_signal, SIGTERM);
+    int err;
+
+    err = uv_signal_init(&experiment->loop, &experiment->interrupt);
+    if (err == 0)
+        err = uv_signal_init(&experiment->loop, &experiment->terminate);
+    if (err == 0)
+        experiment->interrupt.data = experiment->terminate.data = experiment; /* both are to be closed */
+    if (err == 0)
+        err = uv_signal_start(&experiment->interrupt, on_signal, SIGINT);
+    if (err == 0)
+        err = uv_signal_start(&experiment->terminate, on_signal, SIGTERM);
+    if (err < 0)
+        (void)snprintf(experiment->bench.error, sizeof(experiment->bench.error), "no signals: %s", uv_strerror(err));
+    return err;
 }
 
 static void stop_signals(struct experiment *experiment)

@@ -3,7 +3,7 @@
  * Happy path: pump() sends what is due while callers are free, then sets the alarm for the next one; an answer frees
  * its caller and pumps again. A call's latency counts from when it was due, not from when it could be sent: else a
  * server that stalls would slow its own test down and look well. Failures: a connection that breaks gives its call no
- * status, and its caller is not used again; when none is left, err ends the load. Close: the callers, then the alarm.
+ * status; the first one sets err, and whoever turns the loop gives up. Close: the callers, then the alarm.
  */
 #include "load.h"
 

@@ -1,8 +1,8 @@
 /* Requests for one path, by a plan: all at once, at random moments, or at a steady pace.
  *
  * Happy path: load_open(); turn the loop until load_is_ready(); load_start(); turn it until load_is_over();
- * load_close(); turn it until load_is_closed(); load_free(). Failures: load_open() says them; later ones are in
- * load->err (connecting), or a call without a status. Close: load_close() in any state after a load_open() that went
+ * load_close(); turn it until load_is_closed(); load_free(). Failures: load_open() says them; a later one is in
+ * load->err, and the call that it met has no status. Close: load_close() in any state after a load_open() that went
  * well; the calls stay until load_free(). Loop thread only.
  */
 #ifndef EXPERIMENT_LOAD_H

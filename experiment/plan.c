@@ -7,6 +7,7 @@
 
 #include "load.h"
 #include "server/number.h"
+#include "server/options.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -130,7 +131,6 @@ static int read_options(struct given *given, struct plan *plan, int argc, char *
     for (i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
         size_t len = strcspn(argv[i], "=");
         const struct option *option;
-        const char *value = "";
         int err;
 
         if (argv[i][0] != '-')
@@ -139,13 +139,7 @@ static int read_options(struct given *given, struct plan *plan, int argc, char *
         if (option == NULL)
             return fail(error, "unknown option '%.*s', see experiment --help; a server's options follow --",
                         len < 60 ? (int)len : 60, argv[i]);
-        if (argv[i][len] == '=')
-            value = argv[i] + len + 1;
-        else if (option->kind == KIND_SWITCH)
-            value = "1";
-        else if (i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0)
-            value = argv[++i];
-        err = set_value(option, given, value, error);
+        err = set_value(option, given, options_value(argc, argv, &i, option->kind == KIND_SWITCH), error);
         if (err < 0)
             return err;
     }

@@ -53,6 +53,7 @@ struct run {
     int result;
 };
 
+static void prepare_io(void);
 static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size,
                           char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
@@ -92,6 +93,7 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
         fprintf(stderr, "%s: %s\n", given->name != NULL ? given->name : "hoist_main", error);
         return EXIT_USAGE;
     }
+    prepare_io();
     if (argc > 1 && strcmp(argv[1], "experiment") == 0)
         return experiment_main(argc, argv, program);
     for (int i = 1; i < argc; i++) {
@@ -112,6 +114,18 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
         return EXIT_USAGE;
     }
     return serve(program, route_size, &options);
+}
+
+/* Of servers and of those who drive them. */
+static void prepare_io(void)
+{
+    struct rlimit limit;
+
+    signal(SIGPIPE, SIG_IGN); /* who has left is an error of write(2), not the end */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 /* Takes in the caller's program and checks it as a whole, so that the first run finds a mistake in it, whatever is
@@ -201,18 +215,12 @@ static void open_standard_descriptors(void)
 static int prepare_process(const struct run *run, const hoist_program *program, size_t route_size,
                            const struct options *options)
 {
-    struct rlimit limit;
     hoist_config config;
     char error[256];
     int err;
 
-    signal(SIGPIPE, SIG_IGN); /* a client that left is an error of write(2), not the end */
     crash_enable();
     (void)pool_trace_enable();
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
     if (config_resolve(&config, &options->config, error, sizeof(error)) < 0)
         return 0; /* the app will say so */
     grow_descriptor_table(&config);

@@ -196,7 +196,6 @@ static int read_arguments(struct options *options, const hoist_program *program,
                           struct option_error *error)
 {
     for (int i = 1; i < argc; i++) {
-        const char *value;
         char source[sizeof("--") + OPTION_NAME_SIZE];
         struct option option;
         size_t len;
@@ -208,19 +207,24 @@ static int read_arguments(struct options *options, const hoist_program *program,
         if (strncmp(argv[i], "--", 2) != 0 || !option_find(argv[i] + 2, len - 2, options, program, &option))
             return fail_unknown(argv[i], len, program, error);
         (void)snprintf(source, sizeof(source), "--%s", option.name);
-        if (argv[i][len] == '=')
-            value = argv[i] + len + 1;
-        else if (option.kind == KIND_SWITCH)
-            value = "1";
-        else if (i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0)
-            value = argv[++i];
-        else
-            value = "";
-        err = option_set(&option, source, value, error);
+        err = option_set(&option, source, options_value(argc, argv, &i, option.kind == KIND_SWITCH), error);
         if (err < 0)
             return err;
     }
     return 0;
+}
+
+const char *options_value(int argc, char **argv, int *i, bool is_switch)
+{
+    const char *equals = strchr(argv[*i], '=');
+
+    if (equals != NULL)
+        return equals + 1;
+    if (is_switch)
+        return "1";
+    if (*i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0)
+        return argv[++*i];
+    return "";
 }
 
 /* A command, where one may stand, or the name of an option without its dashes. */

@@ -25,6 +25,10 @@ int options_check_program(const hoist_program *program, char *error, size_t erro
 int options_read(struct options *ret_options, const hoist_program *program, int argc, char **argv, char *error,
                  size_t error_size);
 
+/* The value of the option at argv[*i], and *i is moved on to it: what is behind its "=", "1" of a switch, else the next
+ * argument, unless that one begins with "--". "": it has none. */
+const char *options_value(int argc, char **argv, int *i, bool is_switch);
+
 /* A warning in the log for each HOIST_* of the environment that is not empty and names no option: a misspelt one, or
  * another program's, so no error. */
 void options_tell_unknown_variables(const hoist_program *program);
