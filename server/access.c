@@ -34,10 +34,9 @@ static const char *quoted(const char *value, char *text, size_t size);
 static const char *quoted_target(const struct message *message, char text[TARGET_MAX]);
 static const char *worker_of(const struct exchange *x, char *text, size_t size);
 
-void access_log(const struct conn *conn, const struct reply *reply)
+void access_log(const struct conn *conn, const struct exchange *x, const struct reply *reply)
 {
     const struct server *server = conn->server;
-    const struct exchange *x = conn->exchange;
     struct pool_figures figures = {0};
     char peer[PEER_MAX];
     struct access access = {

@@ -1,4 +1,4 @@
-/* The access log's line for an answer, in one of two forms. Loop thread.
+/* The access log's line for an answer, or for a client that left before it, in one of two forms. Loop thread.
  *
  * common: the common log format, then wait=, run= (seconds) and threads=, busy= (the loop and the pool's threads, and
  * workers at work).
@@ -18,9 +18,13 @@
 #define SERVER_ACCESS_H
 
 struct conn;
+struct exchange;
 struct reply;
 
-/* reply goes out on conn, whose exchange, if any, it answers. */
-void access_log(const struct conn *conn, const struct reply *reply);
+/* The status of a request whose client left: none that HTTP has, but nginx's logs. */
+enum { ACCESS_LEFT = 499 };
+
+/* reply goes out on conn, and answers x; NULL: what came was no request. */
+void access_log(const struct conn *conn, const struct exchange *x, const struct reply *reply);
 
 #endif

@@ -42,7 +42,7 @@ void conn_answer(struct conn *conn, const struct reply *reply)
     gather(conn, reply);
     figures_answered(conn->server, conn->exchange, reply->status);
     if (log_access_wanted() && !conn->server->is_quiet) {
-        access_log(conn, reply);
+        access_log(conn, conn->exchange, reply);
         conn->server->left_ns = 0;
     }
     conn_set_state(conn, CONN_READING);

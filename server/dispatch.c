@@ -6,6 +6,7 @@
  */
 #include "dispatch.h"
 
+#include "access.h"
 #include "async.h"
 #include "conn.h"
 #include "dispatch_internal.h"
@@ -30,8 +31,10 @@ static void on_done(struct pool_job *job);
 static bool is_hopeless(const struct exchange *x);
 static void on_deadline(struct deadline *deadline);
 static void answer_running(struct exchange *x);
+static void add_times_so_far(struct exchange *x);
 static void on_queue_deadline(struct deadline *deadline);
 static bool take_back(struct exchange *x, enum span_outcome outcome);
+static void log_left(struct exchange *x);
 __attribute__((cold)) static void fail(struct exchange *x, int result);
 static void answer(struct exchange *x, const struct reply *reply);
 __attribute__((cold)) static void answer_error(struct exchange *x, int status, const char *reason);
@@ -245,18 +248,25 @@ static void answer_running(struct exchange *x)
 {
     const uint64_t wait_ns = x->wait_ns, run_ns = x->run_ns;
     bool has_job = x->state == EXCHANGE_QUEUED;
-    struct pool_job job;
 
-    if (has_job) {
-        pool_job_look(x->server->pool, &x->job, &job);
-        x->wait_ns += job.started_ns - job.submitted_ns;
-        x->run_ns += uv_hrtime() - job.started_ns;
-    }
+    add_times_so_far(x);
     answer_error(x, 504, "the request took too long");
     if (has_job) {
         x->wait_ns = wait_ns;
         x->run_ns = run_ns;
     }
+}
+
+/* Of a job that runs, if there is one. */
+static void add_times_so_far(struct exchange *x)
+{
+    struct pool_job job;
+
+    if (x->state != EXCHANGE_QUEUED)
+        return;
+    pool_job_look(x->server->pool, &x->job, &job);
+    x->wait_ns += job.started_ns - job.submitted_ns;
+    x->run_ns += uv_hrtime() - job.started_ns;
 }
 
 static void on_queue_deadline(struct deadline *deadline)
@@ -292,7 +302,21 @@ void dispatch_cancel(struct exchange *x)
         dispatch_give_up(x, SPAN_CANCELLED);
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);
+    log_left(x);
     exchange_release(x);
+}
+
+/* What was asked for and will not be answered has its line in the access log, too. */
+static void log_left(struct exchange *x)
+{
+    const uint64_t wait_ns = x->wait_ns, run_ns = x->run_ns;
+
+    if (x->status != 0 || !parser_is_over(&x->parser) || !log_access_wanted() || x->server->is_quiet)
+        return;
+    add_times_so_far(x);
+    access_log(x->conn, x, &(struct reply){.status = ACCESS_LEFT});
+    x->wait_ns = wait_ns;
+    x->run_ns = run_ns;
 }
 
 bool dispatch_half_close(struct exchange *x)

@@ -110,6 +110,7 @@ void server_abort(struct server *server)
 {
     struct conn *next;
 
+    server->is_quiet = true; /* it is not the clients who leave */
     for (struct conn *conn = server->conns; conn != NULL; conn = next) {
         next = conn->next;
         conn_close(conn, true);

@@ -65,7 +65,7 @@ struct server {
     uint64_t left_ns; /* when the loop left the last inline handler, if it is to call the next one at once; else 0 */
 
     bool holds;    /* answers until the sockets that are ready are read: no handler blocks the loop meanwhile */
-    bool is_quiet; /* its requests are not for the access log */
+    bool is_quiet; /* nothing of its requests is for the access log, or no more */
     bool is_draining;
     bool is_virtual;     /* hoist_later() takes no time, but counts it */
     uint64_t virtual_ms; /* what it counted */

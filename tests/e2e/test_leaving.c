@@ -4,6 +4,7 @@
 #include "lib/usage.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -305,4 +306,53 @@ Test(leaving, a_reset_in_the_middle_of_a_large_answer_harms_nobody)
 
     client_fence(&server);
     cr_expect_eq(process_stop(&server), 0);
+}
+
+/* The next line of the access log for a client that left, NULL: there is none to the end. */
+static const char *next_left(void)
+{
+    const char *line;
+
+    do
+        line = process_line(&server);
+    while (line != NULL && strstr(line, "\" 499 0 wait=") == NULL);
+    return line;
+}
+
+Test(leaving, has_its_line_in_the_access_log)
+{
+    struct client *running, *waiting;
+
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    running = client_hold_worker(&server, 1);
+    waiting = client_ask(&server, "/sleep/1?resets");
+    client_fence(&server);
+    client_reset(waiting);
+    cr_expect_not_null(strstr(next_left(), "\"GET /sleep/1?resets HTTP/1.1\" 499 0 wait="));
+    cr_expect_not_null(strstr(server.line, " run=0.000000 threads=2 busy=1"), "%s", server.line);
+    waiting = client_ask(&server, "/sleep/1?ends");
+    client_fence(&server);
+    client_half_close(waiting);
+    cr_expect_not_null(strstr(next_left(), "\"GET /sleep/1?ends HTTP/1.1\" 499 0 wait="));
+
+    client_reset(running);
+    cr_expect_not_null(strstr(next_left(), "\"GET /sleep/3600000 HTTP/1.1\" 499 0 wait="));
+    cr_expect_null(strstr(server.line, " run=0.000000 "), "%s", server.line);
+}
+
+Test(leaving, is_not_what_the_log_says_of_a_request_that_was_cut_off_or_of_a_server_that_leaves)
+{
+    struct client *half;
+
+    process_start(&server, "--workers", "1", "--drain-ms", "1", "--access-log", "-");
+    (void)client_hold_worker(&server, 1);
+    half = client_open(&server);
+    client_send(half, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+    client_fence(&server);
+    client_reset(half);
+    client_fence(&server);
+    process_signal(&server, SIGTERM);
+
+    cr_expect_null(next_left());
+    cr_expect_eq(process_wait(&server), 1);
 }
