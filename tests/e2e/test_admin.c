@@ -109,6 +109,8 @@ Test(admin, answers_only_for_loopback_and_itself)
         {"Host: localhost:1\r\nOrigin: http://localhost:1\r\n", 200},
         {"Host: localhost\r\nOrigin: http://example.org\r\n", 403},
         {"Host: localhost\r\nOrigin: https://localhost\r\n", 403},
+        {"Host: localhost:80\r\nOrigin: http://localhost:8001\r\n", 403},
+        {"Host: localhost\r\nOrigin: http://localhost.example.org\r\n", 403},
         {"Host: localhost\r\nOrigin: null\r\n", 403},
     };
 
