@@ -76,14 +76,35 @@ Test(admin, serves_the_dashboard_and_forbids_it_all_that_is_not_its_own)
     cr_expect_not_null(strstr(page->head, "\r\nContent-Security-Policy: default-src 'none'; style-src 'sha256-"));
 }
 
+static const char *const paths[] = {"/live", "/ready", "/stats", "/metrics", "/trace", "/spans", "/events"};
+enum { PATHS = sizeof(paths) / sizeof(paths[0]) };
+
+Test(admin, lets_no_browser_keep_what_it_tells_or_guess_its_type)
+{
+    const struct response *response;
+    struct client *client;
+
+    process_start(&server, "--workers", "1");
+    for (size_t i = 0; i < PATHS; i++) {
+        char request[128];
+
+        client = client_open_admin(&server);
+        (void)snprintf(request, sizeof(request), "HEAD %s HTTP/1.1\r\nHost: localhost\r\n\r\n", paths[i]);
+        client_send(client, request);
+        response = client_receive_head(client);
+        cr_expect_str_eq(response_field(response, "Cache-Control"), "no-store", "%s", paths[i]);
+        cr_expect_str_eq(response_field(response, "X-Content-Type-Options"), "nosniff", "%s", paths[i]);
+        client_close(client);
+    }
+}
+
 Test(admin, is_not_to_be_found_on_the_data_listener)
 {
-    static const char *const paths[] = {"/live", "/ready", "/stats", "/metrics", "/trace", "/spans", "/events"};
     struct client *client;
 
     process_start(&server, "--workers", "1");
     client = client_open(&server);
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+    for (size_t i = 0; i < PATHS; i++) {
         client_get(client, paths[i]);
         cr_expect_eq(client_receive(client)->status, 404, "%s", paths[i]);
     }
