@@ -167,6 +167,14 @@ Test(admin, changes_the_number_of_workers_within_its_range)
     cr_expect(says(get("/stats"), "\"workers\":4"));
 }
 
+Test(admin, logs_a_change_of_the_number_of_workers)
+{
+    process_start(&server, "--workers", "1", "--workers-max", "4");
+    ask("PUT /workers?n=3", "Host: localhost\r\n");
+
+    process_expect_said(&server, "workers: 3, by the admin listener");
+}
+
 Test(admin, has_no_workers_to_change_under_the_inline_executor)
 {
     process_start(&server, "--executor", "inline");
