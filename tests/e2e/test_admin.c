@@ -306,6 +306,22 @@ Test(admin, tells_its_health_beside_all_the_streams_that_there_may_be)
     client_await(client, "data: {\"t\":");
 }
 
+/* Connections, memory, and what replies say. */
+Test(admin, does_not_share_the_limits_of_the_data_listener)
+{
+    const struct response *response;
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--max-connections", "1", "--max-memory", "1", "--server-timing");
+    client = client_open_admin(&server);
+    client_send(client, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client_await(client, "data: {\"t\":");
+    response = get("/live");
+
+    cr_expect_eq(response->status, 200);
+    cr_expect_null(response_field(response, "Server-Timing"));
+}
+
 Test(admin, half_closed_by_its_client_a_stream_goes_on_if_it_is_to_finish)
 {
     struct client *client;
