@@ -347,6 +347,7 @@ Test(admin, says_that_it_is_not_ready_while_it_drains)
 
     await("/ready", "draining");
     cr_expect_eq(get("/ready")->status, 503);
+    cr_expect(says(get("/stats"), "\"ready\":false,\"draining\":true"));
     cr_expect_eq(get("/live")->status, 200);
     response = ask("POST /requests?path=/dummy", "Host: localhost\r\n");
     cr_expect_eq(response->status, 409);
