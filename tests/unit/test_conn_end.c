@@ -245,8 +245,9 @@ Test(conn_linger, does_not_wait_for_a_trickle)
 
     wire_send(&w, "BAD\r\n\r\n");
     wire_send_cut(&w, junk, sizeof(junk), 0);
-    conn_hurry();
+    conn_hurry_and_pass();
 
+    cr_expect(w.is_closing);
     wire_run_until_closed(&w);
     cr_expect_not(w.is_reset);
 }
@@ -262,8 +263,9 @@ Test(conn_linger, closes_after_a_while_whatever_comes)
         cr_expect_not(w.is_closing, "after %u s", i);
     }
     wire_send_cut(&w, junk, sizeof(junk), 0);
-    conn_hurry();
+    conn_hurry_and_pass();
 
+    cr_expect(w.is_closing);
     wire_run_until_closed(&w);
     cr_expect_not(w.is_reset);
 }
@@ -276,8 +278,9 @@ Test(conn_linger, does_not_keep_a_drain_for_more_than_a_second)
     server_drain(&f.app->server);
     wire_send_cut(&w, junk, sizeof(junk), 0);
     cr_expect_not(w.is_closing);
-    conn_hurry();
+    conn_hurry_and_pass();
 
+    cr_expect(w.is_closing);
     wire_run_until_closed(&w);
     cr_expect_not(w.is_reset);
 }
