@@ -43,6 +43,17 @@ Test(conn_time, gives_a_head_one_limit_from_its_first_byte)
     cr_expect_eq(w.conn.deadline.due_ms, due_ms);
 }
 
+Test(conn_time, gives_a_first_request_no_other_limit_for_an_empty_line_before_it)
+{
+    uint64_t due_ms;
+
+    conn_fixture_open(&(hoist_config){0});
+    due_ms = w.conn.deadline.due_ms;
+    wire_send(&w, "\r\n");
+
+    cr_expect_eq(w.conn.deadline.due_ms, due_ms);
+}
+
 Test(conn_time, closes_a_connection_that_was_silent_between_requests)
 {
     conn_fixture_open(&(hoist_config){.keep_alive_ms = 1});
