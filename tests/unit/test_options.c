@@ -74,6 +74,17 @@ Test(options, defaults_are_those_of_an_app_but_for_two_ports)
     cr_expect_eq(memcmp(&options.config, &expected, sizeof(expected)), 0);
 }
 
+/* Processes that share one port cannot share the other; and who takes any port wants no fixed one beside it. */
+Test(options, the_admin_address_goes_by_the_port_unless_it_is_given)
+{
+    read_good("--reuseport");
+    cr_expect_str_eq(options.config.admin, "off");
+    read_good("--port 0");
+    cr_expect_str_eq(options.config.admin, "127.0.0.1:0");
+    read_good("--reuseport --admin 127.0.0.1:9");
+    cr_expect_str_eq(options.config.admin, "127.0.0.1:9");
+}
+
 Test(options, defaults_of_the_process_are_as_documented)
 {
     read_good("");
