@@ -240,6 +240,7 @@ Test(figures, the_span_of_an_abandoned_one_ends_when_its_handler_does)
     cr_expect_eq(last(0)->outcome, SPAN_ABANDONED);
     cr_expect_eq(last(0)->status, 504);
     cr_expect_eq(last(0)->seat, 0);
+    cr_expect_eq(f.app->routes->figures.run.sum_ns, last(0)->ended_ns - last(0)->started_ns);
     cr_expect_eq(now().abandoned, 0);
 }
 
