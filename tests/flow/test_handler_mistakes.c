@@ -183,14 +183,26 @@ static const hoist_route routes[] = {
     {.path = "/keep", .handler = keep},
     {.path = "/late", .handler = late},
     {.path = "/wait", .handler = keep_and_wait, .run = HOIST_ASYNC},
+    {.path = "/pend", .handler = pend, .run = HOIST_ASYNC, .timeout_ms = 1},
 };
+
+static void open_with(enum hoist_executor executor)
+{
+    const hoist_config config = {.executor = executor, .workers = 2, .keep_alive_ms = KEEP_ALIVE_MS};
+
+    errors_catch();
+    app_fixture_serve(&f, &config, routes, sizeof(routes) / sizeof(routes[0]));
+    gate_open(&gate, &f.loop);
+}
 
 static void open_app(void)
 {
-    errors_catch();
-    app_fixture_serve(&f, &(hoist_config){.workers = 2, .keep_alive_ms = KEEP_ALIVE_MS}, routes,
-                      sizeof(routes) / sizeof(routes[0]));
-    gate_open(&gate, &f.loop);
+    open_with(HOIST_EXECUTOR_POOL);
+}
+
+static void open_inline_app(void)
+{
+    open_with(HOIST_EXECUTOR_INLINE);
 }
 
 static void close_app(void)
@@ -201,6 +213,7 @@ static void close_app(void)
 }
 
 TestSuite(handler_mistake, .init = open_app, .fini = close_app, .timeout = 30);
+TestSuite(inline_executor, .init = open_inline_app, .fini = close_app, .timeout = 30);
 
 static const struct answer *ask(const char *target)
 {
@@ -356,10 +369,24 @@ Test(handler_mistake, blocking_on_a_worker_is_none)
     cr_expect_str_empty(errors_text());
 }
 
+Test(inline_executor, takes_blocking_on_the_loop_for_no_mistake)
+{
+    cr_expect_eq(ask("/hold")->status, 200);
+    cr_expect_str_empty(errors_text());
+}
+
 Test(handler_mistake, that_was_passed_over_does_not_stand_in_for_the_next_error)
 {
     cr_expect_eq(ask("/pass-over?n=x")->status, 404);
     cr_expect(answer_says(&p.answer, "no such file"), "%.*s", (int)p.answer.body_len, p.answer.body);
+}
+
+Test(handler_mistake, a_reply_that_nobody_finishes_in_time)
+{
+    cr_expect_eq(ask("/pend")->status, 504);
+
+    errors_expect_one_line("/pend: abandoned after 1 ms; it stays until hoist_finish()\n");
+    hoist_finish(kept, -ECANCELED);
 }
 
 /* ---- a request that is used when it is over ---- */
