@@ -3,6 +3,7 @@
 #include "lib/gate.h"
 #include "server/server.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -408,6 +409,19 @@ Test(half_close, leaves_alone_what_runs_and_what_waits_when_told_to)
     cr_expect_eq(peer_answer(&peers[0], 0)->status, 200);
     cr_expect_eq(peer_answer(&peers[1], 0)->status, 200);
     cr_expect_not(atomic_load(&was_cancelled));
+}
+
+/* It has ended in one turn of the loop, and is answered in the next. */
+Test(half_close, does_not_keep_a_request_that_is_finished_from_its_answer)
+{
+    serve(&(hoist_config){.workers = 1});
+    ask(0, "/pend");
+    LOOP_RUN_UNTIL(&f.loop, pending != NULL);
+    hoist_finish(pending, -ENOENT);
+    cr_expect_eq(app_fixture_count(&f, EXCHANGE_DUE), 1);
+    conn_on_eof(f.app->server.conns);
+
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 404);
 }
 
 Test(half_close, does_not_keep_an_inline_request_from_its_answer)
