@@ -267,6 +267,21 @@ Test(reply, makes_the_date_once_a_second)
     cr_expect_eq(strlen(clock.date), strlen(date));
 }
 
+Test(reply, keeps_a_date_no_longer_than_its_second)
+{
+    struct reply_clock clock;
+    struct timespec before, after;
+
+    do {
+        clock_gettime(CLOCK_REALTIME, &before);
+        clock.until_ms = 0;
+        reply_clock_tick(&clock, 5000);
+        clock_gettime(CLOCK_REALTIME, &after);
+    } while (before.tv_sec != after.tv_sec); /* a second may have passed in between */
+
+    cr_expect_leq(clock.until_ms, 6000 - (uint64_t)before.tv_nsec / 1000000);
+}
+
 Test(reply, writes_the_time_of_day_as_http_and_as_logs_want_it)
 {
     struct reply_clock clock = {0};
