@@ -195,6 +195,7 @@ Test(listener, refuses_all_that_wait_in_a_long_shortage_with_503)
     }
     cr_expect_geq(f.app->listener.spare, 0);
     cr_expect_eq(f.app->listener.n_refused, (unsigned)WAITING);
+    cr_expect_eq(f.app->server.figures.unrouted.by_status[503 - FIGURES_STATUS_MIN], (unsigned)WAITING);
     give_descriptors_back(FDS_MAX);
     client_ask(later);
     cr_expect_eq(client_answer(later, text), 200);
@@ -244,6 +245,7 @@ Test(listener, refuses_what_waits_when_it_is_closed_in_a_shortage)
 
 static int accept_error;
 static unsigned n_accepts;
+static uint64_t short_for_ms; /* so long has the shortage lasted, whenever something is to be accepted; 0: as it is */
 
 /* In the place of the C library's accept4(2), for the whole program; that one's declaration takes a union. */
 int accept_or_fail(int fd, struct sockaddr *address, socklen_t *len, int flags) __asm__("accept4");
@@ -251,10 +253,32 @@ int accept_or_fail(int fd, struct sockaddr *address, socklen_t *len, int flags) 
 int accept_or_fail(int fd, struct sockaddr *address, socklen_t *len, int flags)
 {
     n_accepts++;
+    if (short_for_ms != 0)
+        f.app->listener.short_since_ms = uv_now(&f.loop) - short_for_ms;
     if (accept_error == 0)
         return (int)syscall(SYS_accept4, fd, address, len, flags);
     errno = accept_error;
     return -1;
+}
+
+Test(listener, leaves_clients_waiting_for_a_second_of_shortage_and_no_longer)
+{
+    int waiting = client_new();
+    char text[512];
+
+    take_descriptors();
+    client_ask(waiting);
+    run_until_short();
+    short_for_ms = PATIENCE_MS - 1;
+    n_accepts = 0;
+    LOOP_SPIN_UNTIL(&f.loop, n_accepts > 0);
+    cr_expect_not(client_has_answer(waiting));
+    short_for_ms = PATIENCE_MS;
+
+    cr_expect_eq(client_answer(waiting, text), 503);
+    short_for_ms = 0;
+    give_descriptors_back(FDS_MAX);
+    close(waiting);
 }
 
 /* As when a parent that shares the socket calls shutdown(2): poll(2) says it is readable ever after. */
