@@ -1,12 +1,17 @@
-/* The admin listener from inside: memory that runs out at every place, clients that do not read, and its close. */
+/* The admin listener from inside: memory that runs out at every place, clients that do not read, what its
+ * answers leave out, and its close. */
 #include "lib/app_fixture.h"
 #include "lib/fail_malloc.h"
+#include "lib/gate.h"
 
 #include <string.h>
 
-enum { JOBS = 50 };
+enum { JOBS = 50, SPANS_KEPT = 8 };
+
+static const uint64_t second_ns = 1000000000;
 
 static struct app_fixture f;
+static struct gate gate;
 static struct wire w;
 
 static int quick(hoist_req *req, hoist_res *res)
@@ -21,18 +26,29 @@ static int later(hoist_req *req, hoist_res *res)
     return hoist_later(req, 1000000, quick);
 }
 
+static int held(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    gate_pass(&gate, 0);
+    return hoist_reply_text(res, 200, "held");
+}
+
 static const hoist_route routes[] = {
     {.path = "/quick", .handler = quick},
     {.path = "/a,b", .handler = later, .run = HOIST_ASYNC},
+    {.path = "/held", .handler = held},
 };
 
 static void open_all(void)
 {
-    app_fixture_serve(&f, &(hoist_config){.workers = 2, .admin = "127.0.0.1:0"}, routes, 2);
+    app_fixture_serve(&f, &(hoist_config){.workers = 2, .admin = "127.0.0.1:0"}, routes,
+                      sizeof(routes) / sizeof(routes[0]));
+    gate_open(&gate, &f.loop);
 }
 
 static void close_all(void)
 {
+    gate_close(&gate);
     app_fixture_close(&f);
 }
 
@@ -143,6 +159,122 @@ Test(admin, tells_of_what_waits_and_runs_now)
     cr_expect(says("\"name\":\"/a,b\""));
     wire_close(&w);
     server_abort(&f.app->server); /* nobody waits a thousand seconds */
+}
+
+Test(admin, tells_of_one_that_is_abandoned_while_it_still_runs)
+{
+    static struct peer client;
+
+    peer_open(&client, &f);
+    peer_get(&client, "/held");
+    gate_run_until_inside(&gate, 1);
+    peer_reset(&client);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_abandoned == 1);
+    open_admin();
+    ask("GET /spans");
+    await("0\r\n\r\n");
+
+    cr_expect(says(",GET,/held,offload,0,0,abandoned,"), "%.*s", (int)w.out_len, w.out);
+    wire_close(&w);
+    gate_let_all_go(&gate);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
+}
+
+/* ---- what is kept, and for how long ---- */
+
+/* Requests for /quick have ended so long ago. */
+static void put_spans(struct spans *spans, unsigned n, uint64_t ago_ns)
+{
+    const struct span span = {.received_ns = uv_hrtime() - ago_ns, .ended_ns = uv_hrtime() - ago_ns};
+
+    for (unsigned i = 0; i < n; i++)
+        spans_put(spans, &span);
+}
+
+static void keep_few_spans(struct spans *spans)
+{
+    spans_close(spans);
+    cr_assert_eq(spans_init(spans, SPANS_KEPT), 0);
+}
+
+Test(admin, tells_how_many_its_spans_lack_for_want_of_room)
+{
+    keep_few_spans(&f.app->server.job_spans);
+    keep_few_spans(&f.app->server.loop_spans);
+    put_spans(&f.app->server.job_spans, SPANS_KEPT + 20, 0);
+    put_spans(&f.app->server.loop_spans, SPANS_KEPT + 3, 0);
+    open_admin();
+    ask("GET /spans");
+    await("0\r\n\r\n");
+
+    cr_expect(says("# dropped 23\n"), "%.*s", (int)w.out_len, w.out);
+    wire_close(&w);
+}
+
+Test(admin, tells_how_many_were_pushed_out_before_they_could_be_told)
+{
+    keep_few_spans(&f.app->server.job_spans);
+    put_spans(&f.app->server.job_spans, SPANS_KEPT, 0);
+    open_admin();
+    ask("GET /spans"); /* its rows come in the loop's next turns */
+    put_spans(&f.app->server.job_spans, SPANS_KEPT / 2, 0);
+    await("0\r\n\r\n");
+
+    cr_expect(says("# dropped 4\n"), "%.*s", (int)w.out_len, w.out);
+    wire_close(&w);
+}
+
+/* Is /quick among the spans that the request is answered with? */
+static bool spans_tell(const char *request)
+{
+    bool found;
+
+    open_admin();
+    ask(request);
+    await("0\r\n\r\n");
+    found = says(",GET,/quick,");
+    wire_close(&w);
+    return found;
+}
+
+Test(admin, tells_of_the_last_ten_seconds_unless_asked_for_more)
+{
+    f.app->admin.begun_ns -= 60 * second_ns;
+    put_spans(&f.app->server.job_spans, 1, 11 * second_ns);
+
+    cr_expect_not(spans_tell("GET /spans"));
+    cr_expect_not(spans_tell("GET /spans?seconds=10"));
+    cr_expect(spans_tell("GET /spans?seconds=60"));
+}
+
+Test(admin, tells_of_an_hour_at_most)
+{
+    open_admin();
+    ask("GET /spans?seconds=3600");
+    await("0\r\n\r\n");
+    w.out_len = 0;
+    ask("GET /spans?seconds=3601");
+
+    await("seconds: '3601' is not a number from 1 to 3600");
+    wire_close(&w);
+}
+
+Test(admin, a_trace_has_no_samples_from_before_its_time)
+{
+    f.app->admin.begun_ns -= 60 * second_ns;
+    cr_assert_gt(f.app->admin.n_samples, 0);
+    f.app->admin.samples[0].at_ns -= 11 * second_ns;
+    f.app->admin.samples[0].waiting = 7777;
+    open_admin();
+    ask("GET /trace");
+    await("0\r\n\r\n");
+    cr_expect_not(says("\"waiting\":7777"));
+    w.out_len = 0;
+    ask("GET /trace?seconds=60");
+    await("0\r\n\r\n");
+
+    cr_expect(says("\"waiting\":7777"));
+    wire_close(&w);
 }
 
 Test(admin, lets_its_requests_to_itself_go_when_it_closes)
