@@ -163,6 +163,17 @@ Test(logs, sighup_opens_the_access_log_anew_and_loses_nothing)
 
 /* ---- what a line is ---- */
 
+static const char *access_line(void)
+{
+    const char *line;
+
+    do {
+        line = process_line(&server);
+        cr_assert_not_null(line);
+    } while (strncmp(line, "admin on ", 9) == 0);
+    return line;
+}
+
 /* The program's stderr is made to be what JOURNAL_STREAM says, as under systemd; it then fails to start. */
 Test(logs, errors_for_the_journal_begin_with_their_priority)
 {
@@ -178,6 +189,21 @@ Test(logs, errors_for_the_journal_begin_with_their_priority)
 
     cr_expect_eq(strncmp(process_errors(&server), "<3>cannot listen on 192.0.2.1", 29), 0, "%s",
                  process_errors(&server));
+}
+
+/* Else a line could be made to say what did not happen. */
+Test(logs, a_target_cannot_end_its_quotes_nor_look_as_if_it_had_tried)
+{
+    struct client *client;
+    const char *line;
+
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    client = client_open(&server);
+    client_send(client, "GET /dummy?\\x22\"x HTTP/1.1\r\nHost: h\r\n\r\n");
+    cr_expect_eq(client_receive(client)->status, 200);
+    line = access_line();
+
+    cr_expect_not_null(strstr(line, " \"GET /dummy?\\x5Cx22\\x22x HTTP/1.1\" 200 "), "%s", line);
 }
 
 /* Behind a JSON string's closing quote; NULL: it is none. */
@@ -246,11 +272,24 @@ Test(logs, a_json_line_is_json_whatever_a_client_sends)
         client_send(client, rows[i].request);
         strncmp(rows[i].request, "HEAD", 4) == 0 ? client_receive_head(client) : client_receive(client);
         client_close(client);
-        do {
-            line = process_line(&server);
-        } while (strncmp(line, "admin on ", 9) == 0);
+        line = access_line();
         cr_expect(is_json_object(line), "row %zu: %s", i, line);
         cr_expect_not_null(strstr(line, rows[i].part), "row %zu: %s", i, line);
         cr_expect_eq(strncmp(line, "{\"time\":\"20", 11), 0, "row %zu: %s", i, line);
     }
+}
+
+/* Of two at least one waits, for nothing. */
+Test(logs, a_json_line_of_a_job_that_never_ran_has_no_worker)
+{
+    const char *line;
+
+    process_start(&server, "--workers", "1", "--queue-timeout-ms", "1", "--access-log", "-", "--access-log-format",
+                  "json");
+    for (unsigned i = 0; i < 2; i++)
+        client_get(client_open(&server), "/sleep/3600000");
+    line = access_line();
+
+    cr_expect_not_null(strstr(line, "\"status\":503,"), "%s", line);
+    cr_expect_not_null(strstr(line, "\"worker\":null,"), "%s", line);
 }
