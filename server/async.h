@@ -10,7 +10,10 @@
 #ifndef SERVER_ASYNC_H
 #define SERVER_ASYNC_H
 
-#include "exchange.h"
+#include <stdbool.h>
+
+struct exchange;
+struct server;
 
 /* -ENOMEM. async_close() is due all the same. */
 int async_init(struct server *server);

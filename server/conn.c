@@ -7,10 +7,10 @@
 
 #include "conn_internal.h"
 #include "dispatch.h"
+#include "exchange.h"
 #include "server.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,8 +5,6 @@
 #include "conn.h"
 #include "reply.h"
 
-struct stream;
-
 enum {
     SMALL_BODY = 16 * 1024,                   /* bytes of a body that are copied behind its head; a larger one stays */
     ANSWER_MAX = REPLY_HEAD_MAX + SMALL_BODY, /* room that one answer may take in the server's out buffer */

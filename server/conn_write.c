@@ -9,6 +9,7 @@
 
 #include "access.h"
 #include "dispatch.h"
+#include "exchange.h"
 #include "log.h"
 #include "server.h"
 #include "stream.h"
@@ -17,7 +18,7 @@
 #include <string.h>
 
 static void prepare_stream(struct conn *conn);
-static bool is_last(struct conn *conn);
+static bool is_last(const struct conn *conn);
 static void gather(struct conn *conn, const struct reply *reply);
 static void write_out(struct conn *conn, char *out, size_t out_len);
 static void write_rest(struct conn *conn, const char *out, size_t out_len, size_t taken);
@@ -36,6 +37,8 @@ void conn_answer(struct conn *conn, const struct reply *reply)
     }
     if (stream != NULL)
         prepare_stream(conn);
+    if (conn->server->is_draining && conn->drain_at == 0)
+        conn->drain_at = conn->received;
     if (conn->server->is_draining && (stream != NULL || is_last(conn)))
         conn->keep_alive = false;
     conn->is_answered = !conn->keep_alive;
@@ -70,10 +73,8 @@ static void prepare_stream(struct conn *conn)
 
 /* In a drain: requests that were there at its first answer are answered, too; those that come later, which may be
  * without end, are not. */
-static bool is_last(struct conn *conn)
+static bool is_last(const struct conn *conn)
 {
-    if (conn->drain_at == 0)
-        conn->drain_at = conn->received;
     return conn->parsed >= conn->drain_at;
 }
 

@@ -33,6 +33,7 @@ static void on_deadline(struct deadline *deadline);
 static void answer_running(struct exchange *x);
 static void add_times_so_far(struct exchange *x);
 static void on_queue_deadline(struct deadline *deadline);
+static bool expire(struct exchange *x);
 static bool take_back(struct exchange *x, enum span_outcome outcome);
 static void log_left(struct exchange *x);
 __attribute__((cold)) static void fail(struct exchange *x, int result);
@@ -231,10 +232,8 @@ static void on_deadline(struct deadline *deadline)
 {
     struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, deadline));
 
-    if (take_back(x, SPAN_EXPIRED)) {
-        answer_error(x, 503, "the request waited too long for a worker");
+    if (expire(x))
         return;
-    }
     if (async_will_go_on(x))
         dispatch_give_up(x, SPAN_EXPIRED);
     else if (x->state == EXCHANGE_PENDING)
@@ -273,8 +272,16 @@ static void on_queue_deadline(struct deadline *deadline)
 {
     struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, queue_deadline));
 
-    if (take_back(x, SPAN_EXPIRED))
-        answer_error(x, 503, "the request waited too long for a worker");
+    (void)expire(x);
+}
+
+/* True: it waited for a worker, and was answered. */
+static bool expire(struct exchange *x)
+{
+    if (!take_back(x, SPAN_EXPIRED))
+        return false;
+    answer_error(x, 503, "the request waited too long for a worker");
+    return true;
 }
 
 /* Takes a waiting job out of its lane. False: it runs, or there is none. */
@@ -311,7 +318,7 @@ static void log_left(struct exchange *x)
 {
     const uint64_t wait_ns = x->wait_ns, run_ns = x->run_ns;
 
-    if (x->status != 0 || !parser_is_over(&x->parser) || !log_access_wanted() || x->server->is_quiet)
+    if (x->status != 0 || x->state == EXCHANGE_RECEIVING || !log_access_wanted() || x->server->is_quiet)
         return;
     add_times_so_far(x);
     access_log(x->conn, x, &(struct reply){.status = ACCESS_LEFT});

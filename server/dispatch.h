@@ -8,7 +8,9 @@
 #ifndef SERVER_DISPATCH_H
 #define SERVER_DISPATCH_H
 
-#include "exchange.h"
+#include <stdbool.h>
+
+struct exchange;
 
 /* The request is complete; without a route it is answered with 404 or 405, or as OPTIONS. The exchange is dispatch's
  * until conn_answer(), which may come before this returns. */

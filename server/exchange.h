@@ -25,7 +25,8 @@
 struct conn;
 struct server;
 
-enum { EXCHANGE_ARENA = 2048 }; /* bytes of the arena that need no malloc */
+enum { EXCHANGE_ARENA = 2048 };      /* bytes of the arena that need no malloc */
+enum { EXCHANGE_INTERRUPT_MS = 50 }; /* between two signals to a handler that nobody waits for */
 
 /*
  *   RECEIVING -> RECEIVED -+-> ON_LOOP -+---------------> ENDED    answered in the call
@@ -50,8 +51,6 @@ enum exchange_state {
 
 /* What an asynchronous handler asked for, done once it has returned: until then the request is its own. STEP_CALL: a
  * wait that it asked for is over. */
-enum { EXCHANGE_INTERRUPT_MS = 50 }; /* between two signals to a handler that nobody waits for */
-
 enum exchange_step { STEP_NONE, STEP_LATER, STEP_CALL, STEP_OFFLOAD, STEP_FINISH };
 
 struct end_hook {

@@ -5,9 +5,9 @@
 #define SERVER_FIGURES_H
 
 #include "histogram.h"
-#include "pool/pool.h"
 
 struct exchange;
+struct pool_tally;
 struct server;
 
 enum { FIGURES_STATUS_MIN = 200, FIGURES_STATUS_MAX = 599 };

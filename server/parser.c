@@ -91,11 +91,6 @@ bool parser_has_body_begun(const struct parser *parser)
     return parser->stage == PARSER_IN_BODY && parser->body_left < parser->message->content_length;
 }
 
-bool parser_is_over(const struct parser *parser)
-{
-    return parser->stage == PARSER_OVER;
-}
-
 bool parser_is_between(const struct parser *parser)
 {
     return parser->stage == PARSER_IN_HEAD && parser->scan.at == 0;

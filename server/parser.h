@@ -76,9 +76,6 @@ bool parser_is_for_head(const struct parser *parser);
 /* After PARSER_HEAD: something of the body was received, if only of a chunk line. */
 bool parser_has_body_begun(const struct parser *parser);
 
-/* The request is whole, or was refused. */
-bool parser_is_over(const struct parser *parser);
-
 /* Nothing of a request was received, but maybe empty lines: the peer may end here without a loss. */
 bool parser_is_between(const struct parser *parser);
 

@@ -8,9 +8,7 @@
 #include "deadlines.h"
 #include "figures.h"
 #include "hoist.h"
-#include "pool/pool.h"
 #include "reply.h"
-#include "router.h"
 #include "spans.h"
 #include "stuck.h"
 
@@ -24,7 +22,9 @@ enum {
 
 struct conn;
 struct exchange;
+struct pool;
 struct rdhup;
+struct router;
 
 /* Gathered answers of a connection, to be written when this turn of the loop has read what there was to read. */
 struct held {

@@ -209,7 +209,7 @@ static void tcp_close(struct conn *conn, bool reset)
     struct tcp *tcp = tcp_of_conn(conn);
 
     end_watch(tcp);
-    /* After a shutdown libuv refuses a reset; then the ordinary close does. */
+    /* A socket that cannot be told to reset is closed all the same. */
     if (!reset || uv_tcp_close_reset(&tcp->handle, on_close) < 0)
         uv_close((uv_handle_t *)&tcp->handle, on_close);
 }
