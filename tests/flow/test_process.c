@@ -16,10 +16,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { BURN_NS = 50 * 1000 * 1000, BIG = 3 * 1024 * 1024, LARGE_BODY = 1024 * 1024, SMALL_REPLY = 1000 };
+enum { BIG = 3 * 1024 * 1024, LARGE_BODY = 1024 * 1024, SMALL_REPLY = 1000 };
 
 static struct process server;
 
@@ -89,17 +88,6 @@ static int tell_sockets(hoist_req *req, hoist_res *res)
         n_datagram += getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
     }
     return hoist_reply_printf(res, 200, "text/plain", "%d %d", n_listening, n_datagram);
-}
-
-/* Replies with the CPU time that it has used, in seconds. */
-static int burn(hoist_req *req, hoist_res *res)
-{
-    struct timespec used = {0};
-
-    (void)req;
-    while (used.tv_sec == 0 && used.tv_nsec < BURN_NS)
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return hoist_reply_printf(res, 200, "text/plain", "%ld.%09ld", (long)used.tv_sec, used.tv_nsec);
 }
 
 static void say_freed(void *body)
@@ -177,7 +165,6 @@ static const hoist_route request_route = {
 static const hoist_route count_route = {.path = "/count", .handler = count, .run = HOIST_PROCESS};
 static const hoist_route process_route = {.path = "/process", .handler = tell_process, .run = HOIST_PROCESS};
 static const hoist_route sockets_route = {.path = "/sockets", .handler = tell_sockets, .run = HOIST_PROCESS};
-static const hoist_route burn_route = {.path = "/burn", .handler = burn, .run = HOIST_PROCESS};
 static const hoist_route much_route = {.path = "/much", .handler = give_much, .run = HOIST_PROCESS};
 static const hoist_route print_route = {.path = "/print", .handler = print, .run = HOIST_PROCESS};
 static const hoist_route fail_route = {.path = "/fail", .handler = fail, .run = HOIST_PROCESS};
@@ -186,9 +173,9 @@ static const hoist_route twice_route = {.path = "/twice", .handler = twice, .run
 static const hoist_route too_much_route = {
     .path = "/too-much", .handler = too_much, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY};
 static const hoist_route later_route = {.path = "/later", .handler = wait_later, .run = HOIST_PROCESS};
-static const hoist_route *const routes[] = {
-    &request_route, &count_route, &process_route,  &much_route,  &burn_route,    &print_route, &fail_route,
-    &number_route,  &twice_route, &too_much_route, &later_route, &sockets_route, NULL};
+static const hoist_route *const routes[] = {&request_route,  &count_route, &process_route, &much_route,
+                                            &print_route,    &fail_route,  &number_route,  &twice_route,
+                                            &too_much_route, &later_route, &sockets_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- what comes back ---- */
@@ -315,23 +302,6 @@ Test(process, has_the_signals_of_a_new_program_and_a_worker_s_nice_value)
     start();
     (void)snprintf(text, sizeof(text), " %d 1 0", nice < 19 ? nice : 19);
     client_expect(&server, "/process", 200, text);
-}
-
-Test(process, is_charged_what_it_burned)
-{
-    static const char name[] = "hoist_handler_cpu_seconds_total{method=\"GET\",route=\"/burn\"} ";
-    struct client *admin;
-    const char *figure;
-    double burned;
-
-    start();
-    burned = strtod(client_receive(client_ask(&server, "/burn"))->body, NULL);
-    admin = client_open_admin(&server);
-    client_send(admin, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    figure = strstr(client_receive(admin)->body, name);
-
-    cr_assert_not_null(figure);
-    cr_expect_geq(strtod(figure + sizeof(name) - 1, NULL), burned);
 }
 
 /* ---- without a program ---- */
