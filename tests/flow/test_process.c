@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BIG = 3 * 1024 * 1024, LARGE_BODY = 1024 * 1024, SMALL_REPLY = 1000 };
+enum { BIG = 3 * 1024 * 1024, LARGE_BODY = 1024 * 1024, SMALL_REPLY = 1000, LONG_MS = 3600000 };
 
 static struct process server;
 
@@ -158,12 +158,21 @@ static int number(hoist_req *req, hoist_res *res)
     return err < 0 ? err : hoist_reply_printf(res, 200, "text/plain", "%ld", size);
 }
 
+static int tell_limits(hoist_req *req, hoist_res *res)
+{
+    bool has_deadline = hoist_req_remaining_ms(req) <= LONG_MS, has_maximum = hoist_req_alloc(req, BIG) == NULL;
+
+    return hoist_reply_printf(res, 200, "text/plain", "deadline %d, maximum %d", has_deadline, has_maximum);
+}
+
 static char data[] = "data";
 
 static const hoist_route request_route = {
     .method = HOIST_POST, .path = "/tell/:name", .handler = tell_request, .data = data, .run = HOIST_PROCESS};
 static const hoist_route count_route = {.path = "/count", .handler = count, .run = HOIST_PROCESS};
 static const hoist_route process_route = {.path = "/process", .handler = tell_process, .run = HOIST_PROCESS};
+static const hoist_route limits_route = {
+    .path = "/limits", .handler = tell_limits, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY, .timeout_ms = LONG_MS};
 static const hoist_route sockets_route = {.path = "/sockets", .handler = tell_sockets, .run = HOIST_PROCESS};
 static const hoist_route much_route = {.path = "/much", .handler = give_much, .run = HOIST_PROCESS};
 static const hoist_route print_route = {.path = "/print", .handler = print, .run = HOIST_PROCESS};
@@ -173,9 +182,9 @@ static const hoist_route twice_route = {.path = "/twice", .handler = twice, .run
 static const hoist_route too_much_route = {
     .path = "/too-much", .handler = too_much, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY};
 static const hoist_route later_route = {.path = "/later", .handler = wait_later, .run = HOIST_PROCESS};
-static const hoist_route *const routes[] = {&request_route,  &count_route, &process_route, &much_route,
-                                            &print_route,    &fail_route,  &number_route,  &twice_route,
-                                            &too_much_route, &later_route, &sockets_route, NULL};
+static const hoist_route *const routes[] = {
+    &request_route, &count_route,    &process_route, &much_route,    &print_route,  &fail_route, &number_route,
+    &twice_route,   &too_much_route, &later_route,   &sockets_route, &limits_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- what comes back ---- */
@@ -296,12 +305,19 @@ Test(process, has_no_socket_that_the_program_listens_on_or_tells_its_supervisor_
 
 Test(process, has_the_signals_of_a_new_program_and_a_worker_s_nice_value)
 {
-    int nice = getpriority(PRIO_PROCESS, 0) + 10;
+    int own_nice = getpriority(PRIO_PROCESS, 0) + 1, nice = own_nice + 10; /* own: not 0, which adds nothing */
     char text[64];
 
+    cr_assert_eq(setpriority(PRIO_PROCESS, 0, own_nice), 0);
     start();
     (void)snprintf(text, sizeof(text), " %d 1 0", nice < 19 ? nice : 19);
     client_expect(&server, "/process", 200, text);
+}
+
+Test(process, has_the_limits_of_its_route)
+{
+    start();
+    client_expect(&server, "/limits", 200, "deadline 1, maximum 1");
 }
 
 /* ---- without a program ---- */

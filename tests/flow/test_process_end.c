@@ -271,6 +271,16 @@ Test(process_end, costs_one_request_when_it_crashes)
                         " error /crash, request 1: its process ended with signal 11 before its reply had come\n");
 }
 
+Test(process_end, names_the_worker_that_waits_for_it_when_it_crashes)
+{
+    process_fork(&server, &program, process_clear_actions, "--workers", "2");
+    client_ask(&server, "/hang");
+    (void)process_line(&server); /* worker 0 has it */
+    client_expect(&server, "/crash", 502, "");
+    client_close_all();
+    process_expect_said(&server, " error crashed: SIGSEGV, address 0x8: /crash, request 2, worker 1\n");
+}
+
 Test(process_end, costs_one_request_when_it_exits)
 {
     start();
@@ -392,13 +402,15 @@ Test(process_end, is_not_waited_for_in_what_has_left_its_group)
 
 Test(process_end, outlives_what_tells_the_whole_group_to_end)
 {
+    static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
     struct client *client;
     char *parent;
 
     start();
     client = client_ask(&server, "/hang");
     (void)strtol(process_line(&server), &parent, 10);
-    kill((pid_t)strtol(parent, NULL, 10), SIGTERM);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        kill((pid_t)strtol(parent, NULL, 10), signals[i]);
 
     client_close(client);
     client_expect(&server, "/count", 200, "1");
