@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { STREAM_CALLS = 200 };
+
 static struct plan plan = {.jobs = 16, .clients = 16, .route = "/"};
 static struct trial trials[5];
 static struct summary summary;
@@ -319,6 +321,42 @@ Test(summary, warns_when_more_is_asked_for_than_the_workers_can_do)
     cr_expect(warns("2.00 times what it can do"));
     cr_expect(warns("16 requests are few"));
     cr_expect_not_null(strstr(summary.verdict, "No pool that was tried keeps up"), "%s", summary.verdict);
+}
+
+Test(summary, warns_when_nearly_all_that_the_workers_can_do_is_asked_for)
+{
+    static const struct plan stream = {.rate = 0.475, .for_s = 32, .clients = 16, .route = "/"};
+
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+    trial_summary(&summary, &stream, trials, 1);
+
+    cr_expect(warns("95 % of what it can do is asked of it"));
+}
+
+Test(summary, warns_when_requests_waited_for_a_connection)
+{
+    static const struct plan stream = {.rate = 0.1, .for_s = 160, .clients = 16, .route = "/"};
+
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+    trials[0].n_held = 3;
+    trial_summary(&summary, &stream, trials, 1);
+
+    cr_expect(warns("3 requests waited for one of the 16 connections: --clients more"));
+}
+
+/* Each waits for 1 s; at such a rate nearly none would. */
+Test(summary, warns_when_a_stream_waits_otherwise_than_theory_says)
+{
+    static const struct plan stream = {.rate = 0.01, .for_s = 20000, .clients = 16, .route = "/"};
+
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, STREAM_CALLS, 2, 0);
+    for (size_t i = 0; i < STREAM_CALLS; i++) {
+        trials[0].calls[i].intended_ns += i * UINT64_C(100000000000);
+        trials[0].jobs.list[i].received_s = trials[0].jobs.list[i].started_s - 1;
+    }
+    trial_summary(&summary, &stream, trials, 1);
+
+    cr_expect(warns("is outside of the measured interval, 1000.0 to 1000.0 ms"));
 }
 
 Test(summary, times_are_written_as_people_write_them)
