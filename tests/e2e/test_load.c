@@ -143,6 +143,21 @@ Test(load, a_steady_load_ends_with_what_was_due_when_it_was_stopped)
     close_load();
 }
 
+/* Its one caller waits for 300 ms, in which 60 calls are due. */
+Test(load, a_steady_load_that_is_stopped_behind_a_stall_has_what_was_due_in_it)
+{
+    process_start(&server, "--executor", "inline");
+    start(LOAD_STEADY, GET("/sleep/300"), 1000, 200, 1);
+    while (load.n_answered < 1)
+        uv_run(&loop, UV_RUN_ONCE);
+    load.request = GET("/dummy");
+    load_stop(&load);
+    finish();
+
+    cr_expect_geq(load.n, 60);
+    close_load();
+}
+
 Test(load, a_random_load_comes_at_the_moments_that_were_drawn)
 {
     process_start(&server, "--workers", "4");
