@@ -192,6 +192,21 @@ Test(app_listen, tells_the_port_before_the_start, .timeout = 20)
     app_fixture_close(&f);
 }
 
+Test(app_listen, holds_no_port_when_the_admin_address_is_in_use, .timeout = 20)
+{
+    char admin[32];
+    hoist_config config = {.workers = 1, .admin = admin};
+    hoist_app *other;
+
+    app_fixture_serve(&f, &one_worker, &hello_route, 1);
+    snprintf(admin, sizeof(admin), "127.0.0.1:%u", hoist_app_port(f.app));
+    cr_assert_eq(hoist_app_new(&other, &config), 0);
+    cr_expect_eq(hoist_app_listen(other), -EADDRINUSE);
+    cr_expect_eq(hoist_app_listen(other), -EADDRINUSE, "it can be tried again");
+    cr_expect_eq(hoist_app_free(other), 0);
+    app_fixture_close(&f);
+}
+
 Test(app_listen, may_be_all_there_was)
 {
     app_fixture_open(&f, &one_worker, &hello_route, 1);
