@@ -36,6 +36,18 @@ Test(pool_loop, the_sweep_sends_parked_workers_home, .timeout = 30)
     fixture_close(&f);
 }
 
+Test(pool_loop, the_sweep_ends_when_all_have_gone_home, .timeout = 30)
+{
+    fixture_start(&f, 1);
+    gate_let_all_go(&f.gate);
+    fixture_submit(&f, &f.lane, 0, 1);
+    fixture_run_until_done(&f, 1);
+    uv_ref((uv_handle_t *)&f.pool->sweep); /* now the loop ends no sooner */
+
+    cr_expect_eq(uv_run(&f.loop, UV_RUN_DEFAULT), 0);
+    fixture_close(&f);
+}
+
 /* Without the sweep, which would send it home after a while. */
 Test(pool_loop, a_parked_worker_is_called_when_work_comes, .timeout = 30)
 {
