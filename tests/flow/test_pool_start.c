@@ -341,8 +341,9 @@ Test(pool_start, threads_have_a_name_and_a_nice_value_and_leave_signals_to_other
 {
     struct pool_options options = {.workers = 1, .workers_max = 1, .nice = 3};
     struct pool_figures figures;
-    int own_nice = getpriority(PRIO_PROCESS, 0);
+    int own_nice = getpriority(PRIO_PROCESS, 0) + 1; /* not 0, which adds nothing */
 
+    cr_assert_eq(setpriority(PRIO_PROCESS, 0, own_nice), 0);
     open_with_threads(1);
     fixture_start_as(&f, &options);
     f.jobs[0].job.work = look_at_thread;
