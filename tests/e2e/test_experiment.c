@@ -3,6 +3,7 @@
 #include "lib/client.h"
 #include "lib/fail_malloc.h"
 #include "lib/process.h"
+#include "lib/terminal.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -14,13 +15,16 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct process program;
+static struct terminal terminal;
 
 static void tear_down(void)
 {
     client_close_all();
+    terminal_close(&terminal);
     process_close(&program);
 }
 
@@ -165,6 +169,25 @@ Test(experiment, its_server_takes_every_client_at_once_whatever_it_was_told)
     cr_expect_eq(number_of(program.out_text, "requests", 0), 5);
 }
 
+Test(experiment, a_burst_of_more_than_a_default_queue_is_not_refused)
+{
+    process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/1", "--jobs", "400", "--json");
+
+    cr_expect_eq(number_of(program.out_text, "shed", 0), 0);
+}
+
+Test(experiment, takes_as_many_descriptors_as_it_may)
+{
+    struct rlimit limit;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 256;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    process_run(&program, "experiment", "--workers", "8", "--route", "/sleep/1", "--jobs", "300", "--json");
+
+    cr_expect_eq(number_of(program.out_text, "requests", 0), 300);
+}
+
 /* Descriptors are too few for that: the server says so. */
 Test(experiment, more_clients_than_its_server_can_take_are_an_error)
 {
@@ -173,6 +196,28 @@ Test(experiment, more_clients_than_its_server_can_take_are_an_error)
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/1", "--jobs", "240"), 1);
     cr_expect_not_null(strstr(process_errors(&program), "RLIMIT_NOFILE is 300"), "%s", program.err_text);
+}
+
+Test(experiment, a_stdout_that_cannot_be_written_to_is_an_error)
+{
+    const char *file = getenv("HOIST_PROGRAM");
+
+    file = file != NULL ? file : HOIST_PROGRAM_DEFAULT;
+    setenv("HOIST_PROGRAM", "/bin/sh", 1);
+    cr_expect_eq(process_run(&program, "-c",
+                             "exec \"$0\" experiment --workers 1 --route /sleep/10 --jobs 1 --json >/dev/full", file),
+                 1);
+    cr_expect_not_null(strstr(process_errors(&program), "cannot write to stdout: No space left on device"), "%s",
+                       program.err_text);
+}
+
+Test(experiment, requests_that_waited_for_a_connection_are_told)
+{
+    process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/50", "--rate", "40", "--for", "1s",
+                "--clients", "1");
+
+    cr_expect_not_null(strstr(program.out_text, " requests waited for one of the 1 connections"), "%s",
+                       program.out_text);
 }
 
 Test(experiment, a_server_that_does_not_start_is_quoted)
@@ -264,19 +309,35 @@ static pid_t await_server(pid_t parent)
     return (pid_t)child;
 }
 
+/* What it was started with; behind each word is a space. */
+static const char *command_line(pid_t pid)
+{
+    static char text[8192];
+    char path[64];
+    FILE *file;
+    size_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+    file = fopen(path, "r");
+    cr_assert_not_null(file, "it has ended");
+    n = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[n] = '\0';
+    for (size_t i = 0; i < n; i++)
+        if (text[i] == '\0')
+            text[i] = ' ';
+    return text;
+}
+
 /* Until it has become `hoist serve`: before, the experiment waits for that and hears nothing. */
 static void await_serving(pid_t server)
 {
-    char path[64], text[256] = "";
+    static const char serve[] = " serve ";
+    const char *behind_program;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", server);
-    while (strcmp(text + strlen(text) + 1, "serve") != 0) {
-        FILE *file = fopen(path, "r");
-
-        cr_assert_not_null(file, "it has ended");
-        (void)!fread(text, 1, sizeof(text) - 1, file);
-        fclose(file);
-    }
+    do
+        behind_program = strchr(command_line(server), ' ');
+    while (behind_program == NULL || strncmp(behind_program, serve, strlen(serve)) != 0);
 }
 
 static void stop_process(pid_t pid)
@@ -333,4 +394,41 @@ Test(experiment, its_server_ends_even_when_it_is_killed)
     cr_assert_eq(kill(pid, SIGKILL), 0);
     await_end(pid);
     await_end(child);
+}
+
+/* Its connections break before the system tells its end. */
+Test(experiment, a_server_that_is_killed_has_ended)
+{
+    terminal_start(&terminal, "experiment", "--route", "/sleep/3600000", "--jobs", "1", "--workers", "1");
+    terminal_await(&terminal, " 0 of 1 answered");
+    cr_assert_eq(kill(await_server(terminal.pid), SIGKILL), 0);
+
+    terminal_await(&terminal, "hoist: the server has ended");
+}
+
+/* Else the last of a long burst would not be answered, and a call that is due late would find its connection closed. */
+Test(experiment, its_server_gives_up_neither_a_request_nor_a_connection)
+{
+    pid_t pid = start_endless(), child = await_server(pid);
+
+    await_serving(child);
+
+    cr_expect_not_null(strstr(command_line(child), " --timeout-ms 0 "), "%s", command_line(child));
+    cr_expect_not_null(strstr(command_line(child), " --keep-alive-ms 3600000 "), "%s", command_line(child));
+    cr_assert_eq(kill(pid, SIGTERM), 0);
+    await_end(pid);
+}
+
+/* The sleep is what it must be late by. */
+Test(experiment, a_client_that_was_held_up_says_how_late_it_was)
+{
+    const struct timespec hold = {.tv_nsec = 200 * 1000 * 1000};
+
+    terminal_start(&terminal, "experiment", "--route", "/sleep/1", "--rate", "50", "--for", "2s", "--workers", "1");
+    terminal_await(&terminal, " answered, ");
+    stop_process(terminal.pid);
+    nanosleep(&hold, NULL);
+    cr_assert_eq(kill(terminal.pid, SIGCONT), 0);
+
+    terminal_await(&terminal, "the client itself was up to ");
 }
