@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { MANY_OPTIONS = 65 };
@@ -170,4 +171,28 @@ Test(start_mistake, blocked_signals_stop_it_all_the_same, .timeout = 30)
 
     process_fork(&server, &program, block_signals, "--workers", "1");
     cr_expect_eq(process_stop(&server), 0);
+}
+
+Test(start_mistake, a_blocked_sighup_opens_the_access_log_anew_all_the_same, .timeout = 30)
+{
+    static const hoist_route *const routes[] = {&hello_route, NULL};
+    static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
+    char path[] = "/tmp/hoist-access-XXXXXX";
+    struct client *client;
+    int fd = mkstemp(path);
+
+    cr_assert_geq(fd, 0);
+    close(fd);
+    process_fork(&server, &program, block_signals, "--workers", "1", "--access-log", path);
+    client = client_open(&server);
+    cr_assert_eq(unlink(path), 0);
+    process_signal(&server, SIGHUP);
+    while (access(path, F_OK) != 0) { /* which a line may have to bring about */
+        client_get(client, "/hello");
+        cr_assert_eq(client_receive(client)->status, 200);
+    }
+
+    cr_assert_eq(unlink(path), 0);
+    client_close_all();
+    process_close(&server);
 }
