@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LEVELS = 9 };
+
 static struct process server;
 static volatile int sink;
 
@@ -45,6 +47,25 @@ static int find(hoist_req *req, hoist_res *res)
 
     (void)req;
     return hoist_reply_text(res, 200, lfind(numbers, numbers, &n, sizeof(numbers[0]), compare) != NULL ? "yes" : "no");
+}
+
+/* Each level is two frames, one of them libc's. */
+static int compare_deeper(const void *a, const void *b) /* NOLINT(misc-no-recursion) */
+{
+    static int level;
+    size_t n = 1;
+
+    if (++level == LEVELS)
+        return compare(a, b);
+    return lfind(a, b, &n, sizeof(int), compare_deeper) != NULL ? 0 : 1;
+}
+
+static int find_deeper(hoist_req *req, hoist_res *res)
+{
+    const int number = 1;
+
+    (void)req;
+    return hoist_reply_text(res, 200, compare_deeper(&number, &number) == 0 ? "yes" : "no");
 }
 
 static int give_up(hoist_req *req, hoist_res *res)
@@ -121,6 +142,7 @@ static int hello(hoist_req *req, hoist_res *res)
 }
 
 static const hoist_route find_route = {.path = "/find", .handler = find};
+static const hoist_route nested_route = {.path = "/nested", .handler = find_deeper};
 static const hoist_route inline_route = {.path = "/inline", .handler = find, .run = HOIST_INLINE};
 static const hoist_route abort_route = {.path = "/abort", .handler = give_up};
 static const hoist_route deep_route = {.path = "/deep", .handler = recurse};
@@ -129,8 +151,9 @@ static const hoist_route divide_route = {.path = "/divide", .handler = divide};
 static const hoist_route follow_route = {.path = "/follow", .handler = follow};
 static const hoist_route load_route = {.path = "/load", .handler = load_module};
 static const hoist_route hello_route = {.path = "/hello", .handler = hello, .run = HOIST_INLINE};
-static const hoist_route *const routes[] = {&find_route,   &inline_route, &abort_route, &deep_route,  &time_route,
-                                            &divide_route, &follow_route, &load_route,  &hello_route, NULL};
+static const hoist_route *const routes[] = {&find_route, &nested_route, &inline_route, &abort_route,
+                                            &deep_route, &time_route,   &divide_route, &follow_route,
+                                            &load_route, &hello_route,  NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- the program, in a process of its own ---- */
@@ -167,6 +190,18 @@ Test(crash, names_the_request_and_where_it_was)
     process_expect_said(&server, " error crashed: SIGSEGV, address 0x8: /find, request 2, worker 0\n");
     process_expect_said(&server, " error crashed: backtrace: ");
     process_expect_said(&server, "lfind+0x");
+}
+
+Test(crash, names_the_whole_way_down_to_where_it_was)
+{
+    const char *at;
+    int n = 0;
+
+    crash_in("/nested", SIGSEGV);
+    for (at = process_errors(&server); (at = strstr(at, "lfind+0x")) != NULL; at++)
+        n++;
+
+    cr_expect_eq(n, LEVELS - 1, "%s", process_errors(&server));
 }
 
 Test(crash, tells_a_handler_on_the_loop)
