@@ -320,6 +320,27 @@ Test(pool, a_job_knows_when_it_was_submitted_started_and_finished, .timeout = 30
     fixture_close(&f);
 }
 
+Test(pool, a_job_that_waits_again_has_not_started, .timeout = 30)
+{
+    struct pool_job seen;
+
+    fixture_start(&f, 1);
+    fixture_submit(&f, &f.lane, 0, 1);
+    gate_let_go(&f.gate, 1);
+    fixture_run_until_done(&f, 1);
+    fixture_submit(&f, &f.lane, 1, 1);
+    fixture_submit(&f, &f.lane, 0, 1);
+    gate_run_until_inside(&f.gate, 1);
+
+    pool_job_look(f.pool, &f.jobs[0].job, &seen);
+
+    cr_expect_eq(seen.state, POOL_JOB_WAITING);
+    cr_expect_eq(seen.started_ns, 0, "that was before");
+    gate_let_all_go(&f.gate);
+    fixture_run_until_done(&f, 3);
+    fixture_close(&f);
+}
+
 Test(pool, its_figures_are_those_of_the_moment, .timeout = 30)
 {
     struct pool_figures figures;
