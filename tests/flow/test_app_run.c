@@ -379,6 +379,53 @@ Test(app_stuck, is_told_when_a_worker_fini_does_not_return, .timeout = 20)
     app_fixture_close(&f);
 }
 
+static void let_go(uv_timer_t *timer)
+{
+    gate_let_all_go(&gate);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+Test(app_stuck, is_not_said_of_a_worker_fini_that_takes_longer_than_a_request_may, .timeout = 20)
+{
+    const hoist_config config = {.workers = 1, .drain_ms = 1};
+    const hoist_route route = {
+        .path = "/hello", .handler = hello, .worker_init = no_data, .worker_fini = hold_on, .data = &f};
+    uv_timer_t later; /* than a drain would be over */
+
+    app_fixture_serve(&f, &config, &route, 1);
+    gate_open(&gate, &f.loop);
+    hoist_app_stop(f.app);
+    gate_run_until_inside(&gate, 1);
+    uv_timer_init(&f.loop, &later);
+    uv_timer_start(&later, let_go, 20, 0);
+    LOOP_RUN_UNTIL(&f.loop, f.stopped_calls > 0);
+
+    cr_expect_eq(f.result, 0);
+    gate_close(&gate);
+    app_fixture_close(&f);
+}
+
+Test(app_stuck, is_told_once_when_its_drain_was_cut_short, .timeout = 20)
+{
+    const hoist_config config = {.workers = 1, .stuck_exit_ms = 1, .drain_ms = 3600000};
+
+    app_fixture_serve(&f, &config, both, 2);
+    gate_open(&gate, &f.loop);
+    peer_open(&p, &f);
+    peer_get(&p, "/held");
+    gate_run_until_inside(&gate, 1);
+    hoist_app_stop(f.app);
+    LOOP_RUN_UNTIL(&f.loop, f.app->state == APP_DRAINING);
+    peer_reset(&p); /* nobody waits for what the one worker does */
+    LOOP_SPIN_UNTIL(&f.loop, f.stopped_calls > 0);
+
+    cr_expect_not(uv_is_active((uv_handle_t *)&f.app->drain), "its end would be told, too");
+    gate_let_all_go(&gate);
+    LOOP_RUN_UNTIL(&f.loop, f.app->state == APP_STOPPED);
+    gate_close(&gate);
+    app_fixture_close(&f);
+}
+
 /* ---- resize ---- */
 
 Test(app_resize, takes_one_to_workers_max, .timeout = 20)
