@@ -32,11 +32,12 @@ void histogram_add(struct histogram *histogram, uint64_t ns, uint64_t n)
 
 uint64_t histogram_at(const struct histogram *histogram, double share)
 {
-    uint64_t below = (uint64_t)((double)histogram->total * share), seen = 0;
+    double rank = (double)histogram->total * share - 1e-6; /* 1000 x 0.999 is no whole number */
+    uint64_t seen = 0;
 
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += histogram->count[i];
-        if (seen > below)
+        if (seen > 0 && (double)seen >= rank)
             return lowest(i);
     }
     return histogram->max_ns;

@@ -12,6 +12,7 @@
 #include "table.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ int experiment_main(int argc, char **argv, const hoist_program *program)
     char error[ERROR_TEXT];
     int status;
 
+    setlocale(LC_NUMERIC, "C"); /* numbers are read and written by machines, too, whatever the program has chosen */
     if (child_is_called_for(argc, argv))
         return child_become(argv);
     if (plan_wants_help(argc, argv)) {
@@ -205,7 +207,7 @@ static int run_all(struct experiment *experiment)
         }
         if (result->n_answered == 0)
             return fail_unanswered(experiment, result);
-        result->speedup = result_is_whole(&experiment->results[0]) && result_is_whole(result)
+        result->speedup = plan->rate <= 0 && result_is_whole(&experiment->results[0]) && result_is_whole(result)
                               ? experiment->results[0].makespan_s / result->makespan_s
                               : NAN;
     }

@@ -6,6 +6,7 @@
  */
 #include "job.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -157,6 +158,22 @@ static void set_zero(struct jobs *jobs)
     }
 }
 
+/* The byte at *target, which moves on behind it. An escape is one byte; one that means '/' is no end of a segment, and
+ * nothing that a pattern could have: NUL. */
+static char decoded(const char **target)
+{
+    char byte = *(*target)++;
+    char digits[3] = "";
+
+    if (byte == '%' && isxdigit((unsigned char)(*target)[0]) && isxdigit((unsigned char)(*target)[1])) {
+        memcpy(digits, *target, 2);
+        *target += 2;
+        byte = (char)strtoul(digits, NULL, 16);
+        byte = byte == '/' ? '\0' : byte;
+    }
+    return byte;
+}
+
 bool job_route_matches(const char *route, size_t route_len, const char *target)
 {
     const char *end = route + route_len, *target_end = target + strcspn(target, "?#");
@@ -173,10 +190,7 @@ bool job_route_matches(const char *route, size_t route_len, const char *target)
                 target++;
             if (target == begin)
                 return false;
-        } else if (target < target_end && *target == *route) {
-            route++;
-            target++;
-        } else {
+        } else if (target == target_end || decoded(&target) != *route++) {
             return false;
         }
     }

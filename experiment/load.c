@@ -33,29 +33,20 @@ static double draw(uint64_t *state)
     return (double)((z >> 11) + 1) / 9007199254740992.0;
 }
 
+/* Of a Poisson process of which it is known that n come in n / rate seconds, and one more at their end: exponential
+ * gaps, stretched to fit (Devroye, Non-Uniform Random Variate Generation, 1986, chapter V). */
 void load_draw(struct call *calls, size_t n, double rate)
 {
     uint64_t state = SEED;
-    double at_s = 0;
+    double all = 0, at = 0;
 
+    for (size_t i = 0; i <= n; i++)
+        all -= real_ln(draw(&state));
+    state = SEED;
     for (size_t i = 0; i < n; i++) {
-        at_s -= real_ln(draw(&state)) / rate;
-        calls[i].intended_ns = (uint64_t)(at_s * 1e9);
+        at -= real_ln(draw(&state));
+        calls[i].intended_ns = (uint64_t)(at / all * (double)n / rate * 1e9);
     }
-}
-
-size_t load_count(double rate, double seconds, size_t max)
-{
-    uint64_t state = SEED;
-    double at_s = 0;
-    size_t n;
-
-    for (n = 0; n < max; n++) {
-        at_s -= real_ln(draw(&state)) / rate;
-        if (at_s > seconds)
-            break;
-    }
-    return n;
 }
 
 int load_open(struct load *load)

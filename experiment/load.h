@@ -15,7 +15,7 @@ enum { LOAD_CALLS_MAX = 1000000 };
 
 enum load_kind {
     LOAD_BURST,  /* n calls, each as soon as a caller is free */
-    LOAD_RANDOM, /* a Poisson process: n calls at the rate, whether or not earlier ones are answered */
+    LOAD_RANDOM, /* a Poisson process: n calls in n / rate seconds, whether or not earlier ones are answered */
     LOAD_STEADY, /* a call every 1 / rate seconds until load_stop() */
 };
 
@@ -64,12 +64,9 @@ struct load_caller {
     struct call *call;
 };
 
-/* The moments at which n calls are due from 0 on, in nanoseconds: the same ones at each call, so that all settings are
- * tried with the same arrivals. */
+/* The moments at which n calls are due from 0 to n / rate, in nanoseconds: the same ones at each call, so that all
+ * settings are tried with the same arrivals. */
 void load_draw(struct call *calls, size_t n, double rate);
-
-/* How many of them are due within so many seconds; at most max. */
-size_t load_count(double rate, double seconds, size_t max);
 
 /* Connects. -ENOMEM, or what libuv says: nothing is left. */
 int load_open(struct load *load);

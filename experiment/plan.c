@@ -337,10 +337,12 @@ static int settle_load(struct plan *plan, const struct given *given, struct erro
     plan->for_s = given->for_s > 0 ? given->for_s : 10;
     if (plan->rate * plan->for_s > LOAD_CALLS_MAX)
         return fail(error, "--rate: '%g' for %g s is more than %d requests", plan->rate, plan->for_s, LOAD_CALLS_MAX);
-    if (plan->rate > 0 && load_count(plan->rate, plan->for_s, 1) == 0)
+    plan->jobs = (unsigned)(plan->rate * plan->for_s + 0.5);
+    if (plan->rate > 0 && plan->jobs == 0)
         return fail(error, "--for: %g s is too short for %g requests a second: not one is due", plan->for_s,
                     plan->rate);
-    plan->jobs = given->jobs > 0 ? given->jobs : given->route == NULL ? ARTICLE_JOBS : 2 * most;
+    if (plan->rate <= 0)
+        plan->jobs = given->jobs > 0 ? given->jobs : given->route == NULL ? ARTICLE_JOBS : 2 * most;
     plan->clients = given->clients > 0 ? given->clients : plan->rate > 0 ? STREAM_CLIENTS : plan->jobs;
     if (plan->rate <= 0 && plan->clients > plan->jobs)
         plan->clients = plan->jobs;

@@ -28,7 +28,7 @@ struct plan {
     const char *body;   /* sent by POST, PLAN_BODY_MAX bytes at most; NULL: GET */
     bool sets_heavy_ms; /* for / and /async; else it is as the program has it */
     unsigned heavy_ms;
-    unsigned jobs;       /* of a burst */
+    unsigned jobs;       /* requests */
     double rate, for_s;  /* of a stream of requests; rate 0: a burst */
     unsigned clients;    /* connections; of a burst not more than jobs */
     double target_p99_s; /* 0: none */

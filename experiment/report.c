@@ -55,8 +55,8 @@ static const char explanation[] =
     "clients did)</dd>\n"
     "<dt>/dummy</dt><dd>a request that the loop answers at once, sent at a steady pace meanwhile; its time counts from "
     "when it was due</dd>\n"
-    "<dt>L, X x W</dt><dd>Little's law: the clients' mean number in flight, and the server's throughput times its "
-    "residence time; they come from different clocks and must agree</dd>\n"
+    "<dt>L, X x W</dt><dd>the clients' mean number in flight, and, by Little's law, what it must be for requests that "
+    "stay as long as the server says; the two clocks must agree</dd>\n"
     "<dt>handler CPU</dt><dd>the handlers' thread CPU time over their run time: small if they wait, 100 % if they "
     "compute</dd>\n"
     "<dt>offered</dt><dd>requests' work over what the workers can do; at 100 % the queue has no end</dd>\n"
@@ -68,7 +68,7 @@ static int make_path(char path[PATH_MAX], const char *folder, const char *name, 
 static int write_file(const struct summary *summary, const char *path,
                       void (*write)(const struct summary *summary, FILE *out));
 static void write_page(const struct summary *summary, FILE *out);
-static void write_table(const struct summary *summary, const char *name, const struct column *columns, FILE *out);
+static void write_table(const struct summary *summary, const struct column *columns, FILE *out);
 
 int report_prepare(const char *folder)
 {
@@ -155,9 +155,9 @@ static void write_page(const struct summary *summary, FILE *out)
     fputs("<figure>\n", out);
     lanes_write(summary, out);
     fputs("</figure>\n<h2>Measured</h2>\n", out);
-    write_table(summary, "", table_measured(), out);
+    write_table(summary, table_measured(), out);
     fputs("<h2>Predicted beside measured</h2>\n", out);
-    write_table(summary, "", table_predicted(summary->plan), out);
+    write_table(summary, table_predicted(summary->plan), out);
     paragraph(out, "law", summary->target);
     paragraph(out, "law", summary->law);
     if (summary->n_warnings > 0)
@@ -180,11 +180,11 @@ static void write_page(const struct summary *summary, FILE *out)
     fputs("</script>\n</html>\n", out);
 }
 
-static void write_table(const struct summary *summary, const char *name, const struct column *columns, FILE *out)
+static void write_table(const struct summary *summary, const struct column *columns, FILE *out)
 {
     char text[TABLE_CELL], setting[PLAN_TEXT];
 
-    fprintf(out, "<div class=\"scroll\"><table><thead><tr><th>%s", name);
+    fputs("<div class=\"scroll\"><table><thead><tr><th>", out);
     for (const struct column *column = columns; column->title != NULL; column++)
         fprintf(out, "<th>%s<br>%s", column->above, column->title);
     fputs("</thead><tbody>\n", out);

@@ -16,6 +16,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define SHORT_S 0.0005
+
 static void count(struct result *result, const struct trial *trial);
 static size_t count_lost(const struct trial *trial);
 static void measure_calls(struct result *result, const struct trial *trial, double *values);
@@ -71,9 +73,19 @@ bool result_is_whole(const struct result *result)
     return result->n_answered == result->n_calls;
 }
 
+bool result_is_short(const struct result *result)
+{
+    return result->run_mean_s < SHORT_S;
+}
+
+bool result_is_of_servers(const struct result *result)
+{
+    return result->setting.executor == EXECUTOR_ASYNC || result->n_otherwise == 0;
+}
+
 double result_offered(const struct plan *plan, const struct result *result)
 {
-    if (result->setting.executor == EXECUTOR_ASYNC)
+    if (result->setting.executor == EXECUTOR_ASYNC || !result_is_of_servers(result))
         return 0;
     return plan->rate * result->run_mean_s / plan_servers(plan, &result->setting);
 }
@@ -186,7 +198,7 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
 
         if (job->is_shed || isnan(job->finished_s))
             continue;
-        result->n_not_async += trial->setting.executor == EXECUTOR_ASYNC && !job->is_async;
+        result->n_otherwise += (trial->setting.executor == EXECUTOR_ASYNC) != job->is_async;
         held_s += job->finished_s - job->started_s;
         if (job->seat >= 0) {
             on_workers_s += job->finished_s - job->started_s;
@@ -245,6 +257,9 @@ static size_t collect_waits(const struct trial *trial, double *values)
 static void predict(struct result *result, const struct trial *trial, const struct plan *plan, double *values)
 {
     result->wait_predicted_s = result->delayed = result->delayed_predicted = NAN;
+    result->predicted_s = result->latency_p99_predicted_s = NAN;
+    if (!result_is_of_servers(result))
+        return;
     if (plan->rate > 0)
         predict_stream(result, trial, plan, values);
     else
@@ -281,7 +296,7 @@ static void predict_stream(struct result *result, const struct trial *trial, con
     for (size_t i = 1; i < trial->n_calls; i++)
         values[i - 1] = seconds_between(trial->calls[i - 1].intended_ns, trial->calls[i].intended_ns);
     stream->arrival_variability = sample_variability(values, trial->n_calls - 1);
-    stream->rate = last_s > 0 ? (double)(trial->n_calls - 1) / last_s : plan->rate;
+    stream->rate = plan->rate;
     stream->run_s = result->run_mean_s;
     if (trial->setting.executor == EXECUTOR_ASYNC) {
         result->wait_predicted_s = result->delayed_predicted = 0;

@@ -12,9 +12,9 @@ struct result {
     size_t n_calls, n_answered, n_shed, n_failed; /* 200s; 503s; everything else */
     int failed_status;                            /* one of those */
     double makespan_s, predicted_s;               /* from the first request to the last answer */
-    double speedup;                               /* against the first setting's makespan, if both are whole */
-    double wait_mean_s, wait_max_s;               /* until a handler was started */
-    double wait_half_s;                           /* of the mean's 95 % interval; streams only */
+    double speedup;                 /* of a burst, against the first setting's makespan, if both are whole */
+    double wait_mean_s, wait_max_s; /* until a handler was started */
+    double wait_half_s;             /* of the mean's 95 % interval; streams only */
     double run_mean_s, run_p99_s;
     double busy;                         /* the share of the makespan that workers, or the inline loop, were at work */
     double cpu_share;                    /* of the handler's run time: its thread's CPU time */
@@ -31,7 +31,7 @@ struct result {
 
     double late_s;
     size_t n_held, n_lost; /* calls that had no connection at first; that the server no longer had the times of */
-    size_t n_not_async;    /* of an async setting: jobs of a route that is not */
+    size_t n_otherwise;    /* of an async setting: jobs of a route that is not; of another one: of a route that is */
 };
 
 /* -ENOMEM. */
@@ -45,6 +45,13 @@ double result_little(const struct result *result);
 
 /* All requests were answered with a 2xx: only then is its makespan that of its work. */
 bool result_is_whole(const struct result *result);
+
+/* It takes less than half a millisecond: of such a run neither the CPU share nor the makespan says much. */
+bool result_is_short(const struct result *result);
+
+/* Its workers, or the loop, were held by what was asked for: else, for an asynchronous route, their number means
+ * nothing, and nothing is predicted. */
+bool result_is_of_servers(const struct result *result);
 
 /* The share of what the workers can do that is asked of them; over 1 the queue only grows. Streams only. */
 double result_offered(const struct plan *plan, const struct result *result);

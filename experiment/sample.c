@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 /* Student's t for 95 % and SAMPLE_BATCHES - 1 degrees of freedom. */
-#define STUDENT_T 2.093
-_Static_assert(SAMPLE_BATCHES == 20, "STUDENT_T is for 20 batches");
+#define STUDENT_T 2.776
+_Static_assert(SAMPLE_BATCHES == 5, "STUDENT_T is for 5 batches");
 
 static int by_value(const void *a, const void *b)
 {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SAMPLE_BATCHES = 20, SAMPLE_BATCH_MIN = 10 };
+enum { SAMPLE_BATCHES = 5, SAMPLE_BATCH_MIN = 80 };
 
 void sample_sort(double *values, size_t n);
 
@@ -25,8 +25,9 @@ double sample_max(const double *values, size_t n);  /* likewise */
 double sample_variability(const double *values, size_t n);
 
 /* Half the width of the mean's 95 % confidence interval, by batch means: values in the order in which they came, in
- * SAMPLE_BATCHES batches whose means are nearly independent even where neighbours are not, as waits in a queue are.
- * False: fewer than SAMPLE_BATCHES x SAMPLE_BATCH_MIN values, which is too few to say. */
+ * SAMPLE_BATCHES batches. Neighbours depend on each other, as waits in a queue do, and so, less, do the means of
+ * batches: of few and large ones least. False: fewer than SAMPLE_BATCHES x SAMPLE_BATCH_MIN values, which is too few to
+ * say. */
 bool sample_interval(const double *values, size_t n, double *ret_half);
 
 #endif

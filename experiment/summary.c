@@ -6,14 +6,16 @@
 #include "summary.h"
 
 #include "real.h"
+#include "sample.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
-enum { WORKERS_MAX = 1024, FEW_CALLS = 200, FEW_PROBES = 100 };
-enum { KNEE_REACH = 2 }; /* how far beyond the most servers that were measured the fit is believed */
+enum { WORKERS_MAX = 1024, FEW_CALLS = SAMPLE_BATCHES * SAMPLE_BATCH_MIN, FEW_PROBES = 100 };
+enum { TITLE_ROUTE = 40 }; /* bytes of a route that fit into a picture's title */
+enum { KNEE_REACH = 2 };   /* how far beyond the most servers that were measured the fit is believed */
 
 /* A handler whose thread is on a CPU for less of its time waits, for more burns. */
 #define SHARE_WAITS 0.1
@@ -21,8 +23,8 @@ enum { KNEE_REACH = 2 }; /* how far beyond the most servers that were measured t
 /* Workers at work for this share of a stream are taken to have been so all the time. */
 #define SHARE_BUSY 0.9
 #define LATE_S 0.005
-/* Of such a run neither the CPU share nor the makespan says much. */
-#define SHORT_S 0.0005
+/* Variance over the mean's square, from which a tail is not that of exponential waits: theirs is 1. */
+#define VARIES 2.0
 /* Only the clients see the way to the server and back. */
 #define ON_THE_WAY_S 0.001
 
@@ -75,13 +77,16 @@ void summary_make(struct summary *summary)
 const char *summary_title(const struct plan *plan, char text[SUMMARY_TEXT])
 {
     const char *method = plan->body != NULL ? "POST" : "GET";
+    const char *rest = strlen(plan->route) > TITLE_ROUTE ? "..." : "";
 
     if (plan->rate > 0)
-        (void)snprintf(text, SUMMARY_TEXT, "%s %s: %g requests a second at random moments for %g s, up to %u clients",
-                       method, plan->route, plan->rate, plan->for_s, plan->clients);
+        (void)snprintf(text, SUMMARY_TEXT,
+                       "%s %.*s%s: %g requests a second at random moments for %g s, up to %u clients", method,
+                       TITLE_ROUTE, plan->route, rest, plan->rate, plan->for_s, plan->clients);
     else
-        (void)snprintf(text, SUMMARY_TEXT, "%s %s: %u request%s at once from %u client%s", method, plan->route,
-                       plan->jobs, plan->jobs == 1 ? "" : "s", plan->clients, plan->clients == 1 ? "" : "s");
+        (void)snprintf(text, SUMMARY_TEXT, "%s %.*s%s: %u request%s at once from %u client%s", method, TITLE_ROUTE,
+                       plan->route, rest, plan->jobs, plan->jobs == 1 ? "" : "s", plan->clients,
+                       plan->clients == 1 ? "" : "s");
     return text;
 }
 
@@ -117,7 +122,7 @@ static double full_throughput(const struct summary *summary, const struct result
 /* A worker beside idle ones runs as fast as one alone, whatever many at work would do to each other. */
 static bool counts_for_usl(const struct summary *summary, const struct result *result)
 {
-    return result->setting.executor == EXECUTOR_POOL && result_is_whole(result) &&
+    return result->setting.executor == EXECUTOR_POOL && result_is_whole(result) && result_is_of_servers(result) &&
            (summary->plan->rate <= 0 || result->busy >= SHARE_BUSY);
 }
 
@@ -173,7 +178,7 @@ static void meet_target(struct summary *summary)
     const struct result *base = find_pool(summary, true);
     double target_s = summary->plan->target_p99_s;
 
-    if (target_s <= 0 || base == NULL)
+    if (target_s <= 0 || base == NULL || !result_is_of_servers(base))
         return;
     for (unsigned workers = 1; workers <= WORKERS_MAX && summary->target_workers == 0; workers++) {
         summary->target_predicted_s = predict_p99(summary, base, workers);
@@ -186,7 +191,7 @@ static void meet_target(struct summary *summary)
         if (result->setting.executor == EXECUTOR_POOL && result->setting.workers == summary->target_workers)
             summary->target_measured_s = answers_nearly_all(result) ? result->latency_p99_s : INFINITY;
     }
-    write_target(summary, base->run_mean_s > target_s);
+    write_target(summary, (summary->plan->rate > 0 ? base->run_p99_s : base->run_mean_s) > target_s);
 }
 
 static void write_target(struct summary *summary, bool is_run_longer)
@@ -224,9 +229,9 @@ static void judge_cpu(struct summary *summary)
     const char *cores = summary->cores == 1 ? "core" : "cores";
     char run[SUMMARY_TIME];
 
-    if (base == NULL || isnan(share))
+    if (base == NULL || isnan(share) || !result_is_of_servers(base))
         return;
-    if (base->run_mean_s < SHORT_S)
+    if (result_is_short(base))
         (void)snprintf(summary->cpu, SUMMARY_TEXT,
                        "takes %s, hardly more than the way to a worker and back: more workers help little",
                        summary_time(base->run_mean_s, run));
@@ -250,7 +255,8 @@ static void judge_bursts(struct summary *summary)
         const struct result *result = &summary->results[i];
         char name[PLAN_TEXT];
 
-        if (result->run_mean_s < SHORT_S || fabs(result_ratio(result) - 1) <= SUMMARY_TOLERANCE)
+        if (!result_is_of_servers(result) || result_is_short(result) ||
+            fabs(result_ratio(result) - 1) <= SUMMARY_TOLERANCE)
             continue;
         summary->holds = false;
         warn(summary, "%s: the makespan is %+.0f %% off what theory says", plan_setting_name(&result->setting, name),
@@ -290,13 +296,16 @@ static void warn_of_result(struct summary *summary, const struct result *result)
     if (result->late_s > LATE_S)
         warn(summary, "%s: the client itself was up to %.1f ms late: this machine is busy", name,
              1000 * result->late_s);
-    if (result->n_not_async > 0)
+    if (!result_is_of_servers(result))
+        warn(summary, "%s: %s is an asynchronous route: it holds neither a worker nor the loop", name,
+             plan_target(summary->plan, &result->setting));
+    else if (result->n_otherwise > 0)
         warn(summary, "%s: %s is no asynchronous route: what it waits for holds a worker or the loop", name,
              plan_target(summary->plan, &result->setting));
     if (result->n_lost > 0)
         warn(summary, "%s: the server no longer had %zu of the requests' times", name, result->n_lost);
     /* Of requests as quick as that most are on the way. */
-    if (result->run_mean_s >= SHORT_S && result->n_held == 0 && result->n_lost == 0 &&
+    if (!result_is_short(result) && result->n_held == 0 && result->n_lost == 0 &&
         fabs(result_little(result) - 1) > SUMMARY_TOLERANCE &&
         fabs(result->in_flight / result->throughput - result->residence_s) > ON_THE_WAY_S)
         warn(summary, "%s: client and server do not agree: L is %.2f, X x W is %.2f", name, result->in_flight,
@@ -319,6 +328,8 @@ static void warn_of_stream(struct summary *summary, const struct result *result,
              100 * offered);
     if (result->n_calls < FEW_CALLS)
         warn(summary, "%s: %zu requests are few for a p99 or an interval: --for longer", name, result->n_calls);
+    if (result->stream.run_variability > VARIES)
+        warn(summary, "%s: a few runs are much longer than the others: the predicted p99 may be far too short", name);
     if (result->n_held > 0)
         warn(summary, "%s: %zu requests waited for one of the %u connections: --clients more", name, result->n_held,
              summary->plan->clients);
@@ -374,7 +385,10 @@ static void conclude_burst(struct summary *summary)
             many->n_answered == 1 ? "" : "s", summary_time(many->makespan_s, many_s), few->setting.workers,
             few->setting.workers == 1 ? "s" : "", summary_time(few->makespan_s, few_s),
             few->makespan_s / many->makespan_s);
-    if (summary->cpu[0] != '\0' && summary->holds) /* else it is not the reason, or not the whole of it */
+    if (few != many && plan_servers(summary->plan, &few->setting) == plan_servers(summary->plan, &many->setting))
+        say(summary, ", because %u client%s at a time", summary->plan->clients,
+            summary->plan->clients == 1 ? " asks" : "s ask");
+    else if (summary->cpu[0] != '\0' && summary->holds) /* else it is not the reason, or not the whole of it */
         say(summary, ", because the handler %s", summary->cpu);
     if (on_loop != NULL)
         say(summary, "; /dummy waits %s at most, %s when handlers run on the loop",

@@ -21,7 +21,7 @@ enum { NAME_WIDTH = 12, CELL_WIDTH = 10 };
 #define BURST(X)                                                            \
     X(makespan_predicted, "makespan", "predicted", TIME, r->predicted_s)    \
     X(makespan_measured, "makespan", "measured", TIME, r->makespan_s)       \
-    X(off, "", "off", CHANGE, result_ratio(r) - 1)
+    X(off, "", "off", CHANGE, result_is_short(r) ? NAN : result_ratio(r) - 1)
 
 #define STREAM(X)                                                           \
     X(offered, "", "offered", SHARE, result_offered(plan, r))               \

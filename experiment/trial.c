@@ -30,6 +30,7 @@ static int start(struct run *run);
 static int drive(struct run *run);
 static int drive_open_loads(struct run *run);
 static int ask_for_jobs(struct run *run);
+static bool has_answers(const struct trial *trial);
 static void on_admin_open(struct caller *caller, int err);
 static void on_admin_answer(struct caller *caller, const struct caller_answer *answer);
 static void stop(struct run *run);
@@ -131,7 +132,7 @@ static int drive(struct run *run)
                           .port = run->child.port,
                           .kind = plan->rate > 0 ? LOAD_RANDOM : LOAD_BURST,
                           .request = run->bench->request[run->trial->setting.executor],
-                          .n = plan->rate > 0 ? load_count(plan->rate, plan->for_s, LOAD_CALLS_MAX) : plan->jobs,
+                          .n = plan->jobs,
                           .rate = plan->rate,
                           .n_callers = plan->clients};
     *probe = (struct load){.loop = run->bench->loop,
@@ -220,7 +221,18 @@ static int ask_for_jobs(struct run *run)
         uv_run(run->bench->loop, UV_RUN_ONCE);
     if (err == -EPROTO)
         return fail(run, err, "the server's /spans is not what this client reads");
+    if (err == 0 && run->trial->jobs.n == 0 && has_answers(run->trial))
+        return fail(run, -ENOENT, "the server's /spans has none of the requests for %s", target);
     return err < 0 && run->err == 0 ? fail(run, err, "cannot keep the server's figures: %s", uv_strerror(err)) : err;
+}
+
+static bool has_answers(const struct trial *trial)
+{
+    size_t i = 0;
+
+    while (i < trial->n_calls && !call_is_answered(&trial->calls[i]))
+        i++;
+    return i < trial->n_calls;
 }
 
 static void on_admin_open(struct caller *caller, int err)

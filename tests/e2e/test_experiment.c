@@ -6,6 +6,7 @@
 #include "lib/terminal.h"
 
 #include <criterion/criterion.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -247,7 +248,8 @@ Test(experiment, help_is_its_own)
     cr_expect_null(strstr(program.out_text, "--max-body"));
 }
 
-Test(experiment, without_memory_it_ends_before_it_begins)
+/* In the test's own process. */
+static void run_without_memory(void)
 {
     static const hoist_route *const routes[] = {NULL};
     static const hoist_program mine = {.name = "mine", .version = "1", .routes = routes};
@@ -258,6 +260,28 @@ Test(experiment, without_memory_it_ends_before_it_begins)
     cr_expect_eq(experiment_main(3, argv, &mine), EXIT_FAILURE);
     cr_expect(fail_malloc_failed());
     fail_malloc_at(0);
+}
+
+Test(experiment, without_memory_it_ends_before_it_begins)
+{
+    run_without_memory();
+}
+
+/* The server's figures have a point, too. */
+Test(experiment, reads_and_writes_numbers_with_a_point_whatever_the_program_has_chosen)
+{
+    if (setlocale(LC_ALL, "de_DE.UTF-8") == NULL)
+        cr_skip_test("no locale with a comma is installed");
+    cr_assert_str_eq(localeconv()->decimal_point, ",");
+    run_without_memory();
+
+    cr_expect_str_eq(localeconv()->decimal_point, ".");
+}
+
+Test(experiment, follows_a_route_that_is_written_with_escapes)
+{
+    cr_expect_eq(process_run(&program, "experiment", "--workers", "1", "--route", "/sle%65p/%320", "--jobs", "2"), 0);
+    cr_expect_not_null(strstr(program.out_text, "2 requests in 4"), "%s", program.out_text);
 }
 
 Test(experiment, a_method_that_the_route_does_not_have_is_told_with_the_way_to_another)

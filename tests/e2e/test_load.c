@@ -171,19 +171,39 @@ Test(load, a_random_load_comes_at_the_moments_that_were_drawn)
     close_load();
 }
 
+/* As exponential gaps are: their standard deviation is their mean. */
 Test(load, random_moments_are_the_same_each_time_and_keep_the_rate)
 {
     static struct call first[10000], second[10000];
-    double end_s;
+    double sum = 0, squares = 0;
 
     load_draw(first, 10000, 100);
     load_draw(second, 10000, 100);
-    end_s = (double)first[9999].intended_ns / 1e9;
+    for (size_t i = 1; i < 10000; i++) {
+        double gap_s = (double)(first[i].intended_ns - first[i - 1].intended_ns) / 1e9;
+
+        sum += gap_s;
+        squares += gap_s * gap_s;
+    }
 
     cr_expect_arr_eq(first, second, sizeof(first));
-    cr_expect_float_eq(end_s, 100, 5);
-    cr_expect_eq(load_count(100, end_s - 1e-6, 20000), 9999);
-    cr_expect_eq(load_count(100, 50, 10), 10);
+    cr_expect_leq(first[9999].intended_ns, 100 * UINT64_C(1000000000));
+    cr_expect_float_eq(sum, 100, 0.1);
+    cr_expect_float_eq(squares / sum / (sum / 10000), 2, 0.1);
+}
+
+Test(load, random_moments_keep_the_rate_also_when_they_are_few)
+{
+    static struct call calls[500];
+    double mean_s = 0;
+
+    for (size_t n = 1; n <= 500; n++) {
+        load_draw(calls, n, 50);
+        cr_expect_leq(calls[n - 1].intended_ns, n * UINT64_C(20000000), "%zu", n);
+    }
+    for (size_t i = 0; i < 500; i++)
+        mean_s += (double)calls[i].intended_ns / 1e9 / 500;
+    cr_expect_float_eq(mean_s, 5, 0.5, "%g", mean_s);
 }
 
 /* The caller does not see this: the request goes out once more, on a new connection. */

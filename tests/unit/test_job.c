@@ -106,6 +106,12 @@ Test(job, belongs_to_the_route_that_its_path_names)
         {"/files/*", "/file", false},
         {"/dummy", "/dumm", false},
         {"/dummy", "/dummyx", false},
+        {"/caf\xc3\xa9", "/caf%C3%a9", true},
+        {"/sleep/:ms", "/sle%65p/%320", true},
+        {"/100%", "/100%25", true},
+        {"/100%", "/100%", true},
+        {"/a/b", "/a%2Fb", false},
+        {"/:name", "/a%2Fb", true},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

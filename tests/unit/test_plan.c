@@ -153,7 +153,7 @@ Test(plan, a_bad_value_is_refused_with_its_option_value_and_range)
         {&article, {"--rate", "5", "--jobs", "3"}, {"--jobs:", "'3'", "--rate"}},
         {&article, {"--rate", "1000000", "--for", "2"}, {"--rate:", "'1e+06'", "1000000"}},
         {&article, {"--for", "3"}, {"--for:", "'3'", "--rate"}},
-        {&article, {"--rate", "2", "--for", "1"}, {"--for:", "1 s", "not one is due"}},
+        {&article, {"--rate", "0.4", "--for", "1"}, {"--for:", "1 s", "not one is due"}},
         {&article, {"--clients", "10001"}, {"--clients:", "'10001'", "1 to 10000"}},
         {&article, {"--route", "sleep"}, {"--route:", "'sleep'", "/"}},
         {&article, {"--route", "/a b"}, {"--route:", "'/a b'"}},

@@ -77,9 +77,9 @@ Test(result, of_an_async_server_counts_jobs_that_are_not)
     cr_assert_eq(result_make(&result, &trial, &burst), 0);
     trial_free(&trial);
 
-    cr_expect_eq(result.n_not_async, 2);
+    cr_expect_eq(result.n_otherwise, 2);
     make(EXECUTOR_POOL, 1);
-    cr_expect_eq(result.n_not_async, 0);
+    cr_expect_eq(result.n_otherwise, 0);
 }
 
 Test(result, littles_law_holds_for_every_executor)

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STREAM_CALLS = 200 };
+enum { STREAM_CALLS = 400 };
 
 static struct plan plan = {.jobs = 16, .clients = 16, .route = "/"};
 static struct trial trials[5];
@@ -116,6 +116,43 @@ Test(summary, the_verdict_gives_no_reason_for_what_theory_does_not_explain)
     trial_summary(&summary, &plan, trials, 2);
 
     cr_expect_not_null(strstr(summary.verdict, "1.0 times as fast."), "%s", summary.verdict);
+}
+
+Test(summary, the_verdict_names_the_clients_where_they_are_what_limits)
+{
+    static const struct plan lonely = {.jobs = 16, .clients = 1, .route = "/"};
+
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0.01);
+    trial_burst(&trials[1], EXECUTOR_POOL, 1, 16, 2, 0.01);
+    trials[1].setting.workers = 8;
+    trial_summary(&summary, &lonely, trials, 2);
+
+    cr_expect_not_null(strstr(summary.verdict, "1.0 times as fast, because 1 client asks at a time."), "%s",
+                       summary.verdict);
+}
+
+Test(summary, predicts_nothing_of_an_async_route_on_workers_and_says_why)
+{
+    trial_burst(&trials[0], EXECUTOR_ASYNC, 1, 16, 2, 0);
+    trials[0].setting.executor = EXECUTOR_POOL;
+    trial_summary(&summary, &plan, trials, 1);
+
+    cr_expect(summary.holds);
+    cr_expect(isnan(summary.results[0].predicted_s));
+    cr_expect(warns("is an asynchronous route: it holds neither a worker nor the loop"));
+    cr_expect_eq(summary.n_warnings, 1);
+}
+
+Test(summary, the_title_has_the_numbers_however_long_the_route_is)
+{
+    struct plan stream = {.rate = 1000000, .for_s = 86400, .clients = 10000, .route = "/"};
+    char title[SUMMARY_TEXT];
+
+    memset(stream.route + 1, 'x', sizeof(stream.route) - 2);
+    (void)summary_title(&stream, title);
+    cr_expect_not_null(
+        strstr(title, "x...: 1e+06 requests a second at random moments for 86400 s, up to 10000 clients"));
+    cr_expect_lt(strlen(title), 130);
 }
 
 Test(summary, the_verdict_does_not_compare_the_times_of_unequal_work)
@@ -347,7 +384,7 @@ Test(summary, warns_when_requests_waited_for_a_connection)
 /* Each waits for 1 s; at such a rate nearly none would. */
 Test(summary, warns_when_a_stream_waits_otherwise_than_theory_says)
 {
-    static const struct plan stream = {.rate = 0.01, .for_s = 20000, .clients = 16, .route = "/"};
+    static const struct plan stream = {.rate = 0.01, .for_s = 40000, .clients = 16, .route = "/"};
 
     trial_burst(&trials[0], EXECUTOR_POOL, 1, STREAM_CALLS, 2, 0);
     for (size_t i = 0; i < STREAM_CALLS; i++) {
