@@ -36,8 +36,8 @@ add_compile_options(
     -Wshadow
     -Wconversion
     -Wsign-conversion
-    -Wstrict-prototypes
-    -Wmissing-prototypes
+    $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
+    $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
     -Wvla
     -Wundef
     -Wpointer-arith

@@ -1,5 +1,4 @@
-/* A command as a route: for programs, and for code that can only write to stdout. (A function that crashes or never
- * returns needs no command: HOIST_PROCESS.)
+/* A command as a route. (A function that prints to stdout, crashes or never returns needs no command: HOIST_PROCESS.)
  *
  * The problem: the command may never end. It gets a pipe, what it prints is the reply, and when nobody waits for it any
  * more, or it prints more than max_reply, it is killed. factor(1) is such a command: a number with two large prime

@@ -176,9 +176,9 @@ static void on_end(uv_process_t *process, int64_t status, int signal)
 {
     struct child *child = process->data;
 
-    (void)status;
-    (void)signal;
     child->has_exited = true;
+    child->signal = signal;
+    child->status = (int)status;
     close_handle((uv_handle_t *)process);
     if (child->is_stopping)
         child_stop(child);

@@ -18,6 +18,7 @@ enum { CHILD_ARGS_MAX = 128, CHILD_TEXT = 4096, CHILD_GRACE_MS = 5000 };
 struct child {
     unsigned port, admin_port; /* 0: not yet known */
     bool has_exited;
+    int signal, status;      /* by that signal, or, if it is 0, with that exit status */
     char errors[CHILD_TEXT]; /* the last of its stderr */
 
     /* Its own. */

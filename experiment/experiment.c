@@ -178,7 +178,8 @@ static void write_requests(struct experiment *experiment)
 
     write_request(experiment->requests[0], plan->route, plan->body);
     write_request(experiment->requests[1], plan->async_route, plan->body);
-    (void)snprintf(experiment->probe, sizeof(experiment->probe), "%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", plan->probe);
+    (void)snprintf(experiment->probe, sizeof(experiment->probe), "%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+                   plan->probes_options ? "OPTIONS *" : "GET /dummy");
     bench->request[EXECUTOR_POOL] = bench->request[EXECUTOR_INLINE] = experiment->requests[0];
     bench->request[EXECUTOR_ASYNC] = experiment->requests[1];
     bench->probe = experiment->probe;

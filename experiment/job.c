@@ -136,6 +136,7 @@ static struct job job_of(const struct cell *cells, const size_t at[COLUMNS])
         .seat = (int)strtol(cells[at[SEAT]].at, NULL, 10),
         .status = (int)strtol(cells[at[STATUS]].at, NULL, 10),
         .is_async = cell_is(&cells[at[RUN]], "async"),
+        .is_process = cell_is(&cells[at[RUN]], "process"),
         .is_shed = cells[at[STARTED]].len == 0,
     };
 }

@@ -11,8 +11,8 @@ struct job {
     double cpu_s;
     int seat; /* -1: the loop */
     int status;
-    bool is_async;
-    bool is_shed; /* or its time was over while it waited: it never ran */
+    bool is_async, is_process; /* as its route says */
+    bool is_shed;              /* or its time was over while it waited: it never ran */
 };
 
 struct jobs {

@@ -32,6 +32,7 @@ enum {
 struct group {
     const struct trial *trial;
     const struct result *result;
+    const char *probe;
     double max_s; /* of the axis */
     double y;     /* of its top */
     unsigned rows;
@@ -50,7 +51,7 @@ static void draw_strip(const struct group *group, double y, FILE *out);
 static void draw_waiting(const struct group *group, double y, FILE *out);
 static void draw_lanes(const struct group *group, double y, FILE *out);
 static void draw_bar(const struct group *group, size_t i, double y, double height, FILE *out);
-static void draw_legend(FILE *out, double y);
+static void draw_legend(const char *probe, FILE *out, double y);
 
 static double lane_height(const struct group *group)
 {
@@ -74,7 +75,7 @@ void lanes_write(const struct summary *summary, FILE *out)
     fprintf(out, "<text class=\"title\" x=\"16\" y=\"26\">");
     svg_text(out, title);
     fputs("</text>\n", out);
-    draw_legend(out, 46);
+    draw_legend(plan_probe(summary->plan), out, 46);
     svg_time_axis(out, max_s, TITLE_HEIGHT, y + 2);
     for (size_t i = 0; i < summary->n && groups != NULL; i++) {
         draw_group(&groups[i], out);
@@ -88,8 +89,12 @@ void lanes_write(const struct summary *summary, FILE *out)
 
 static void group_init(struct group *group, const struct summary *summary, size_t i, double max_s, double y)
 {
-    *group =
-        (struct group){.trial = &summary->trials[i], .result = &summary->results[i], .max_s = max_s, .y = y, .rows = 1};
+    *group = (struct group){.trial = &summary->trials[i],
+                            .result = &summary->results[i],
+                            .probe = plan_probe(summary->plan),
+                            .max_s = max_s,
+                            .y = y,
+                            .rows = 1};
     place_bars(group);
     sort_waits(group);
 }
@@ -172,7 +177,7 @@ static double group_height(const struct group *group)
 
 /* ---- drawing ---- */
 
-static void draw_legend(FILE *out, double y)
+static void draw_legend(const char *probe, FILE *out, double y)
 {
     fprintf(out,
             "<rect class=\"bar\" x=\"16\" y=\"%.0f\" width=\"18\" height=\"9\"/>"
@@ -180,10 +185,10 @@ static void draw_legend(FILE *out, double y)
             "<rect class=\"wait\" x=\"176\" y=\"%.0f\" width=\"18\" height=\"9\"/>"
             "<text class=\"soft\" x=\"200\" y=\"%.0f\">requests wait</text>\n"
             "<path class=\"tick\" d=\"M306 %.0fv9m5 -9v9m5 -9v9m5 -9v9\"/>"
-            "<text class=\"soft\" x=\"330\" y=\"%.0f\">/dummy is answered</text>\n"
+            "<text class=\"soft\" x=\"330\" y=\"%.0f\">%s is answered</text>\n"
             "<rect class=\"late\" x=\"474\" y=\"%.0f\" width=\"18\" height=\"9\"/>"
-            "<text class=\"soft\" x=\"498\" y=\"%.0f\">/dummy is kept waiting</text>\n",
-            y - 8, y, y - 8, y, y - 8, y, y - 8, y);
+            "<text class=\"soft\" x=\"498\" y=\"%.0f\">%s is kept waiting</text>\n",
+            y - 8, y, y - 8, y, y - 8, y, probe, y - 8, y, probe);
 }
 
 static void draw_group(const struct group *group, FILE *out)
@@ -197,8 +202,8 @@ static void draw_group(const struct group *group, FILE *out)
 
     fprintf(out, "<text class=\"strong\" x=\"16\" y=\"%.1f\">%s</text>", group->y + 17,
             plan_setting_name(&group->result->setting, name));
-    fprintf(out, "<text class=\"soft\" x=\"%d\" y=\"%.1f\">%s answered after %s; /dummy after %s at most", SVG_LEFT,
-            group->y + 17, answered, summary_time(group->result->makespan_s, makespan),
+    fprintf(out, "<text class=\"soft\" x=\"%d\" y=\"%.1f\">%s answered after %s; %s after %s at most", SVG_LEFT,
+            group->y + 17, answered, summary_time(group->result->makespan_s, makespan), group->probe,
             summary_time(group->result->dummy_max_s, dummy));
     if (group->trial->jobs.n > LANES_BARS_MAX)
         fprintf(out, "; the first %d of %zu requests", LANES_BARS_MAX, group->trial->jobs.n);
@@ -230,7 +235,7 @@ static void draw_strip(const struct group *group, double y, FILE *out)
 {
     double late_from = -1, late_to = -1, last_x = -1;
 
-    label(out, y + STRIP_HEIGHT - 2, "/dummy");
+    label(out, y + STRIP_HEIGHT - 2, group->probe);
     fputs("<path class=\"tick\" d=\"", out);
     for (size_t i = 0; i < group->trial->n_probes; i++) {
         const struct call *probe = &group->trial->probes[i];

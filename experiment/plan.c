@@ -30,7 +30,7 @@ enum kind { KIND_UINT, KIND_REAL, KIND_TIME, KIND_TEXT, KIND_SWITCH };
 #define OPTIONS(X)                                                                                                     \
     X("workers", workers, TEXT, 0, 0, "N,N,...", "one server for each; default: 1,8")                                  \
     X("compare", compare, TEXT, 0, 0, "inline,async", "servers beside those: handlers on the loop, waits on timers")   \
-    X("route", route, TEXT, 0, 0, "PATH", "what is asked for; default: / with 2 s of waiting, as in the article")      \
+    X("route", route, TEXT, 0, 0, "PATH", "what is asked for; default: /, which then waits for 2 s")                    \
     X("async-route", async_route, TEXT, 0, 0, "PATH", "what --compare async asks for; default: /async")                \
     X("body", body, TEXT, 0, 0, "TEXT", "sent by POST; without it, GET")                                               \
     X("jobs", jobs, UINT, 1, LOAD_CALLS_MAX, "N", "requests, all at once; default: 8, or twice the most workers")      \
@@ -39,7 +39,7 @@ enum kind { KIND_UINT, KIND_REAL, KIND_TIME, KIND_TEXT, KIND_SWITCH };
     X("clients", clients, UINT, 1, CLIENTS_MAX, "N", "connections; default: one for each job, or 256")                 \
     X("probe-rate", probe_rate, UINT, 1, 10000, "N", "requests for /dummy a second, meanwhile; default: 100")          \
     X("target-p99", target_p99_s, TIME, 0.0001, 86400, "TIME", "how many workers answer 99 % within it?")              \
-    X("full", full, SWITCH, 0, 0, NULL, "the article's own 20 s instead of 2 s")                                       \
+    X("full", full, SWITCH, 0, 0, NULL, "/ waits for 20 s")                                                            \
     X("out", out, TEXT, 0, 0, "DIR", "writes index.html, lanes.svg and data.json there")                               \
     X("json", json, SWITCH, 0, 0, NULL, "one object on stdout instead of the table")
 // clang-format on
@@ -102,7 +102,7 @@ void plan_print_help(const hoist_program *program, FILE *out)
 {
     fprintf(out, "%s experiment [OPTION...] [-- SERVER OPTION...]\n\n", program->name);
     fputs("Starts a server for each setting, drives it, and compares what it measures with what theory predicts.\n"
-          "Without options: the article's four systems, in 36 s.\n\n",
+          "Without options: 8 workers, 1 worker, the loop and timers, in 36 s.\n\n",
           out);
     for (size_t i = 0; i < TABLE_SIZE; i++) {
         int len = fprintf(out, "  --%s %s", table[i].name, table[i].arg != NULL ? table[i].arg : "");
@@ -247,7 +247,8 @@ static int settle_settings(struct plan *plan, const struct given *given, struct 
 
     while (err == 0 && next_word(&workers, word)) {
         if (!number_parse(word, false, &number) || number < 1 || number > WORKERS_MAX)
-            return fail(error, "--workers: '%.60s' is not a number from 1 to %d", word, WORKERS_MAX);
+            return fail(error, "--workers: '%.60s' is not a number from 1 to %d%s", word, WORKERS_MAX,
+                        strcmp(word, "inline") == 0 || strcmp(word, "async") == 0 ? "; --compare takes that" : "");
         err = add_setting(plan, EXECUTOR_POOL, (unsigned)number, error);
     }
     while (err == 0 && next_word(&compare, word)) {
@@ -281,7 +282,7 @@ static bool has_heavy_ms(const hoist_program *program)
 static int settle_routes(struct plan *plan, const struct given *given, const hoist_program *program,
                          struct error *error)
 {
-    bool has_article =
+    bool has_defaults =
         has_heavy_ms(program) && find_route(program, "/") != NULL && find_route(program, "/async") != NULL;
     const char *route = given->route != NULL ? given->route : "/";
     const hoist_route *dummy = find_route(program, "/dummy");
@@ -291,9 +292,8 @@ static int settle_routes(struct plan *plan, const struct given *given, const hoi
 
     for (size_t i = 0; i < plan->n_settings; i++)
         has_async = has_async || plan->settings[i].executor == EXECUTOR_ASYNC;
-    if (given->route == NULL && !has_article)
-        return fail(error, "--route is needed: %s has no /, /async and --heavy-ms to repeat the article with",
-                    program->name);
+    if (given->route == NULL && !has_defaults)
+        return fail(error, "--route is needed: %s has no /, /async and --heavy-ms to do without it", program->name);
     if (route[0] != '/' || strlen(route) >= PLAN_TEXT || strpbrk(route, " \t\r\n") != NULL)
         return fail(error, "--route: '%.60s' is not a path of at most %d bytes that begins with /", route,
                     PLAN_TEXT - 1);
@@ -303,18 +303,15 @@ static int settle_routes(struct plan *plan, const struct given *given, const hoi
     (void)snprintf(plan->route, sizeof(plan->route), "%s", route);
     (void)snprintf(plan->async_route, sizeof(plan->async_route), "%s", async_route);
     /* A probe must not be one of the requests that are tried, nor go to a worker as by a route that takes any path. */
-    if (dummy != NULL && dummy->run == HOIST_INLINE && strcmp(route, dummy->path) != 0)
-        plan->probe = "GET /dummy";
-    else
-        plan->probe = "OPTIONS *";
-    if (given->full && !has_article)
-        return fail(error, "--full: '1' is for a program that has the article's /, /async and --heavy-ms");
+    plan->probes_options = dummy == NULL || dummy->run != HOIST_INLINE || strcmp(route, dummy->path) == 0;
+    if (given->full && !has_defaults)
+        return fail(error, "--full: it is for a program that has /, /async and --heavy-ms");
     if (given->full && strcmp(route, "/") != 0)
-        return fail(error, "--full: '1' is for the article's /, not for %s", route);
+        return fail(error, "--full: it is for /, not for %s", route);
     plan->sets_heavy_ms = true;
-    if (has_article && strcmp(route, "/") == 0)
+    if (has_defaults && strcmp(route, "/") == 0)
         plan->heavy_ms = given->full ? 20000 : 2000;
-    else if (has_article && strncmp(route, "/sleep/", 7) == 0 && number_parse(route + 7, false, &ms) && ms <= 3600000)
+    else if (has_defaults && strncmp(route, "/sleep/", 7) == 0 && number_parse(route + 7, false, &ms) && ms <= 3600000)
         plan->heavy_ms = (unsigned)ms;
     else
         plan->sets_heavy_ms = false;
@@ -375,6 +372,11 @@ const char *plan_setting_name(const struct setting *setting, char text[PLAN_TEXT
     else
         (void)snprintf(text, PLAN_TEXT, "%s", plan_executor_name(setting->executor));
     return text;
+}
+
+const char *plan_probe(const struct plan *plan)
+{
+    return plan->probes_options ? "OPTIONS *" : "/dummy";
 }
 
 const char *plan_target(const struct plan *plan, const struct setting *setting)

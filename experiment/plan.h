@@ -32,7 +32,7 @@ struct plan {
     double rate, for_s;  /* of a stream of requests; rate 0: a burst */
     unsigned clients;    /* connections; of a burst not more than jobs */
     double target_p99_s; /* 0: none */
-    const char *probe;   /* what the loop answers at once: a method and a target */
+    bool probes_options; /* OPTIONS * is what the loop answers at once, else /dummy */
     double probe_rate;   /* per second */
     const char *out;     /* a folder, NULL: none */
     bool is_json;
@@ -50,6 +50,9 @@ void plan_print_help(const hoist_program *program, FILE *out);
 
 /* "8 workers", "1 worker", "inline", "async". Returns text. */
 const char *plan_setting_name(const struct setting *setting, char text[PLAN_TEXT]);
+
+/* What the probe asks for, for people. */
+const char *plan_probe(const struct plan *plan);
 
 /* The path that this setting's requests are for. */
 const char *plan_target(const struct plan *plan, const struct setting *setting);

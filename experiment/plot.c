@@ -123,10 +123,12 @@ void plot_write_dummy(const struct summary *summary, FILE *out)
 {
     struct scale scale = dummy_scale(summary);
     double max_s = longest(summary);
-    char text[SUMMARY_TIME];
+    char text[SUMMARY_TIME], title[128];
 
-    draw_frame(summary, out, "How long /dummy took, by when it was due (the longest of each moment, logarithmic)",
-               max_s);
+    (void)snprintf(title, sizeof(title),
+                   "How long %s took, by when it was due (the longest of each moment, logarithmic)",
+                   plan_probe(summary->plan));
+    draw_frame(summary, out, title, max_s);
     for (int power = scale.least; power <= scale.most; power++) {
         double seconds = real_power_of_ten(power);
 

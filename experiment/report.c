@@ -53,7 +53,8 @@ static const char explanation[] =
     "x run, or, where runs differ, what they take when each goes to who is free first</dd>\n"
     "<dt>wait, run</dt><dd>until a handler was started, and in it, as the server measured them (on the loop: as the "
     "clients did)</dd>\n"
-    "<dt>/dummy</dt><dd>a request that the loop answers at once, sent at a steady pace meanwhile; its time counts from "
+    "<dt>/dummy, or OPTIONS *</dt><dd>a request that the loop answers at once, sent at a steady pace meanwhile; its "
+    "time counts from "
     "when it was due</dd>\n"
     "<dt>L, X x W</dt><dd>the clients' mean number in flight, and, by Little's law, what it must be for requests that "
     "stay as long as the server says; the two clocks must agree</dd>\n"
@@ -186,7 +187,7 @@ static void write_table(const struct summary *summary, const struct column *colu
 
     fputs("<div class=\"scroll\"><table><thead><tr><th>", out);
     for (const struct column *column = columns; column->title != NULL; column++)
-        fprintf(out, "<th>%s<br>%s", column->above, column->title);
+        fprintf(out, "<th>%s<br>%s", table_above(column, summary->plan), column->title);
     fputs("</thead><tbody>\n", out);
     for (size_t i = 0; i < summary->n; i++) {
         const struct result *result = &summary->results[i];

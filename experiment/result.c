@@ -198,6 +198,8 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
 
         if (job->is_shed || isnan(job->finished_s))
             continue;
+        result->lacks_process =
+            result->lacks_process || (trial->setting.executor == EXECUTOR_INLINE && job->is_process);
         result->n_otherwise += (trial->setting.executor == EXECUTOR_ASYNC) != job->is_async;
         held_s += job->finished_s - job->started_s;
         if (job->seat >= 0) {

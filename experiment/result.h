@@ -31,6 +31,7 @@ struct result {
 
     double late_s;
     size_t n_held, n_lost; /* calls that had no connection at first; that the server no longer had the times of */
+    bool lacks_process;    /* of an inline setting: its jobs would have a process each elsewhere */
     size_t n_otherwise;    /* of an async setting: jobs of a route that is not; of another one: of a route that is */
 };
 

@@ -292,7 +292,8 @@ static void warn_of_result(struct summary *summary, const struct result *result)
     if (result->n_shed > 0)
         warn(summary, "%s: %zu of %zu requests were refused with 503", name, result->n_shed, result->n_calls);
     if (result->n_dummy < FEW_PROBES)
-        warn(summary, "%s: the p99 of /dummy is that of %zu requests: its maximum", name, result->n_dummy);
+        warn(summary, "%s: the p99 of %s is that of %zu requests: its maximum", name, plan_probe(summary->plan),
+             result->n_dummy);
     if (result->late_s > LATE_S)
         warn(summary, "%s: the client itself was up to %.1f ms late: this machine is busy", name,
              1000 * result->late_s);
@@ -301,6 +302,9 @@ static void warn_of_result(struct summary *summary, const struct result *result)
              plan_target(summary->plan, &result->setting));
     else if (result->n_otherwise > 0)
         warn(summary, "%s: %s is no asynchronous route: what it waits for holds a worker or the loop", name,
+             plan_target(summary->plan, &result->setting));
+    if (result->lacks_process)
+        warn(summary, "%s: %s has a process for each request elsewhere, and none here: not the same work", name,
              plan_target(summary->plan, &result->setting));
     if (result->n_lost > 0)
         warn(summary, "%s: the server no longer had %zu of the requests' times", name, result->n_lost);
@@ -391,7 +395,7 @@ static void conclude_burst(struct summary *summary)
     else if (summary->cpu[0] != '\0' && summary->holds) /* else it is not the reason, or not the whole of it */
         say(summary, ", because the handler %s", summary->cpu);
     if (on_loop != NULL)
-        say(summary, "; /dummy waits %s at most, %s when handlers run on the loop",
+        say(summary, "; %s waits %s at most, %s when handlers run on the loop", plan_probe(summary->plan),
             summary_time(many->dummy_max_s, dummy_s), summary_time(on_loop->dummy_max_s, loop_s));
     say(summary, ".");
 }

@@ -13,9 +13,9 @@ enum { NAME_WIDTH = 12, CELL_WIDTH = 10 };
     X(wait_max, "wait", "max", TIME, r->wait_max_s)                         \
     X(run_mean, "run", "mean", TIME, r->run_mean_s)                         \
     X(busy, "", "busy", SHARE, r->busy)                                     \
-    X(dummy_p50, "/dummy", "p50", TIME, r->dummy_p50_s)                     \
-    X(dummy_p99, "/dummy", "p99", TIME, r->dummy_p99_s)                     \
-    X(dummy_max, "/dummy", "max", TIME, r->dummy_max_s)                     \
+    X(dummy_p50, NULL, "p50", TIME, r->dummy_p50_s)                         \
+    X(dummy_p99, NULL, "p99", TIME, r->dummy_p99_s)                         \
+    X(dummy_max, NULL, "max", TIME, r->dummy_max_s)                         \
     X(shed, "", "503", COUNT, (double)r->n_shed)
 
 #define BURST(X)                                                            \
@@ -66,6 +66,11 @@ const struct column *table_predicted(const struct plan *plan)
     return plan->rate > 0 ? stream : burst;
 }
 
+const char *table_above(const struct column *column, const struct plan *plan)
+{
+    return column->above != NULL ? column->above : plan_probe(plan);
+}
+
 const char *table_cell(const struct column *column, const struct result *result, const struct plan *plan,
                        char text[TABLE_CELL])
 {
@@ -106,7 +111,7 @@ static void print_table(const struct summary *summary, const char *name, const s
 
     fprintf(out, "%-*s", NAME_WIDTH, "");
     for (const struct column *column = columns; column->title != NULL; column++)
-        fprintf(out, "%*s", CELL_WIDTH, column->above);
+        fprintf(out, "%*s", CELL_WIDTH, table_above(column, summary->plan));
     fprintf(out, "\n%-*s", NAME_WIDTH, name);
     for (const struct column *column = columns; column->title != NULL; column++)
         fprintf(out, "%*s", CELL_WIDTH, column->title);

@@ -263,6 +263,8 @@ static void on_admin_answer(struct caller *caller, const struct caller_answer *a
 static int check(struct run *run)
 {
     int err = run->load.err < 0 ? run->load.err : run->probe.err;
+    const struct child *child = &run->child;
+    char name[PLAN_TEXT];
 
     if (*run->bench->interrupted)
         return fail(run, -EINTR, "interrupted");
@@ -271,8 +273,10 @@ static int check(struct run *run)
     if (run->child.has_exited) {
         /* Its last words may still be in the pipe. */
         uv_run(run->bench->loop, UV_RUN_NOWAIT);
-        return fail(run, -ECHILD, "the server has ended%s%s", run->child.errors[0] != '\0' ? ". It said:\n" : "",
-                    run->child.errors);
+        return fail(run, -ECHILD, "%s: the server has ended with %s %d%s%s",
+                    plan_setting_name(&run->trial->setting, name), child->signal != 0 ? "signal" : "exit status",
+                    child->signal != 0 ? child->signal : child->status, child->errors[0] != '\0' ? ". It said:\n" : "",
+                    child->errors);
     }
     return err < 0 ? fail(run, err, "a request failed: %s", uv_strerror(err)) : 0;
 }

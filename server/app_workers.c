@@ -5,6 +5,7 @@
  */
 #include "app.h"
 
+#include "log.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -12,11 +13,15 @@
 #include <stdlib.h>
 
 static int start_pool(hoist_app *app);
+static void warn_of_processes(const hoist_app *app);
 static int init_loop_data(hoist_app *app);
 
 int app_start_workers(hoist_app *app)
 {
-    return app->config.executor == HOIST_EXECUTOR_POOL ? start_pool(app) : init_loop_data(app);
+    if (app->config.executor == HOIST_EXECUTOR_POOL)
+        return start_pool(app);
+    warn_of_processes(app);
+    return init_loop_data(app);
 }
 
 /* With a hook for each worker_init, in the routes' order. */
@@ -51,6 +56,16 @@ static int start_pool(hoist_app *app)
     for (struct lane *lane = app->lanes; lane != NULL && err == 0; lane = lane->next)
         pool_lane_init(app->pool, &lane->queue, lane->max_waiting, lane->max_concurrency);
     return err;
+}
+
+/* What such a route protects the others from, it does not under the inline executor. */
+static void warn_of_processes(const hoist_app *app)
+{
+    for (const struct route *route = app->routes; route != NULL; route = route->next)
+        if (route->given.run == HOIST_PROCESS)
+            log_write(LOG_WARNING,
+                      "%s: no process of its own under the inline executor: if it crashes, so does the server",
+                      route->given.path);
 }
 
 /* The loop's thread has the workers' data, too. */

@@ -280,7 +280,7 @@ static bool expire(struct exchange *x)
 {
     if (!take_back(x, SPAN_EXPIRED))
         return false;
-    answer_error(x, 503, "the request waited too long for a worker");
+    answer_error(x, 503, "the request waited too long for its turn");
     return true;
 }
 

@@ -74,7 +74,7 @@ static struct option option_of_program(const hoist_option *given)
                : given->max > 0                 ? given->max
                                                 : UINT_MAX,
         .arg = given->arg != NULL ? given->arg : "VALUE",
-        .help = given->help != NULL ? given->help : "",
+        .help = given->help != NULL ? given->help : "(no description)",
     };
 }
 

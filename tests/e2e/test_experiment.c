@@ -427,7 +427,7 @@ Test(experiment, a_server_that_is_killed_has_ended)
     terminal_await(&terminal, " 0 of 1 answered");
     cr_assert_eq(kill(await_server(terminal.pid), SIGKILL), 0);
 
-    terminal_await(&terminal, "hoist: the server has ended");
+    terminal_await(&terminal, "hoist: 1 worker: the server has ended with signal 9");
 }
 
 /* Else the last of a long burst would not be answered, and a call that is due late would find its connection closed. */

@@ -122,6 +122,14 @@ static int print(hoist_req *req, hoist_res *res)
     return fputs("a,b\n", hoist_res_file(res)) < 0 ? -EIO : 0;
 }
 
+static int print_to_stdout(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    stdout = hoist_res_file(res);
+    puts("printed");
+    return 0;
+}
+
 static int fail(hoist_req *req, hoist_res *res)
 {
     (void)req;
@@ -176,6 +184,7 @@ static const hoist_route limits_route = {
 static const hoist_route sockets_route = {.path = "/sockets", .handler = tell_sockets, .run = HOIST_PROCESS};
 static const hoist_route much_route = {.path = "/much", .handler = give_much, .run = HOIST_PROCESS};
 static const hoist_route print_route = {.path = "/print", .handler = print, .run = HOIST_PROCESS};
+static const hoist_route stdout_route = {.path = "/stdout", .handler = print_to_stdout, .run = HOIST_PROCESS};
 static const hoist_route fail_route = {.path = "/fail", .handler = fail, .run = HOIST_PROCESS};
 static const hoist_route number_route = {.path = "/number", .handler = number, .run = HOIST_PROCESS};
 static const hoist_route twice_route = {.path = "/twice", .handler = twice, .run = HOIST_PROCESS};
@@ -183,8 +192,8 @@ static const hoist_route too_much_route = {
     .path = "/too-much", .handler = too_much, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY};
 static const hoist_route later_route = {.path = "/later", .handler = wait_later, .run = HOIST_PROCESS};
 static const hoist_route *const routes[] = {
-    &request_route, &count_route,    &process_route, &much_route,    &print_route,  &fail_route, &number_route,
-    &twice_route,   &too_much_route, &later_route,   &sockets_route, &limits_route, NULL};
+    &request_route, &count_route,    &process_route, &much_route,    &print_route,  &fail_route,   &number_route,
+    &twice_route,   &too_much_route, &later_route,   &sockets_route, &stdout_route, &limits_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- what comes back ---- */
@@ -271,6 +280,13 @@ Test(process, fails_as_anywhere)
     client_expect(&server, "/too-much", 500, "the reply has 1001 bytes; max_reply is 1000");
     client_expect(&server, "/later", 500, "");
     process_expect_said(&server, "/later: its handler returned HOIST_PENDING");
+}
+
+Test(process, may_have_the_reply_in_the_place_of_stdout)
+{
+    start();
+    client_expect(&server, "/stdout", 200, "printed\n");
+    client_expect(&server, "/stdout", 200, "printed\n");
 }
 
 Test(process, begins_anew_each_time)

@@ -180,3 +180,9 @@ Test(process_told, does_not_repeat_what_was_printed_before_hoist_main)
     client_expect(&server, "/count", 200, "1");
     expect_said_once("begun\n");
 }
+
+Test(process_told, warns_where_there_is_none)
+{
+    process_fork(&server, &program, process_clear_actions, "--executor", "inline");
+    process_expect_said(&server, " warning /count: no process of its own under the inline executor");
+}

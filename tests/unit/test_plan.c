@@ -63,13 +63,13 @@ Test(plan, probes_are_answered_on_the_loop_and_are_none_of_the_requests)
     const hoist_program fast = {.name = "mine", .routes = on_loop}, slow = {.name = "mine", .routes = on_workers};
 
     cr_assert_eq(READ(&fast, "--route", "/report"), 0, "%s", error);
-    cr_expect_str_eq(plan.probe, "GET /dummy");
+    cr_expect_str_eq(plan_probe(&plan), "/dummy");
     cr_assert_eq(READ(&fast, "--route", "/dummy"), 0, "%s", error);
-    cr_expect_str_eq(plan.probe, "OPTIONS *");
+    cr_expect_str_eq(plan_probe(&plan), "OPTIONS *");
     cr_assert_eq(READ(&slow, "--route", "/report"), 0, "%s", error);
-    cr_expect_str_eq(plan.probe, "OPTIONS *");
+    cr_expect_str_eq(plan_probe(&plan), "OPTIONS *");
     cr_assert_eq(READ(&foreign, "--route", "/report"), 0, "%s", error);
-    cr_expect_str_eq(plan.probe, "OPTIONS *");
+    cr_expect_str_eq(plan_probe(&plan), "OPTIONS *");
 }
 
 Test(plan, in_full_waits_the_articles_twenty_seconds)

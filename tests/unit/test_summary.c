@@ -143,6 +143,20 @@ Test(summary, predicts_nothing_of_an_async_route_on_workers_and_says_why)
     cr_expect_eq(summary.n_warnings, 1);
 }
 
+Test(summary, warns_of_an_inline_setting_without_the_processes_of_the_others)
+{
+    static const enum executor executors[] = {EXECUTOR_POOL, EXECUTOR_INLINE};
+
+    for (size_t i = 0; i < 2; i++) {
+        trial_burst(&trials[i], executors[i], 1, 16, 2, 0);
+        trials[i].jobs.list[0].is_process = true;
+    }
+    trial_summary(&summary, &plan, trials, 2);
+
+    cr_expect(warns("inline: / has a process for each request elsewhere, and none here"));
+    cr_expect_not(warns("1 worker: / has a process"));
+}
+
 Test(summary, the_title_has_the_numbers_however_long_the_route_is)
 {
     struct plan stream = {.rate = 1000000, .for_s = 86400, .clients = 10000, .route = "/"};
