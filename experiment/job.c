@@ -170,7 +170,8 @@ static char decoded(const char **target)
         memcpy(digits, *target, 2);
         *target += 2;
         byte = (char)strtoul(digits, NULL, 16);
-        byte = byte == '/' ? '\0' : byte;
+        if (byte == '/')
+            byte = '\0';
     }
     return byte;
 }
