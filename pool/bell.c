@@ -6,6 +6,8 @@
  */
 #include "bell.h"
 
+#include "owner.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
@@ -14,7 +16,7 @@
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    struct bell *bell = (struct bell *)((char *)poll - offsetof(struct bell, poll));
+    struct bell *bell = OWNER_OF(poll, struct bell, poll);
     uint64_t rings;
     ssize_t n;
 

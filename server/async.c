@@ -192,7 +192,7 @@ static bool skip_wait(struct exchange *x, unsigned ms)
 /* libuv goes on calling timers while any is due, and one that is started here, or finds the time updated, may be. */
 static void on_timer(uv_timer_t *timer)
 {
-    struct exchange *x = (struct exchange *)((char *)timer - offsetof(struct exchange, timer));
+    struct exchange *x = OWNER_OF(timer, struct exchange, timer);
 
     assert(x->state == EXCHANGE_TIMED);
     x->step = STEP_CALL;

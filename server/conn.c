@@ -8,6 +8,7 @@
 #include "conn_internal.h"
 #include "dispatch.h"
 #include "exchange.h"
+#include "pool/owner.h"
 #include "server.h"
 
 #include <assert.h>
@@ -448,7 +449,7 @@ static bool is_too_slow(size_t bytes, unsigned ms)
 
 static void on_deadline(struct deadline *deadline)
 {
-    struct conn *conn = (struct conn *)((char *)deadline - offsetof(struct conn, deadline));
+    struct conn *conn = OWNER_OF(deadline, struct conn, deadline);
     const hoist_config *config = conn->server->config;
 
     switch (conn->wait) {

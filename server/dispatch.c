@@ -230,7 +230,7 @@ static void on_done(struct pool_job *job)
 
 static void on_deadline(struct deadline *deadline)
 {
-    struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, deadline));
+    struct exchange *x = OWNER_OF(deadline, struct exchange, deadline);
 
     if (expire(x))
         return;
@@ -270,7 +270,7 @@ static void add_times_so_far(struct exchange *x)
 
 static void on_queue_deadline(struct deadline *deadline)
 {
-    struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, queue_deadline));
+    struct exchange *x = OWNER_OF(deadline, struct exchange, queue_deadline);
 
     (void)expire(x);
 }

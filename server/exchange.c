@@ -161,7 +161,7 @@ static void clear_reply(hoist_res *res)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    free((char *)handle - offsetof(struct exchange, timer));
+    free(OWNER_OF((uv_timer_t *)handle, struct exchange, timer));
 }
 
 int hoist_on_end(hoist_req *req, void (*on_end)(void *arg), void *arg)
@@ -217,7 +217,7 @@ void exchange_cancel(struct exchange *x)
 
 static void on_interrupt(struct deadline *deadline)
 {
-    struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, interrupt));
+    struct exchange *x = OWNER_OF(deadline, struct exchange, interrupt);
 
     pool_interrupt(x->server->pool, &x->job);
     deadline_arm(&x->server->deadlines, deadline, EXCHANGE_INTERRUPT_MS);

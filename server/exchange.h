@@ -11,6 +11,7 @@
 #include "deadlines.h"
 #include "hoist.h"
 #include "parser.h"
+#include "pool/owner.h"
 #include "pool/pool.h"
 #include "reply.h"
 #include "route.h"
@@ -167,17 +168,17 @@ void exchange_close_all(struct server *server);
 
 static inline struct exchange *exchange_of_job(struct pool_job *job)
 {
-    return (struct exchange *)((char *)job - offsetof(struct exchange, job));
+    return OWNER_OF(job, struct exchange, job);
 }
 
 static inline struct exchange *exchange_of_req(const hoist_req *req)
 {
-    return (struct exchange *)((uintptr_t)req - offsetof(struct exchange, req));
+    return OWNER_OF(req, struct exchange, req);
 }
 
 static inline struct exchange *exchange_of_res(const hoist_res *res)
 {
-    return (struct exchange *)((uintptr_t)res - offsetof(struct exchange, res));
+    return OWNER_OF(res, struct exchange, res);
 }
 
 #endif

@@ -13,7 +13,6 @@
 #include "thread.h"
 
 #include <assert.h>
-#include <stddef.h>
 #include <time.h>
 
 enum { TRACE_MS = 100, LOOK_AGAIN_MS = 60 * 60 * 1000 };
@@ -88,7 +87,7 @@ void stuck_check(struct server *server)
 
 static void on_exit_due(struct deadline *deadline)
 {
-    struct server *server = (struct server *)((char *)deadline - offsetof(struct server, stuck.exit));
+    struct server *server = OWNER_OF(deadline, struct server, stuck.exit);
 
     server->on_all_stuck(server->arg);
 }
@@ -104,7 +103,7 @@ static void wait_for_look(struct exchange *x)
 
 static void on_look(struct deadline *deadline)
 {
-    struct exchange *x = (struct exchange *)((char *)deadline - offsetof(struct exchange, watch.next));
+    struct exchange *x = OWNER_OF(deadline, struct exchange, watch.next);
 
     if (x->watch.is_asked) {
         x->watch.is_asked = false;

@@ -8,6 +8,7 @@
 #include "tcp.h"
 
 #include "conn.h"
+#include "pool/owner.h"
 #include "rdhup.h"
 #include "server.h"
 
@@ -35,7 +36,7 @@ static void end_watch(struct tcp *tcp);
 
 static struct tcp *tcp_of_conn(const struct conn *conn)
 {
-    return (struct tcp *)((uintptr_t)conn - offsetof(struct tcp, conn));
+    return OWNER_OF(conn, struct tcp, conn);
 }
 
 static uv_stream_t *stream_of(struct tcp *tcp)
@@ -130,7 +131,7 @@ static void begin_watch(struct tcp *tcp)
 
 static void on_rdhup(struct rdhup_watch *watch, bool is_gone)
 {
-    struct tcp *tcp = (struct tcp *)((uintptr_t)watch - offsetof(struct tcp, watch));
+    struct tcp *tcp = OWNER_OF(watch, struct tcp, watch);
 
     if (is_gone)
         conn_on_error(&tcp->conn);

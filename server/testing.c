@@ -13,6 +13,7 @@
 #include "conn.h"
 #include "exchange.h"
 #include "log.h"
+#include "pool/owner.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -60,7 +61,7 @@ static void read_reply(struct test_reply *reply);
 
 static struct test_conn *test_conn_of(struct conn *conn)
 {
-    return (struct test_conn *)((char *)conn - offsetof(struct test_conn, conn));
+    return OWNER_OF(conn, struct test_conn, conn);
 }
 
 static void test_read(struct conn *conn, bool on)

@@ -5,6 +5,8 @@
  */
 #include "ticker.h"
 
+#include "pool/owner.h"
+
 #include <stdlib.h>
 
 static void on_tick(uv_timer_t *timer);
@@ -41,7 +43,7 @@ unsigned ticker_count(const struct ticker *ticker)
 
 static void on_tick(uv_timer_t *timer)
 {
-    struct ticker *ticker = (struct ticker *)((char *)timer - offsetof(struct ticker, timer));
+    struct ticker *ticker = OWNER_OF(timer, struct ticker, timer);
     struct ticking *next;
 
     for (struct ticking *ticking = ticker->first; ticking != NULL; ticking = next) {
