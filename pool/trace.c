@@ -46,6 +46,7 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg);
 static void put_frame(struct walk *walk, uintptr_t at);
 static bool find_place(uintptr_t at, struct place *ret_place);
 static void find_function(const struct dl_find_object *module, struct place *place);
+static uint32_t count_symbols(const struct dl_find_object *module);
 static const void *table_of(const struct dl_find_object *module, ElfW(Sxword) tag);
 static bool is_in(uintptr_t offset, const ElfW(Sym) * symbol);
 static void put_text(struct walk *walk, const char *text);
@@ -126,7 +127,7 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg)
     walk->has_left = walk->has_left || is_interrupted != 0;
     if (!walk->has_left || address == 0) /* 0: behind the last one, or a call of NULL */
         return _URC_NO_REASON;
-    put_frame(walk, address);
+    put_frame(walk, address - (is_interrupted == 0)); /* in the call, not behind it, where another function may begin */
     return ++walk->n < FRAMES_MAX ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
@@ -170,32 +171,42 @@ static bool find_place(uintptr_t at, struct place *ret_place)
     return true;
 }
 
-/* In all buckets of the GNU hash table: it has the functions that the module exports. Four words and a filter of
- * addresses are in front of the buckets, and behind them a word for each symbol, odd at the end of a bucket. */
 static void find_function(const struct dl_find_object *module, struct place *place)
 {
     const ElfW(Sym) *symbols = table_of(module, DT_SYMTAB);
     const char *names = table_of(module, DT_STRTAB);
-    const uint32_t *hash = table_of(module, DT_GNU_HASH);
-    const uint32_t *buckets, *chains;
-    uint32_t n_buckets, first, filter;
+    uint32_t n = symbols != NULL && names != NULL ? count_symbols(module) : 0;
 
-    if (symbols == NULL || names == NULL || hash == NULL)
-        return;
-    n_buckets = hash[0];
-    first = hash[1];
-    filter = hash[2];
-    buckets = hash + 4 + filter * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
-    chains = buckets + n_buckets;
-    for (uint32_t bucket = 0; bucket < n_buckets; bucket++) {
-        for (uint32_t i = buckets[bucket]; i >= first; i = chains[i - first] & 1 ? 0 : i + 1) {
-            if (is_in(place->offset, &symbols[i])) {
-                place->function = names + symbols[i].st_name;
-                place->function_offset = place->offset - symbols[i].st_value;
-                return;
-            }
+    for (uint32_t i = 0; i < n; i++) {
+        if (is_in(place->offset, &symbols[i])) {
+            place->function = names + symbols[i].st_name;
+            place->function_offset = place->offset - symbols[i].st_value;
+            return;
         }
     }
+}
+
+/* Only hash tables tell how many there are. One in GNU's form has four words, a filter of addresses, and for each
+ * bucket its first symbol; behind them is a word for each symbol that the module exports, odd at the end of a bucket.
+ */
+static uint32_t count_symbols(const struct dl_find_object *module)
+{
+    const uint32_t *gnu = table_of(module, DT_GNU_HASH), *hash = table_of(module, DT_HASH);
+    const uint32_t *buckets, *chains;
+    uint32_t first, last = 0;
+
+    if (gnu == NULL)
+        return hash != NULL ? hash[1] : 0;
+    first = gnu[1];
+    buckets = gnu + 4 + gnu[2] * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+    chains = buckets + gnu[0];
+    for (const uint32_t *bucket = buckets; bucket < chains; bucket++)
+        last = *bucket > last ? *bucket : last;
+    if (last < first)
+        return 0;
+    while ((chains[last - first] & 1) == 0)
+        last++;
+    return last + 1;
 }
 
 /* The dynamic linker has made most of these offsets addresses; it may not write to those of the kernel's vDSO. */

@@ -68,11 +68,20 @@ static int find_deeper(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, compare_deeper(&number, &number) == 0 ? "yes" : "no");
 }
 
+__attribute__((visibility("default"), noinline)) void give_up_for_good(void);
+
+/* The call is its last instruction: what it would return to is another function. */
+void give_up_for_good(void)
+{
+    abort();
+}
+
 static int give_up(hoist_req *req, hoist_res *res)
 {
     (void)req;
     (void)res;
-    abort();
+    give_up_for_good();
+    return 0;
 }
 
 static int descend(int depth) /* NOLINT(misc-no-recursion) */
@@ -223,6 +232,7 @@ Test(crash, of_abort)
     crash_in("/abort", SIGABRT);
     process_expect_said(&server, " error crashed: SIGABRT: /abort, request 2, worker 0\n");
     process_expect_said(&server, "abort+0x");
+    process_expect_said(&server, "give_up_for_good+0x");
 }
 
 Test(crash, of_a_signal_that_was_sent)
