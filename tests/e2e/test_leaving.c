@@ -340,6 +340,22 @@ Test(leaving, has_its_line_in_the_access_log)
     cr_expect_null(strstr(server.line, " run=0.000000 "), "%s", server.line);
 }
 
+/* Its line has a date, though no answer has had one yet. */
+Test(leaving, may_be_the_first_thing_that_the_access_log_tells)
+{
+    struct client *client;
+    const char *line, *date;
+
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--access-log", "-");
+    client = client_ask(&server, "/async");
+    client_half_close(client);
+    cr_expect_eq(client_end(client), CLIENT_EOF);
+    line = next_left();
+    date = strstr(line, " - - [");
+    cr_assert_not_null(date, "%s", line);
+    cr_expect_eq(strcspn(date + strlen(" - - ["), "]"), strlen("01/Jan/2030:12:00:00 +0000"), "%s", line);
+}
+
 Test(leaving, is_not_what_the_log_says_of_a_request_that_was_cut_off_or_of_a_server_that_leaves)
 {
     struct client *half;
