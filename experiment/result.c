@@ -85,7 +85,9 @@ bool result_is_of_servers(const struct result *result)
 
 double result_offered(const struct plan *plan, const struct result *result)
 {
-    if (result->setting.executor == EXECUTOR_ASYNC || !result_is_of_servers(result))
+    if (!result_is_of_servers(result))
+        return NAN;
+    if (result->setting.executor == EXECUTOR_ASYNC)
         return 0;
     return plan->rate * result->run_mean_s / plan_servers(plan, &result->setting);
 }
@@ -207,7 +209,7 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
             cpu_s += job->cpu_s;
         }
     }
-    result->busy = held_s / (servers * result->makespan_s);
+    result->busy = result_is_of_servers(result) ? held_s / (servers * result->makespan_s) : NAN;
     result->cpu_share =
         trial->setting.executor == EXECUTOR_POOL && on_workers_s > 0 ? real_min(cpu_s / on_workers_s, 1) : NAN;
 }

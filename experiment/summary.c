@@ -366,6 +366,15 @@ static void say(struct summary *summary, const char *format, ...)
     va_end(args);
 }
 
+/* False: it held workers. */
+static bool conclude_async(struct summary *summary, const struct result *pool)
+{
+    if (result_is_of_servers(pool))
+        return false;
+    say(summary, "%s is an asynchronous route: the number of workers does not matter to it.", summary->plan->route);
+    return true;
+}
+
 static void conclude_burst(struct summary *summary)
 {
     const struct result *few = find_pool(summary, false), *many = find_pool(summary, true);
@@ -373,6 +382,8 @@ static void conclude_burst(struct summary *summary)
     char name[PLAN_TEXT], few_s[SUMMARY_TIME], many_s[SUMMARY_TIME], dummy_s[SUMMARY_TIME], loop_s[SUMMARY_TIME];
 
     assert(few != NULL && many != NULL); /* --workers is never empty */
+    if (conclude_async(summary, many))
+        return;
     plan_setting_name(&many->setting, name);
     if (!result_is_whole(few) || !result_is_whole(many)) {
         say(summary, "Not all requests were answered: %zu of %zu with %s", many->n_answered, many->n_calls, name);
@@ -408,6 +419,8 @@ static void conclude_stream(struct summary *summary)
     char p99_s[SUMMARY_TIME], wait_s[SUMMARY_TIME], name[PLAN_TEXT];
 
     assert(base != NULL);
+    if (conclude_async(summary, base))
+        return;
     for (size_t i = 0; i < summary->n; i++) {
         const struct result *result = &summary->results[i];
 

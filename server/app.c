@@ -187,6 +187,7 @@ int hoist_app_start(hoist_app *app, uv_loop_t *loop, void (*on_stopped)(hoist_ap
         return err;
     app->on_stopped = on_stopped;
     app->arg = arg;
+    app_warn_of_processes(app);
     return 0;
 }
 

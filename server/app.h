@@ -67,6 +67,10 @@ int app_start_workers(hoist_app *app);
 /* Of the routes before end, after app_start_workers() without a pool. */
 void app_fini_loop_data(hoist_app *app, const struct route *end);
 
+/* What a route with a process for each call protects the others from, it does not under the inline executor: lines in
+ * the log. */
+void app_warn_of_processes(const hoist_app *app);
+
 /* -EINVAL: a route needs processes, and there is no fork server. */
 int app_check_processes(hoist_app *app);
 

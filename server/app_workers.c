@@ -13,15 +13,11 @@
 #include <stdlib.h>
 
 static int start_pool(hoist_app *app);
-static void warn_of_processes(const hoist_app *app);
 static int init_loop_data(hoist_app *app);
 
 int app_start_workers(hoist_app *app)
 {
-    if (app->config.executor == HOIST_EXECUTOR_POOL)
-        return start_pool(app);
-    warn_of_processes(app);
-    return init_loop_data(app);
+    return app->config.executor == HOIST_EXECUTOR_POOL ? start_pool(app) : init_loop_data(app);
 }
 
 /* With a hook for each worker_init, in the routes' order. */
@@ -58,16 +54,6 @@ static int start_pool(hoist_app *app)
     return err;
 }
 
-/* What such a route protects the others from, it does not under the inline executor. */
-static void warn_of_processes(const hoist_app *app)
-{
-    for (const struct route *route = app->routes; route != NULL; route = route->next)
-        if (route->given.run == HOIST_PROCESS)
-            log_write(LOG_WARNING,
-                      "%s: no process of its own under the inline executor: if it crashes, so does the server",
-                      route->given.path);
-}
-
 /* The loop's thread has the workers' data, too. */
 static int init_loop_data(hoist_app *app)
 {
@@ -93,6 +79,15 @@ void app_fini_loop_data(hoist_app *app, const struct route *end)
     for (struct route *route = app->routes; route != end; route = route->next)
         if (route->given.worker_fini != NULL)
             route->given.worker_fini(route->loop_data);
+}
+
+void app_warn_of_processes(const hoist_app *app)
+{
+    for (const struct route *route = app->routes; route != NULL; route = route->next)
+        if (route->given.run == HOIST_PROCESS && app->config.executor == HOIST_EXECUTOR_INLINE)
+            log_write(LOG_WARNING,
+                      "%s: no process of its own under the inline executor: if it crashes, so does the server",
+                      route->given.path);
 }
 
 int hoist_app_resize(hoist_app *app, unsigned workers)

@@ -124,9 +124,14 @@ static int print(hoist_req *req, hoist_res *res)
 
 static int print_to_stdout(hoist_req *req, hoist_res *res)
 {
+    FILE *own = stdout, *out = hoist_res_file(res);
+
     (void)req;
-    stdout = hoist_res_file(res);
+    if (out == NULL)
+        return -ENOMEM;
+    stdout = out;
     puts("printed");
+    stdout = own;
     return 0;
 }
 

@@ -139,6 +139,8 @@ Test(summary, predicts_nothing_of_an_async_route_on_workers_and_says_why)
 
     cr_expect(summary.holds);
     cr_expect(isnan(summary.results[0].predicted_s));
+    cr_expect(isnan(summary.results[0].busy));
+    cr_expect_str_eq(summary.verdict, "/ is an asynchronous route: the number of workers does not matter to it.");
     cr_expect(warns("is an asynchronous route: it holds neither a worker nor the loop"));
     cr_expect_eq(summary.n_warnings, 1);
 }
