@@ -20,6 +20,7 @@ const model = {
   spans: new Map(), // by id: {id, route, seat, received, queued, started, ended, guessed, status, outcome, abandoned, bars}
   live: new Set(),  // those that had not ended
   skipped: 0,       // spans that were not told
+  lost: -Infinity,  // the moment up to which spans had ended that were forgotten for their number
   history: [],      // {t, finished, shed, busy, answers, rate, lag, skipped}
 };
 
@@ -34,6 +35,7 @@ function clock() {
 
 function forget() {
   model.event = model.offset = null;
+  model.lost = -Infinity;
   model.spans.clear();
   model.live.clear();
   model.history = [];
@@ -53,7 +55,11 @@ function learn(id, fields) {
   if (!span) model.spans.set(id, span = { id, bars: {} });
   Object.assign(span, fields);
   if (fields.ended == null) model.live.add(span);
-  else model.live.delete(span);
+  else {
+    model.live.delete(span);
+    model.spans.delete(id); // behind those that ended before: the first ones are forgotten first
+    model.spans.set(id, span);
+  }
   draw(span);
 }
 
@@ -110,7 +116,10 @@ function takeSpans(event) {
 function prune() {
   for (const [id, span] of model.spans) {
     if (span.ended == null) continue;
-    if (span.ended > keptSince() && model.spans.size <= SPANS_MAX) break;
+    if (span.ended > keptSince()) {
+      if (model.spans.size <= SPANS_MAX) break;
+      model.lost = Math.max(model.lost, span.ended);
+    }
     model.spans.delete(id);
   }
   if (!view.paused) dropOffScreen();
@@ -143,7 +152,9 @@ function showFigures(event) {
   set($("lane-waiting"), count(event.waiting));
   document.querySelectorAll(".seat").forEach((seat, i) =>
     seat.classList.toggle("off", !taken.has(i) && spare-- <= 0));
-  set($("skipped"), skipped ? `${count(skipped)} of the last 5 s not drawn` : "");
+  set($("skipped"), [skipped && `${count(skipped)} of the last 5 s not drawn`,
+    view.lost > view.now - view.span && `nothing before −${(view.now - view.lost).toFixed(1)} s is drawn`]
+    .filter(Boolean).join(", "));
   showSpark(event.t);
   if (view.chosen) showDetail();
   showLink();

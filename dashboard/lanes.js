@@ -3,7 +3,7 @@
  * Happy path: draw() makes or changes the bars of a span that take() has learnt; between events frame() only moves the
  * picture. The axis ends at view.now, a little behind the server's clock, so that whatever is shown is known.
  * Another zoom, width or number of seats: rebuild() draws everything anew. Failures: none; what is too much to be drawn
- * is merged, and then dropped, oldest first.
+ * is merged, and then dropped, oldest first; where that was is hatched.
  */
 "use strict";
 
@@ -21,6 +21,7 @@ const view = {
   reduced: matchMedia("(prefers-reduced-motion: reduce)").matches,
   frozen: 0,    // the moment at which it was paused
   drawn: 0,     // the moment up to which a picture that is paused is drawn; moved to the left, it ends before
+  lost: 0,      // the moment up to which bars that were too many had ended
   origin: 0,    // the server's time at x = 0
   scale: 1,     // pixels per second
   base: NaN,    // the x at which what is painted begins
@@ -47,6 +48,7 @@ function lay(again) {
   plan.seat = Math.max(6, Math.min(30, Math.floor(400 / Math.max(1, seats))));
   plan.inset = plan.seat >= 12 ? 2 : plan.seat >= 8 ? 1 : 0.5;
   plan.height = SEATS_Y + seats * plan.seat;
+  view.lost = -Infinity; // another zoom may have room for them
   drawLanes();
   drawAxis();
   rebuild();
@@ -243,12 +245,13 @@ function remove(bar) {
 }
 
 function dropOffScreen() {
-  const left = view.now - view.span - 1;
   const surplus = view.bars.length - BARS_MAX;
   let deep = 0;
 
-  view.bars = view.bars.filter((bar, i) => {
-    const stays = bar.from <= Infinity && (bar.to == null || (bar.to > left && i >= surplus));
+  if (surplus > 0) lose(view.bars.map(bar => bar.to ?? Infinity).sort((a, b) => a - b)[surplus - 1]);
+  const left = Math.max(view.now - view.span - 1, view.lost);
+  view.bars = view.bars.filter(bar => {
+    const stays = bar.from <= Infinity && (bar.to == null || bar.to > left);
     if (!stays) remove(bar);
     else if (bar.kind === "wait") deep = Math.max(deep, bar.row + 1);
     return stays;
@@ -258,13 +261,20 @@ function dropOffScreen() {
   view.stale = true;
 }
 
+/* Hatches the time of what ended by then and is not drawn: its lanes would look idle. What ended later lies above. */
+function lose(until) {
+  view.lost = Math.max(view.lost, until);
+  const x = (view.lost - view.origin) * view.scale;
+  $("lost").setAttribute("width", Math.max(0, x + 1e5)); // it begins that far to the left
+}
+
 /* A column for the longest that the loop kept somebody waiting between two events; each tenfold adds as much. */
 function drawLag(i) {
   const { t, lag } = model.history[i];
   const from = i > 0 ? model.history[i - 1].t : t;
   const height = Math.max(0, Math.min(1, (Math.log10(lag) + 4) / 4)) * 22;
 
-  if (!(height > 0) || (view.paused && from > view.drawn)) return;
+  if (!(height > 0) || t <= view.lost || (view.paused && from > view.drawn)) return;
   const rect = make($("bars"), "rect", {
     class: `lag ${lagLevel(lag)}`, x: ((from - view.origin) * view.scale).toFixed(2), y: LOOP.y + LOOP.height - height,
     width: Math.max(1, (t - from) * view.scale - 1).toFixed(2), height: height.toFixed(1),
@@ -278,9 +288,7 @@ function lagLevel(lag) {
 
 /* Draws everything anew: another zoom, another width, another number of lanes. */
 function rebuild() {
-  const left = view.paused ? 0 : view.now - view.span - 1;
-
-  $("bars").replaceChildren();
+  $("bars").replaceChildren($("hatch"), $("lost"));
   view.bars = [];
   view.rows = {};
   view.stale = false;
@@ -291,7 +299,10 @@ function rebuild() {
   view.base = view.moved = NaN;
   $("bars").setAttribute("width", 2 * (plan.width - plan.gutter));
   $("bars").setAttribute("height", plan.height);
+  $("lost").setAttribute("height", plan.height);
+  lose(model.lost);
   if (!model.event) return;
+  const left = Math.max(view.paused ? 0 : view.now - view.span - 1, view.lost);
   model.history.forEach((_, i) => drawLag(i));
   const spans = [...model.spans.values()].sort((a, b) => a.received - b.received);
   for (const span of spans) span.bars = {};

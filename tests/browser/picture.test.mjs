@@ -97,6 +97,48 @@ test("what has left the picture is dropped", async t => {
   assert.equal(await page.locator(".bar").count(), 1);
 });
 
+// One each millisecond up to t, too different to be drawn as one; and one that takes two seconds.
+function crowd(n, t) {
+  const spans = Array.from({ length: n }, (_, i) => {
+    const from = t - (n - i) / 1000;
+    return [i + 1, 0, i % 8, from, from, from + 0.0005, 200, i % 16 < 8 ? 0 : 4];
+  });
+  return [...spans, [n + 1, 0, 0, t - 2, t - 2, t, 200, 0]];
+}
+
+test("where bars were too many to be drawn is hatched", async t => {
+  const page = await openWith(t, [event({ t: 30, spans: crowd(6000, 30) })]);
+  const picture = () => page.evaluate(() => {
+    const at = (view.lost - view.origin) * view.scale;
+    const edge = Number($("lost").getAttribute("x")) + Number($("lost").getAttribute("width"));
+    const lefts = [...document.querySelectorAll(".bar")].map(bar => Number(bar.getAttribute("x")));
+    return { bars: lefts.length, lost: view.lost, off: edge - at, early: lefts.filter(x => x < at - 0.01).length };
+  });
+
+  const { bars, lost, off, early } = await picture();
+  assert.equal(bars, 4000);
+  assert.ok(Math.abs(lost - 26) < 0.01, `hatched until ${lost}`);
+  assert.ok(Math.abs(off) < 0.01);
+  assert.equal(early, 0);
+  assert.match(await page.textContent("#skipped"), /^nothing before −\d\.\d s is drawn$/);
+  await page.evaluate(spans => take({ ...model.event, t: 30.25, spans }), [[7000, 0, 1, 20, 20, 30.1, 200, 0]]);
+  assert.equal((await picture()).early, 1, "what began there and ended later is drawn");
+
+  await page.click("#pause");
+  assert.deepEqual([(await picture()).bars, await page.locator("#lost").getAttribute("width")], [6002, "0"]);
+});
+
+test("where jobs were too many to be remembered is hatched, and not for one that was long", async t => {
+  const page = await openWith(t, [event({ t: 29, live: [[50000, 0, 7, 5, 5, 0]] })]);
+  await page.evaluate(spans => take({ ...model.event, t: 30, live: [], spans }),
+    [...crowd(20500, 30), [50000, 0, 7, 5, 5, 30, 200, 0]]);
+  await page.click("#pause");
+
+  assert.ok(Math.abs(await page.evaluate(() => view.lost) - 10) < 0.01);
+  assert.ok(Number(await page.locator("#lost").getAttribute("width")) > 0);
+  assert.equal(await page.locator("#bar-run-50000").count(), 1);
+});
+
 test("a job that an event leaves out as it ends is drawn whole when the next one tells", async t => {
   const page = await openWith(t, [event({ live: [[1, 0, -1, 9, null, 0]] }), event({ t: 10.25 }),
     event({ t: 10.5, spans: [[1, 0, 3, 9, 10.05, 10.24, 200, 0]] })]);
