@@ -307,13 +307,14 @@ async function send() {
 async function call() {
   const path = $("call").path;
   const began = clock();
+  const since = began + model.offset;
 
   $("call").disabled = true;
   try {
     await ask("POST", `/requests?path=${encodeURIComponent(path)}&n=1`);
     const trip = seconds(clock() - began);
     note(`${path} called: round trip ${trip}`);
-    const span = await answerOf(path, began + model.offset - 0.05);
+    const span = await answerOf(path, since, clock() + model.offset);
     if (span) {
       note(`${path} called: round trip ${trip}, ${seconds(span.ended - span.received)} of it in the server`);
       choose(span);
@@ -324,14 +325,13 @@ async function call() {
   $("call").disabled = false;
 }
 
-/* The span of a call made at a moment; null if it is not told within some events. */
-async function answerOf(path, since) {
-  for (let i = 0; i < 40; i++) {
-    for (const span of model.spans.values())
-      if (span.received >= since && span.ended != null && routeName(span.route) === path) return span;
-    await new Promise(done => setTimeout(done, 50));
-  }
-  return null;
+/* The span of a call between two moments, half a second later; null if others called too, or some were not told. */
+async function answerOf(path, since, until) {
+  const { skipped } = model;
+
+  for (let i = 0; i < 40 && model.event.t < until + 0.5; i++) await new Promise(done => setTimeout(done, 50));
+  const spans = [...model.spans.values()].filter(span => span.received >= since && routeName(span.route) === path);
+  return spans.length === 1 && spans[0].ended != null && model.skipped === skipped ? spans[0] : null;
 }
 
 /* ---- the stream ---- */

@@ -181,6 +181,27 @@ test("a picture that is paused keeps what it shows, and moved on it shows what c
   assert.deepEqual(await page.evaluate(() => [...model.spans.keys()]), []);
 });
 
+test("of several calls of a route at once, none is told as this page's", async t => {
+  const routes = event().routes.map(route => ({ ...route, path: "/dummy", run: "inline" }));
+  const page = await openWith(t, [event({ routes })]);
+  await page.route("**/requests?*", route => route.fulfill({ status: 202, body: "{}" }));
+  const callAmong = received => page.evaluate(async received => {
+    const called = call();
+    const now = clock() + model.offset;
+    const spans = received.map(after => now + after)
+      .map((t, i) => [100 * now + i, 0, -1, t, t, t + 0.001, 200, 0]);
+    take({ ...model.event, t: now + 0.01, spans });
+    take({ ...model.event, t: now + 60, spans: [] });
+    await called;
+    return [$("note").textContent, view.chosen?.received - now];
+  }, received);
+
+  assert.match((await callAmong([0.002, 0.003]))[0], /^\/dummy called: round trip [^,]+$/);
+  const [note, after] = await callAmong([-0.02, 0.002]);
+  assert.match(note, /round trip .+, 1\.00 ms of it in the server$/);
+  assert.ok(Math.abs(after - 0.002) < 1e-6);
+});
+
 test("answers a second are those of two seconds, however long each event took", async t => {
   const times = [10, 10.25, 10.5, 12, 12.1, 12.5];
   const page = await openWith(t, times.map((t, i) => event({ t, answers: [0, 0, 7, 10, 10, 12][i] })));
