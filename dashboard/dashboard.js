@@ -214,7 +214,19 @@ function showRoutes(routes) {
 async function ask(method, url) {
   const answer = await fetch(url, { method });
 
-  if (!answer.ok) throw new Error(`${answer.status}: ${(await answer.text()).trim().slice(0, 200)}`);
+  if (answer.ok) return;
+  let text = await answer.text();
+  try {
+    text = JSON.parse(text).error;
+  } catch {} // what is between may answer anything
+  throw new Error(`${answer.status}: ${String(text).trim().slice(0, 200)}`);
+}
+
+/* A path is written as a route's name is: what a request line cannot have is encoded here. */
+function request(path, n) {
+  const target = path.replace(/[^!-~]+/g, encodeURIComponent);
+
+  return ask("POST", `/requests?path=${encodeURIComponent(target)}&n=${n}`);
 }
 
 function note(text, bad) {
@@ -296,7 +308,7 @@ async function send() {
   const path = $("path").value;
 
   try {
-    await ask("POST", `/requests?path=${encodeURIComponent(path)}&n=${n}`);
+    await request(path, n);
     note(`Sent ${n} × ${path}`);
   } catch (error) {
     note(`Not sent: ${error.message}`, true);
@@ -311,7 +323,7 @@ async function call() {
 
   $("call").disabled = true;
   try {
-    await ask("POST", `/requests?path=${encodeURIComponent(path)}&n=1`);
+    await request(path, 1);
     const trip = seconds(clock() - began);
     note(`${path} called: round trip ${trip}`);
     const span = await answerOf(path, since, clock() + model.offset);

@@ -202,6 +202,23 @@ test("of several calls of a route at once, none is told as this page's", async t
   assert.ok(Math.abs(after - 0.002) < 1e-6);
 });
 
+test("a route's name that is not ASCII is sent encoded, and a refusal is told in words", async t => {
+  const routes = event().routes.map(route => ({ ...route, path: "/日本 語/a%20b" }));
+  const page = await openWith(t, [event({ routes })]);
+  const asked = page.waitForRequest("**/requests?*");
+
+  await page.click("#send");
+  const url = new URL((await asked).url());
+  assert.equal(url.searchParams.get("path"), "/%E6%97%A5%E6%9C%AC%20%E8%AA%9E/a%20b");
+  await page.waitForFunction(() => $("note").textContent.startsWith("Sent"));
+
+  await page.evaluate(() => { $("path").value = "no path"; });
+  await page.click("#send");
+  await page.waitForFunction(() => $("note").classList.contains("bad"));
+  assert.equal(await page.textContent("#note"),
+    "Not sent: 400: path is needed: visible ASCII from '/' on, shorter than 1024 bytes");
+});
+
 test("answers a second are those of two seconds, however long each event took", async t => {
   const times = [10, 10.25, 10.5, 12, 12.1, 12.5];
   const page = await openWith(t, times.map((t, i) => event({ t, answers: [0, 0, 7, 10, 10, 12][i] })));
