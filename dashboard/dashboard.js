@@ -9,6 +9,8 @@
 const KEEP = 125;        // seconds that are remembered, a little more than the widest zoom
 const SPANS_MAX = 20000; // remembered, and as many events
 const LIVE_MAX = 300;    // told in one event
+const TOLD_MAX = 30;     // seconds of the past that a stream begins with
+const ASK_MAX = 30;      // seconds for an answer; a handler may hold the loop
 
 /* ---- what is known ---- */
 
@@ -20,7 +22,7 @@ const model = {
   spans: new Map(), // by id: {id, route, seat, received, queued, started, ended, guessed, status, outcome, abandoned, bars}
   live: new Set(),  // those that had not ended
   skipped: 0,       // spans that were not told
-  lost: -Infinity,  // the moment up to which spans had ended that were forgotten for their number
+  lost: -Infinity,  // the moment up to which spans had ended that were too many, or are not told
   history: [],      // {t, finished, shed, busy, answers, rate, lag, skipped}
 };
 
@@ -69,20 +71,21 @@ function take(event) {
   const other = model.event && (event.t < model.event.t || (model.reopened && offset < model.offset - 0.5));
 
   if (other) forget();
-  model.reopened = false;
   if (model.offset == null || offset > model.offset || model.offset - offset > 2) model.offset = offset;
   else model.offset += (offset - model.offset) * 0.05; // an event that comes late says nothing about the clock
   const first = model.event == null;
+  const { reopened } = model;
+  model.reopened = false;
   model.event = event;
   model.heard = heard;
 
-  lay(first || other);
+  lay(first);
   model.history.push({ t: event.t, finished: event.finished, shed: event.shed, busy: event.busy,
     answers: event.answers, rate: pace(model.history.at(-1) || event, event),
-    lag: first || other ? 0 : event.lag_s, // the first one's is that of a time nobody knows
+    lag: first || reopened ? 0 : event.lag_s, // the first one's is that of a time nobody knows
     skipped: model.skipped += event.skipped });
   while (model.history[0].t < keptSince() || model.history.length > SPANS_MAX) model.history.shift();
-  takeSpans(event);
+  takeSpans(event, reopened);
   if (!view.paused) slide(); // a page that is not seen gets no frames
   prune();
   if (view.stale && !view.paused) rebuild();
@@ -92,10 +95,16 @@ function take(event) {
   showControls(event);
 }
 
-function takeSpans(event) {
+function takeSpans(event, reopened) {
   const before = model.history.at(-2)?.t ?? -Infinity;
   const now = new Set();
+  // What ended in it is not told. A picture that is paused keeps what is before it.
+  const gap = reopened && event.t - before > TOLD_MAX && !view.paused;
 
+  if (gap) {
+    model.lost = event.t - TOLD_MAX;
+    view.stale = true;
+  }
   for (const [id, route, seat, received, started, ended, status, outcome, queued] of event.spans) {
     learn(id, { route, seat, received, queued, started, ended, status, outcome, abandoned: outcome === 4, guessed: false });
     if (ended < before - 1) view.stale = true; // told of the past, while the present is drawn: bars come by their age
@@ -105,12 +114,17 @@ function takeSpans(event) {
     now.add(id);
   }
   for (const span of model.live) // it ended about now; a later event may tell of it, but not when there are too many
-    if (!now.has(span.id) && event.live.length < LIVE_MAX) learn(span.id, { ended: event.t, guessed: true });
+    if (now.has(span.id)) continue;
+    else if (gap) drop(span);
+    else if (event.live.length < LIVE_MAX) learn(span.id, { ended: event.t, guessed: true });
   // What ended the others may have been skipped, and so when they started: they would look as if they had never run.
-  if (event.skipped) for (const { id, guessed, started, bars } of model.spans.values()) if (guessed && started == null) {
-    for (const kind in bars) remove(bars[kind]);
-    model.spans.delete(id);
-  }
+  if (event.skipped) for (const span of model.spans.values()) if (span.guessed && span.started == null) drop(span);
+}
+
+function drop(span) {
+  for (const kind in span.bars) remove(span.bars[kind]);
+  model.spans.delete(span.id);
+  model.live.delete(span);
 }
 
 function prune() {
@@ -212,7 +226,9 @@ function showRoutes(routes) {
 /* ---- controls ---- */
 
 async function ask(method, url) {
-  const answer = await fetch(url, { method });
+  const answer = await fetch(url, { method, signal: AbortSignal.timeout(ASK_MAX * 1000) }).catch(error => {
+    throw error.name === "TimeoutError" ? new Error(`no answer for ${ASK_MAX} s`) : error;
+  });
 
   if (answer.ok) return;
   let text = await answer.text();
@@ -357,21 +373,30 @@ function showLink() {
   set($("link"), state === "lost" ? "no connection" : state);
 }
 
-function listen() {
-  const source = new EventSource("/events");
+let source = null;
 
+/* Browsers open six connections to a host, for all its pages: one that is not seen leaves them to the others, unless
+ * it is paused, and would have gaps where it may be moved to. */
+function listen() {
+  if (document.hidden || source) return;
+  source = new EventSource("/events");
   source.onmessage = message => {
     link = "live";
     take(JSON.parse(message.data));
   };
   source.onerror = () => { // browsers differ in what they try again, so none of them is left to
-    source.close();
-    link = "lost";
-    model.reopened = true;
+    leave("lost");
     say("The server does not answer; trying again", true);
-    showLink();
     setTimeout(listen, 1000);
   };
+}
+
+function leave(state) {
+  source?.close();
+  source = null;
+  model.reopened = true;
+  link = state;
+  showLink();
 }
 
 /* A connection that stays open and says nothing: a handler holds the loop. */
@@ -456,6 +481,10 @@ function begin() {
   $("send").addEventListener("click", send);
   $("call").addEventListener("click", call);
   new ResizeObserver(() => lay(false)).observe(chart);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) listen();
+    else if (!view.paused) leave("connecting");
+  });
   setInterval(watchSilence, 500);
   requestAnimationFrame(frame);
   listen();

@@ -205,6 +205,43 @@ test("a request whose client has left is outlined", async t => {
   assert.equal(await page.textContent("#sentence"), "1 of 1 busy, all stuck, nothing waiting");
 });
 
+// A browser opens six connections to a host, for all pages of a profile.
+test("pages that are not seen leave the connections to the one that is", async t => {
+  const server = await startServer(t, "--heavy-ms", "1");
+  const profile = await browser.newContext();
+  t.after(() => profile.close());
+  const page = await openDashboard(t, profile, server);
+  const others = [];
+  const show = (page, seen) => page.evaluate(seen => {
+    Object.defineProperty(document, "hidden", { value: !seen, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, seen);
+
+  for (let i = 0; i < 6; i++) {
+    others.push(await openDashboard(t, profile, server));
+    await show(others[i], false);
+  }
+  await page.click("#send");
+  await page.waitForFunction(() => /^Sent/.test($("note").textContent));
+  assert.equal(await others[0].textContent("#link"), "connecting");
+
+  const before = await others[0].evaluate(() => model.event.t);
+  await show(others[0], true);
+  await others[0].waitForFunction(before => model.event.t > before && link === "live", before);
+});
+
+test("a request that is not answered is given up", async t => {
+  const page = await openDashboard(t, browser, await startServer(t));
+  await page.route("**/requests?*", () => {});
+  await page.evaluate(() => {
+    const { timeout } = AbortSignal;
+    AbortSignal.timeout = ms => timeout.call(AbortSignal, ms / 100);
+  });
+
+  await page.click("#send");
+  await page.waitForFunction(() => $("note").textContent === "Not sent: no answer for 30 s");
+});
+
 test("the trace can be saved", async t => {
   const server = await startServer(t, "--heavy-ms", "10");
   const page = await openDashboard(t, browser, server);

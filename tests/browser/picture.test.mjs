@@ -28,6 +28,8 @@ async function openWith(t, events, options) {
   await page.route("**/events", route => asked++ === 0 && route.fulfill({ contentType: "text/event-stream", body }));
   await page.goto(server.admin);
   await page.waitForFunction(t => model.event && model.event.t === t, events.at(-1).t);
+  await page.waitForFunction(() => model.reopened); // for a stream that is made up ends
+  await page.evaluate(() => { model.reopened = false; });
   return page;
 }
 
@@ -217,6 +219,23 @@ test("a route's name that is not ASCII is sent encoded, and a refusal is told in
   await page.waitForFunction(() => $("note").classList.contains("bad"));
   assert.equal(await page.textContent("#note"),
     "Not sent: 400: path is needed: visible ASCII from '/' on, shorter than 1024 bytes");
+});
+
+test("what ended while nobody listened is hatched if it was too long ago to be told", async t => {
+  const page = await openWith(t, [event({ live: [[1, 0, 0, 9, 9, 0], [2, 0, 1, 9, 9, 0]] })]);
+  const again = fields => page.evaluate(e => {
+    leave("lost");
+    take({ ...model.event, ...e });
+    return [model.lost, [...model.live].map(span => span.id), model.history.at(-1).lag];
+  }, fields);
+
+  assert.deepEqual(await again({ t: 39, lag_s: 5 }), [-Infinity, [1, 2], 0]);
+  assert.deepEqual(await again({ t: 70, lag_s: 5, live: [[2, 0, 1, 9, 9, 0]] }), [40, [2], 0]);
+  assert.equal(await page.locator(".bar.run").count(), 1);
+  assert.ok(await page.locator("#lost").getAttribute("width") > 0);
+
+  await page.click("#pause");
+  assert.deepEqual(await again({ t: 200 }), [40, [2], 0], "a picture that is paused is kept");
 });
 
 test("answers a second are those of two seconds, however long each event took", async t => {
