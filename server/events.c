@@ -1,8 +1,8 @@
 /* What the dashboard is fed with: server-sent events (HTML standard, section 9.2), one JSON object four times a second.
  *
  * Happy path: a tick pumps every stream; each remembers which spans it has told. Failures: no memory: 503, or that
- * event is empty. A client that does not read misses events, which are counted in its next one. Close: with its client,
- * or the server.
+ * event is empty. A client that does not read misses events, which are counted in its next one; routes and spans that
+ * have no room in an event are counted there. Close: with its client, or the server.
  */
 #include "admin.h"
 
@@ -41,7 +41,8 @@ struct event_stream {
 static ssize_t fill(struct stream *stream, char *out, size_t size);
 static void add_state(struct text *text, struct event_stream *events, uint64_t now_ns);
 static uint64_t lag_max_ns(struct event_stream *events);
-static void add_routes(struct text *text, const hoist_app *app);
+static void add_routes(struct text *text, const hoist_app *app, size_t size);
+static void add_route(struct text *text, const hoist_app *app, const struct route *route);
 static void add_times(struct text *text, const char *name, const struct histogram *times);
 static void add_spans(struct text *text, struct event_stream *events, size_t size);
 static unsigned add_ring(struct text *text, struct event_stream *events, const struct spans *spans, uint64_t *n,
@@ -81,7 +82,7 @@ static ssize_t fill(struct stream *stream, char *out, size_t size)
 
     text_add(&text, "data: {");
     add_state(&text, events, now_ns);
-    add_routes(&text, events->admin->app);
+    add_routes(&text, events->admin->app, size);
     add_spans(&text, events, size);
     add_live(&text, events->admin, size);
     text_add(&text, "}\n\n");
@@ -139,26 +140,43 @@ static uint64_t lag_max_ns(struct event_stream *events)
     return max_ns;
 }
 
-static void add_routes(struct text *text, const hoist_app *app)
+/* The first ones, whose names have room: half of the event is for spans. */
+static void add_routes(struct text *text, const hoist_app *app, size_t size)
 {
-    text_add(text, ",\"routes\":[");
-    for (const struct route *route = app->routes; route != NULL && route->index < ROUTES_MAX; route = route->next) {
-        struct job_figures figures;
+    const struct route *route = app->routes;
+    size_t n_routes = 0;
 
-        totals_of_route(app, route, &figures);
-        text_add(text, "%s{\"method\":\"%s\",\"path\":", route->index > 0 ? "," : "",
-                 router_method_name(route->given.method));
-        text_add_json(text, route->given.path);
-        text_add(text,
-                 ",\"run\":\"%s\",\"waiting\":%u,\"running\":%u,\"abandoned\":%u,\"shed\":%" PRIu64
-                 ",\"finished\":%" PRIu64,
-                 route_run_name(route->given.run), figures.jobs.waiting, figures.jobs.running, figures.abandoned,
-                 figures.shed, route->figures.run.count);
-        add_times(text, "wait_s", &route->figures.wait);
-        add_times(text, "run_s", &route->figures.run);
-        text_add(text, "}");
+    text_add(text, ",\"routes\":[");
+    for (; route != NULL && route->index < ROUTES_MAX; route = route->next, n_routes++) {
+        size_t before = text->bytes.len;
+
+        add_route(text, app, route);
+        if (text->bytes.len > size / 2) {
+            text->bytes.len = before;
+            break;
+        }
     }
-    text_add(text, "]");
+    for (; route != NULL; route = route->next)
+        n_routes++;
+    text_add(text, "],\"n_routes\":%zu", n_routes);
+}
+
+static void add_route(struct text *text, const hoist_app *app, const struct route *route)
+{
+    struct job_figures figures;
+
+    totals_of_route(app, route, &figures);
+    text_add(text, "%s{\"method\":\"%s\",\"path\":", route->index > 0 ? "," : "",
+             router_method_name(route->given.method));
+    text_add_json(text, route->given.path);
+    text_add(text,
+             ",\"run\":\"%s\",\"waiting\":%u,\"running\":%u,\"abandoned\":%u,\"shed\":%" PRIu64
+             ",\"finished\":%" PRIu64,
+             route_run_name(route->given.run), figures.jobs.waiting, figures.jobs.running, figures.abandoned,
+             figures.shed, route->figures.run.count);
+    add_times(text, "wait_s", &route->figures.wait);
+    add_times(text, "run_s", &route->figures.run);
+    text_add(text, "}");
 }
 
 static void add_times(struct text *text, const char *name, const struct histogram *times)
