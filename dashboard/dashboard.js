@@ -92,6 +92,7 @@ function take(event) {
   else drawLag(model.history.length - 1);
   showFigures(event);
   showRoutes(event.routes);
+  set($("more"), event.n_routes > event.routes.length ? `and ${event.n_routes - event.routes.length} more routes` : "");
   showControls(event);
 }
 

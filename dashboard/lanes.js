@@ -368,9 +368,11 @@ function pan(pixels) {
 /* ---- a bar that is looked at ---- */
 
 function routeName(index) {
-  const route = model.event.routes[index];
+  const { routes, n_routes } = model.event;
+  const route = routes[index];
 
-  return !route ? "no route" : route.method === "GET" ? route.path : `${route.method} ${route.path}`;
+  if (!route) return index < n_routes ? `route ${index + 1}` : "no route";
+  return route.method === "GET" ? route.path : `${route.method} ${route.path}`;
 }
 
 function waited(span) {

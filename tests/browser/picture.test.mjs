@@ -16,6 +16,7 @@ function event(fields) {
     answers: 0,
     routes: [{ method: "GET", path: "/", run: "offload", waiting: 0, running: 0, abandoned: 0, shed: 0, finished: 0,
       wait_s: times, run_s: times }],
+    n_routes: 1,
     spans: [], skipped: 0, live: [], ...fields };
 }
 
@@ -236,6 +237,15 @@ test("what ended while nobody listened is hatched if it was too long ago to be t
 
   await page.click("#pause");
   assert.deepEqual(await again({ t: 200 }), [40, [2], 0], "a picture that is paused is kept");
+});
+
+test("routes that have no room in an event are counted, and named by their number", async t => {
+  const spans = [[1, 36, 0, 9, 9, 9.5, 200, 0], [2, 37, -1, 9, 9, 9.5, 404, 0]];
+  const page = await openWith(t, [event({ n_routes: 37, spans })]);
+
+  assert.equal(await page.textContent("#more"), "and 36 more routes");
+  const names = await page.$$eval(".bar", bars => bars.map(bar => bar.getAttribute("aria-label").split(",")[0]));
+  assert.deepEqual(names, ["route 37", "no route"]);
 });
 
 test("answers a second are those of two seconds, however long each event took", async t => {
