@@ -216,7 +216,7 @@ function showRoutes(routes) {
   routes.forEach((route, i) => {
     const cells = body.rows[i].cells;
     const times = [route.wait_s, route.run_s].flatMap(s => [s.p50, s.p90, s.p99].map(t => s.count ? seconds(t) : "–"));
-    const counts = [route.waiting, route.running, route.finished, route.shed];
+    const counts = [route.waiting, route.running, route.run_s.count, route.shed];
     set(cells[1], route.run);
     counts.forEach((n, j) => set(cells[j + 2], count(n)));
     times.forEach((s, j) => set(cells[j + 6], s));

@@ -170,10 +170,9 @@ static void add_route(struct text *text, const hoist_app *app, const struct rout
              router_method_name(route->given.method));
     text_add_json(text, route->given.path);
     text_add(text,
-             ",\"run\":\"%s\",\"waiting\":%u,\"running\":%u,\"abandoned\":%u,\"shed\":%" PRIu64
-             ",\"finished\":%" PRIu64,
+             ",\"run\":\"%s\",\"waiting\":%u,\"running\":%u,\"abandoned\":%u,\"shed\":%" PRIu64,
              route_run_name(route->given.run), figures.jobs.waiting, figures.jobs.running, figures.abandoned,
-             figures.shed, route->figures.run.count);
+             figures.shed);
     add_times(text, "wait_s", &route->figures.wait);
     add_times(text, "run_s", &route->figures.run);
     text_add(text, "}");
