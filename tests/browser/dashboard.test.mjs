@@ -296,7 +296,7 @@ test("a screen of 360 pixels needs no scrolling sideways", async t => {
 
 // WCAG 2.2, 1.4.3 and 1.4.11: text has 4.5 to 1, bars and borders that matter have 3 to 1.
 test("text and bars stand out, in light and dark", async t => {
-  const server = await startServer(t);
+  const server = await startServer(t, "--workers", "1", "--workers-max", "8"); // with seats that are off
   const routes = ["r0", "r1", "r2", "r3", "r4", "r5"];
   const pairs = [
     ...["ink", "quiet", "accent", "bad", "warn"].flatMap(text => [[text, "page", 4.5], [text, "panel", 4.5]]),
@@ -321,5 +321,41 @@ test("text and bars stand out, in light and dark", async t => {
         .map(([a, b, contrast]) => `${a} on ${b}: ${contrast.toFixed(2)}`);
     }, pairs);
     assert.deepEqual(weak, [], colorScheme);
+    const off = await page.$$eval(".seat.off text", texts => texts.map(text => getComputedStyle(text).fillOpacity));
+    assert.deepEqual(off, Array(7).fill("1"), colorScheme);
+  }
+});
+
+// Linear RGB as it looks to who has no cones for red, or for green: Machado, Oliveira, Fernandes 2009, severity 1.
+const sights = {
+  all: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+  protanopia: [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+  deuteranopia: [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+};
+
+// CIE L*a*b* of a colour (#rrggbb) as it is seen: 2.3 apart is noticed when two of them touch.
+function labOf(colour, sight) {
+  const times = (matrix, v) => matrix.map(row => row.reduce((sum, m, i) => sum + m * v[i], 0));
+  const linear = [1, 3, 5].map(i => parseInt(colour.slice(i, i + 2), 16) / 255)
+    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  const toXyz = [[0.4339, 0.3762, 0.1899], [0.2126, 0.7152, 0.0722], [0.0178, 0.1095, 0.8727]]; // white is 1, 1, 1
+  const [x, y, z] = times(toXyz, times(sights[sight], linear).map(c => Math.min(1, Math.max(0, c))))
+    .map(c => c > 216 / 24389 ? Math.cbrt(c) : (24389 / 27 * c + 16) / 116);
+  return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
+}
+
+test("routes' colours are told apart, by who sees no red or no green too", async t => {
+  const server = await startServer(t);
+  for (const colorScheme of ["light", "dark"]) {
+    const page = await openDashboard(t, browser, server, { colorScheme });
+    const colours = await page.evaluate(() => [0, 1, 2, 3, 4, 5].map(i =>
+      getComputedStyle(document.documentElement).getPropertyValue(`--r${i}`).trim()));
+    for (const sight in sights) {
+      const labs = colours.map(colour => labOf(colour, sight));
+      labs.forEach((a, i) => labs.slice(0, i).forEach((b, j) => {
+        const apart = Math.hypot(...a.map((c, k) => c - b[k]));
+        assert.ok(apart >= 20, `r${j} and r${i}, ${colorScheme}, ${sight}: ${apart.toFixed(1)}`);
+      }));
+    }
   }
 });
