@@ -435,7 +435,7 @@ function onKey(event) {
 
   if (event.ctrlKey || event.metaKey || event.altKey || !model.event) return;
   if (event.key === "Escape") return choose(null);
-  if (target.closest("input, select")) return;
+  if (!target.closest("section")) return; // WCAG 2.2, 2.1.4: a key alone does something only where it is about that
   if (event.key === " " && !target.closest("button, a")) pause(!view.paused);
   else if (event.key === "+" || event.key === "=") zoom(-1);
   else if (event.key === "-") zoom(1);

@@ -210,6 +210,7 @@ function shape(bar) {
     bar.look = look;
     rect.setAttribute("class", look);
     rect.setAttribute("aria-label", title(bar));
+    rect.setAttribute("aria-selected", view.chosen === span);
   }
   if ((kind === "run" || kind === "loop") && bar.height >= 13) write(bar, width);
 }
@@ -403,10 +404,14 @@ function choose(span) {
 
   view.chosen = span;
   for (const one of [before, span])
-    if (one) for (const kind in one.bars) one.bars[kind].rect?.classList.toggle("chosen", one === span);
+    if (one) for (const kind in one.bars) {
+      one.bars[kind].rect?.classList.toggle("chosen", one === span);
+      one.bars[kind].rect?.setAttribute("aria-selected", one === span);
+    }
   showDetail();
 }
 
+/* No live region, for it changes with each event: a screen reader hears the bar as the option that became active. */
 function showDetail() {
   const span = view.chosen;
   const box = $("detail");

@@ -71,6 +71,43 @@ test("keys pause, zoom and go from bar to bar", async t => {
   await page.waitForFunction(t => view.now > t, still);
 });
 
+test("keys outside of the picture do nothing to it", async t => {
+  const page = await openWith(t, [event({})]);
+
+  for (const place of ["body", "#save", "#routes"]) {
+    await page.$eval(place, element => element === document.body ? document.activeElement.blur() : element.focus());
+    for (const key of ["+", "-", "-", "="]) await page.keyboard.press(key);
+    if (place !== "#save") await page.keyboard.press("Space");
+    assert.equal(await page.textContent("#window"), "30 s", place);
+    assert.equal(await page.getAttribute("#pause", "aria-pressed"), "false", place);
+  }
+  await page.focus("#pause");
+  await page.keyboard.press("+");
+  assert.equal(await page.textContent("#window"), "10 s");
+});
+
+test("the bar that is chosen is the option that is selected, and is not told again with each event", async t => {
+  const live = [[1, 0, 0, 9, 9, 0], [2, 0, 1, 9, 9, 0]];
+  const page = await openWith(t, [event({ live })]);
+
+  await page.locator(".bar.run").first().dispatchEvent("click");
+  await page.evaluate(() => choose(model.spans.get(2)));
+  const selected = await page.$$eval("[role=option]", bars =>
+    bars.map(bar => [bar.id, bar.getAttribute("aria-selected")]));
+  assert.deepEqual(selected, [["bar-run-1", "false"], ["bar-run-2", "true"]]);
+  assert.equal(await page.getAttribute("#chart", "aria-activedescendant"), "bar-run-2");
+
+  const told = await page.evaluate(async () => {
+    const before = $("detail").textContent;
+    const observer = new MutationObserver(() => {});
+    for (const region of document.querySelectorAll("section [aria-live], section [role=status]"))
+      observer.observe(region, { subtree: true, childList: true, characterData: true });
+    for (let t = 11; t < 14; t++) take({ ...model.event, t });
+    return [observer.takeRecords().length, before === $("detail").textContent];
+  });
+  assert.deepEqual(told, [0, false]);
+});
+
 test("a route's name is text", async t => {
   const path = "/<img src=x onerror=\"document.title='run'\">";
   const routes = event().routes.map(route => ({ ...route, path }));
