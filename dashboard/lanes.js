@@ -10,7 +10,7 @@
 const OUTCOMES = ["answered", "shed", "expired", "cancelled", "abandoned"];
 const ZOOMS = [1, 2, 5, 10, 30, 60, 120];
 const DELAY = 0.3;     // seconds that the picture is behind
-const BARS_MAX = 4000; // drawn
+const BARS_MAX = 4000; // drawn while the picture moves; one that is paused has a bar of all that is remembered
 const ROWS_MAX = 32;   // of the waiting band that are drawn; if it is deeper, every 2nd, 4th, ... is
 const COLOURS = 6;
 
@@ -296,7 +296,7 @@ function rebuild() {
   view.tail.clear();
   view.scale = (plan.width - plan.gutter) / view.span;
   view.origin = Math.floor(view.now);
-  view.drawn = view.now;
+  view.drawn = view.paused ? model.event.t : view.now; // all that is known, or each move to the right would draw anew
   view.base = view.moved = NaN;
   $("bars").setAttribute("width", 2 * (plan.width - plan.gutter));
   $("bars").setAttribute("height", plan.height);

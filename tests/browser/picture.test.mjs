@@ -285,6 +285,20 @@ test("routes that have no room in an event are counted, and named by their numbe
   assert.deepEqual(names, ["route 37", "no route"]);
 });
 
+test("a picture that is paused is drawn anew only when it is moved to what came since", async t => {
+  const page = await openWith(t, [event({ t: 11, spans: [[1, 0, 0, 9, 9, 9.5, 200, 0]] })]);
+
+  await page.waitForFunction(() => view.now > 10);
+  await page.click("#pause");
+  await page.evaluate(e => take(e), event({ t: 40 }));
+  const drawn = await page.evaluate(() => [5, 5, 5, -10, 10].map(by => {
+    const before = document.querySelector(".bar");
+    pan(-by * view.scale);
+    return document.querySelector(".bar") !== before;
+  }));
+  assert.deepEqual(drawn, [true, false, false, false, false]);
+});
+
 test("answers a second are those of two seconds, however long each event took", async t => {
   const times = [10, 10.25, 10.5, 12, 12.1, 12.5];
   const page = await openWith(t, times.map((t, i) => event({ t, answers: [0, 0, 7, 10, 10, 12][i] })));
