@@ -326,6 +326,17 @@ test("text and bars stand out, in light and dark", async t => {
   }
 });
 
+test("what the colours mean can be seen with forced colours, and on paper", async t => {
+  const page = await openDashboard(t, browser, await startServer(t), { forcedColors: "active" });
+  const parts = [["#key .waits"], ["#key .refused"], ["#link", "::before"], ["#rows th", "::before"]];
+  const swatches = await page.evaluate(parts => parts
+    .map(([name, part]) => getComputedStyle(document.querySelector(name), part))
+    .map(style => [style.backgroundColor, style.printColorAdjust]), parts);
+
+  assert.equal(new Set(swatches.map(([colour]) => colour)).size, 4);
+  assert.deepEqual(swatches.map(([, print]) => print), Array(4).fill("exact"));
+});
+
 // Linear RGB as it looks to who has no cones for red, or for green: Machado, Oliveira, Fernandes 2009, severity 1.
 const sights = {
   all: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
