@@ -169,8 +169,7 @@ static void add_route(struct text *text, const hoist_app *app, const struct rout
     text_add(text, "%s{\"method\":\"%s\",\"path\":", route->index > 0 ? "," : "",
              router_method_name(route->given.method));
     text_add_json(text, route->given.path);
-    text_add(text,
-             ",\"run\":\"%s\",\"waiting\":%u,\"running\":%u,\"abandoned\":%u,\"shed\":%" PRIu64,
+    text_add(text, ",\"run\":\"%s\",\"waiting\":%u,\"running\":%u,\"abandoned\":%u,\"shed\":%" PRIu64,
              route_run_name(route->given.run), figures.jobs.waiting, figures.jobs.running, figures.abandoned,
              figures.shed);
     add_times(text, "wait_s", &route->figures.wait);
