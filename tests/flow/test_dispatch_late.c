@@ -31,6 +31,14 @@ static int pend(hoist_req *req, hoist_res *res)
     return HOIST_PENDING;
 }
 
+/* Heeds its deadline: gives up, or has something to say after all. */
+static int heed(hoist_req *req, hoist_res *res)
+{
+    while (!hoist_req_cancelled(req))
+        ;
+    return hoist_req_query(req)[0] == 'g' ? -ECANCELED : hoist_reply_text(res, 200, "late");
+}
+
 static int dummy(hoist_req *req, hoist_res *res)
 {
     (void)req;
@@ -46,6 +54,7 @@ static const hoist_route routes[] = {
     {.path = "/serial", .handler = held, .max_concurrency = 1},
     {.path = "/pair", .handler = held, .max_concurrency = 2},
     {.path = "/short", .handler = held, .timeout_ms = 1},
+    {.path = "/heed", .handler = heed, .timeout_ms = 1},
     {.path = "/short-queue", .handler = held, .queue_timeout_ms = 1},
     {.path = "/long-queue", .handler = held, .queue_timeout_ms = 3600000},
 };
@@ -72,6 +81,7 @@ static void close_app(void)
 
 TestSuite(late, .init = open_app, .fini = close_app, .timeout = 30);
 TestSuite(late_not, .fini = close_app, .timeout = 30);
+TestSuite(late_heed, .fini = close_app, .timeout = 30);
 TestSuite(leave, .init = open_app, .fini = close_app, .timeout = 30);
 TestSuite(half_close, .fini = close_app, .timeout = 30);
 
@@ -394,6 +404,19 @@ Test(half_close, tells_a_running_job_and_still_answers)
     cr_expect_eq(peer_answer(&peers[0], 0)->status, 200);
     LOOP_RUN_UNTIL(&f.loop, peers[0].at_end);
     cr_expect(atomic_load(&was_cancelled));
+}
+
+/* On the loop nothing can be faster than the handler. */
+Test(late_heed, is_504_whatever_the_handler_says_that_was_told_first)
+{
+    static const char *const paths[] = {"/heed?give-up", "/heed?reply"};
+
+    serve(&(hoist_config){.executor = HOIST_EXECUTOR_INLINE});
+    for (unsigned i = 0; i < 2; i++) {
+        peer_open(&peers[i], &f);
+        peer_get(&peers[i], paths[i]);
+        cr_expect_eq(peer_answer(&peers[i], 0)->status, 504, "%s", paths[i]);
+    }
 }
 
 Test(half_close, leaves_alone_what_runs_and_what_waits_when_told_to)
