@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "listener.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -129,7 +130,7 @@ int config_fd_max(const hoist_config *config)
     unsigned long places = 64, most;
     struct rlimit limit;
 
-    while (places - 2 <= descriptors_taken(config) + config->max_connections)
+    while (places - 2 <= descriptors_taken(config) + config->max_connections + LISTENER_BACKLOG)
         places *= 2;
     most = places - 3;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= most)

@@ -30,7 +30,6 @@
 #include <unistd.h>
 
 enum {
-    BACKLOG = 4096,
     ACCEPTS_MAX = 64, /* a turn of the loop */
     BACK_OFF_MS = 100,
     PATIENCE_MS = 1000, /* of a shortage in which clients are left in the backlog */
@@ -71,7 +70,7 @@ int listener_bind(struct listener *listener, const char *host, unsigned port, bo
     /* A restart must not wait for the old connections' TIME_WAIT. */
     setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     if ((reuseport && setsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)) < 0) ||
-        bind(listener->fd, &address.any, len) < 0 || listen(listener->fd, BACKLOG) < 0) {
+        bind(listener->fd, &address.any, len) < 0 || listen(listener->fd, LISTENER_BACKLOG) < 0) {
         err = -errno;
         close(listener->fd);
         listener->fd = -1;
@@ -81,7 +80,7 @@ int listener_bind(struct listener *listener, const char *host, unsigned port, bo
 
 int listener_bind_unix(struct listener *listener, const char *path)
 {
-    int fd = unix_socket_listen(&listener->file, path, BACKLOG);
+    int fd = unix_socket_listen(&listener->file, path, LISTENER_BACKLOG);
 
     listener->fd = fd < 0 ? -1 : fd;
     listener->spare = -1;
@@ -335,7 +334,7 @@ static void refuse_waiting(struct listener *listener)
 
     if (listener->spare >= 0)
         close(listener->spare);
-    for (int i = 0; i < ACCEPTS_MAX; i++) {
+    for (int i = 0; i < (listener->is_started ? (int)ACCEPTS_MAX : LISTENER_BACKLOG + 1); i++) {
         fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             break;
@@ -393,7 +392,7 @@ void listener_close(struct listener *listener, void (*on_closed)(void *arg), voi
     if (listener->is_started) {
         listener->is_started = false;
         /* The kernel holds one more than the backlog; without a bound errors might be endless. */
-        for (int i = 0; i <= BACKLOG && accept_one(listener); i++)
+        for (int i = 0; i <= LISTENER_BACKLOG && accept_one(listener); i++)
             ;
         if (listener->short_since_ms != 0)
             refuse_waiting(listener);

@@ -17,6 +17,9 @@
 struct server;
 union address;
 
+/* Connections that the kernel keeps until they are accepted; a stop takes them all, whatever max_connections says. */
+enum { LISTENER_BACKLOG = 4096 };
+
 /* Room for any address as text. */
 enum { LISTENER_TEXT = sizeof("unix:") + sizeof(((struct unix_socket *)0)->path) };
 

@@ -1,5 +1,6 @@
 /* An app's configuration: defaults and ranges. */
 #include "server/config.h"
+#include "server/listener.h"
 
 #include "server/app.h"
 
@@ -207,14 +208,14 @@ static int fd_max_of(unsigned max_connections)
     return config_fd_max(&config);
 }
 
-/* libuv makes room for 256 - 2, the last of which is 253. */
-Test(config, has_a_use_for_as_many_descriptors_as_there_is_room_for_anyway)
+/* libuv makes room for 8192 - 2, the last of which is 8189. */
+Test(config, has_a_use_for_as_many_descriptors_as_there_is_room_for_anyway_with_a_backlog)
 {
-    allow_descriptors(1024);
+    allow_descriptors(17000);
 
-    cr_expect_eq(fd_max_of(100), 253);
-    cr_expect_eq(fd_max_of(253 - 64 - 8), 253);
-    cr_expect_eq(fd_max_of(254 - 64 - 8), 509);
+    cr_expect_eq(fd_max_of(100), 8189);
+    cr_expect_eq(fd_max_of(8189 - LISTENER_BACKLOG - 64 - 8), 8189);
+    cr_expect_eq(fd_max_of(8190 - LISTENER_BACKLOG - 64 - 8), 16381);
     allow_descriptors(200);
     cr_expect_eq(fd_max_of(100), 199);
 }
