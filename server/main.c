@@ -10,6 +10,7 @@
 #include "app.h"
 #include "config.h"
 #include "crash.h"
+#include "descriptors.h"
 #include "experiment/experiment.h"
 #include "forkserver.h"
 #include "hoist_uv.h"
@@ -21,7 +22,6 @@
 #include "process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,15 +53,12 @@ struct run {
     int result;
 };
 
-static void prepare_io(void);
 static int import_program(struct imported *own, const hoist_program *given, size_t program_size, size_t option_size,
                           char *error, size_t error_size);
 static int serve(const hoist_program *program, size_t route_size, const struct options *options);
-static void open_standard_descriptors(void);
 static int prepare_process(const struct run *run, const hoist_program *program, size_t route_size,
                            const struct options *options);
 static void tell_unreserved(const struct options *options, int err);
-static void grow_descriptor_table(const hoist_config *config);
 static int start_forkserver(const struct run *run, const hoist_program *program, size_t route_size, unsigned nice);
 static hoist_app *make_app(const hoist_program *program, size_t route_size, const struct options *options,
                            const struct activation *sockets);
@@ -74,6 +71,7 @@ static int start_signals(struct run *run);
 static void on_signal(uv_signal_t *handle, int number);
 static void on_hang_up(uv_signal_t *handle, int number);
 static void on_stopped(hoist_app *app, int err, void *arg);
+static sigset_t our_signals(void);
 static void close_handles(struct run *run);
 static void leave_stuck(hoist_app *app);
 static int print_routes(const hoist_program *program, size_t route_size);
@@ -93,7 +91,8 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
         fprintf(stderr, "%s: %s\n", given->name != NULL ? given->name : "hoist_main", error);
         return EXIT_USAGE;
     }
-    prepare_io();
+    signal(SIGPIPE, SIG_IGN); /* who has left is an error of write(2), not the end */
+    descriptors_raise_limit();
     if (argc > 1 && strcmp(argv[1], "experiment") == 0)
         return experiment_main(argc, argv, program);
     for (int i = 1; i < argc; i++) {
@@ -114,18 +113,6 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
         return EXIT_USAGE;
     }
     return serve(program, route_size, &options);
-}
-
-/* Of servers and of those who drive them. */
-static void prepare_io(void)
-{
-    struct rlimit limit;
-
-    signal(SIGPIPE, SIG_IGN); /* who has left is an error of write(2), not the end */
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
 }
 
 /* Takes in the caller's program and checks it as a whole, so that the first run finds a mistake in it, whatever is
@@ -171,7 +158,7 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     char error[128];
     int err;
 
-    open_standard_descriptors();
+    descriptors_open_standard();
     if (activation_take(&run.sockets, ACTIVATION_FIRST_FD, error, sizeof(error)) < 0) {
         log_write(LOG_ERROR, "%s", error);
         return EXIT_FAILURE;
@@ -199,18 +186,6 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* What is closed of them would be a client's connection, or a file, and the log writes to it by its number. */
-static void open_standard_descriptors(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
-
 /* What belongs to the whole process. Before any thread exists. A failure is in the log. */
 static int prepare_process(const struct run *run, const hoist_program *program, size_t route_size,
                            const struct options *options)
@@ -223,7 +198,7 @@ static int prepare_process(const struct run *run, const hoist_program *program, 
     (void)pool_trace_enable();
     if (config_resolve(&config, &options->config, error, sizeof(error)) < 0)
         return 0; /* the app will say so */
-    grow_descriptor_table(&config);
+    descriptors_make_room(config_fd_max(&config));
     if (config.executor == HOIST_EXECUTOR_INLINE)
         return 0;
     err = pool_reserve_threads(options->config.workers_max, options->worker_stack);
@@ -249,16 +224,6 @@ static void tell_unreserved(const struct options *options, int err)
         log_write(LOG_ERROR, "cannot start: --worker-stack: libuv %s gives every thread 8 MiB", uv_version_string());
     else
         log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
-}
-
-/* The kernel's table of descriptors grows as they are used, and when threads share it that waits for all CPUs to
- * notice: some 20 ms of the start, when the loop makes room for the highest one, or of a busy server's later on. */
-static void grow_descriptor_table(const hoist_config *config)
-{
-    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, config_fd_max(config));
-
-    if (fd >= 0)
-        close(fd);
 }
 
 /* For routes that run in a process of their own, if there are any. */
@@ -386,7 +351,7 @@ static int init_signals(struct run *run)
  * blocked: a mask is inherited. */
 static int start_signals(struct run *run)
 {
-    sigset_t ours;
+    const sigset_t ours = our_signals();
     int err;
 
     err = uv_signal_start(&run->interrupt, on_signal, SIGINT);
@@ -394,12 +359,19 @@ static int start_signals(struct run *run)
         err = uv_signal_start(&run->terminate, on_signal, SIGTERM);
     if (err == 0)
         err = uv_signal_start(&run->hang_up, on_hang_up, SIGHUP);
+    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+    return err;
+}
+
+static sigset_t our_signals(void)
+{
+    sigset_t ours;
+
     sigemptyset(&ours);
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGHUP);
-    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
-    return err;
+    return ours;
 }
 
 /* The first one drains; one that is asked for later does not wait. */
@@ -428,15 +400,25 @@ static void on_hang_up(uv_signal_t *handle, int number)
     log_reopen();
 }
 
+/* It ends by itself from here on: a signal that comes late must not end it by the default action, which libuv puts
+ * back.
+ */
 static void on_stopped(hoist_app *app, int err, void *arg)
 {
+    const sigset_t ours = our_signals();
     struct run *run = arg;
+    sigset_t before;
 
     (void)app;
     run->result = err;
     if (err < 0)
         uv_stop(&run->loop);
+    pthread_sigmask(SIG_BLOCK, &ours, &before);
     close_handles(run);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void close_handles(struct run *run)

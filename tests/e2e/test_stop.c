@@ -1,12 +1,14 @@
 /* How the server stops: what is in flight is answered, what is idle is closed, and what is stuck is named. */
 #include "lib/client.h"
 #include "lib/process.h"
+#include "lib/usage.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static struct process server;
 
@@ -275,4 +277,35 @@ Test(stop, a_client_that_only_is_slow_is_cut_off_when_the_drain_is_over)
 
     cr_expect_eq(process_stop(&server), 1);
     free(body);
+}
+
+/* More than there were descriptors for, as far as the number of connections told. */
+Test(stop, answers_a_long_backlog_whatever_the_number_of_connections)
+{
+    enum { CLIENTS = 400 };
+    static struct client *clients[CLIENTS];
+
+    usage_raise_descriptors();
+    process_start(&server, "--workers", "1", "--max-connections", "1", PROCESS_PATIENT);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        clients[i] = client_ask(&server, "/dummy");
+    cr_expect_eq(client_receive(clients[0])->status, 200);
+    process_signal(&server, SIGTERM);
+
+    for (unsigned i = 1; i < CLIENTS; i++)
+        cr_assert_eq(client_receive(clients[i])->status, 200, "client %u", i);
+    cr_expect_eq(process_wait(&server), 0);
+}
+
+/* As a rotation of logs may come with a restart. */
+Test(stop, is_clean_whatever_signal_comes_while_it_ends)
+{
+    siginfo_t ended = {0};
+
+    process_start(&server, "--workers", "1");
+    process_signal(&server, SIGTERM);
+    while (waitid(P_PID, (id_t)server.pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0)
+        process_signal(&server, SIGHUP);
+
+    cr_expect_eq(process_wait(&server), 0);
 }
