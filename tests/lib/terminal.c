@@ -24,6 +24,7 @@ static void become_program(int fd, const char *const *args)
     for (size_t i = 0; i < ARGS_MAX - 1 && args[i] != NULL; i++)
         argv[i + 1] = args[i];
     unsetenv("HOIST_PROGRAM"); /* the tests' own, of which a server would warn */
+    unsetenv("HOIST_EXAMPLES");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (dup2(fd, STDOUT_FILENO) >= 0 && dup2(fd, STDERR_FILENO) >= 0)
         execv(argv[0], (char *const *)(uintptr_t)argv);
