@@ -36,7 +36,7 @@ static const char *worker_of(const struct exchange *x, char *text, size_t size);
 
 void access_log(const struct conn *conn, const struct exchange *x, const struct reply *reply)
 {
-    const struct server *server = conn->server;
+    struct server *server = conn->server;
     struct pool_figures figures = {0};
     char peer[PEER_MAX];
     struct access access = {
@@ -48,6 +48,7 @@ void access_log(const struct conn *conn, const struct exchange *x, const struct 
         .run_us = x != NULL ? x->run_ns / 1000 : 0,
     };
 
+    reply_clock_tick(&server->clock, uv_now(server->loop));
     if (server->pool != NULL)
         pool_figures(server->pool, &figures);
     access.threads = figures.threads + 1;

@@ -322,7 +322,6 @@ static void log_left(struct exchange *x)
     if (x->status != 0 || x->state == EXCHANGE_RECEIVING || !log_access_wanted() || x->server->is_quiet)
         return;
     add_times_so_far(x);
-    reply_clock_tick(&x->server->clock, uv_now(x->server->loop));
     access_log(x->conn, x, &(struct reply){.status = ACCESS_LEFT});
     x->wait_ns = wait_ns;
     x->run_ns = run_ns;

@@ -400,9 +400,7 @@ static void on_hang_up(uv_signal_t *handle, int number)
     log_reopen();
 }
 
-/* It ends by itself from here on: a signal that comes late must not end it by the default action, which libuv puts
- * back.
- */
+/* It ends by itself from here on; libuv puts the default actions back, and a late signal's would end it before. */
 static void on_stopped(hoist_app *app, int err, void *arg)
 {
     const sigset_t ours = our_signals();

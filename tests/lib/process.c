@@ -36,7 +36,6 @@ static void await_port(struct process *process);
 static void await_admin_port(struct process *process);
 static void launch(struct process *process, const char *const *args);
 static int make_ends(struct process *process);
-static void become_program(int out, int err, const char *const *args);
 static unsigned pass_sockets(void);
 static bool read_out(struct process *process, int bound_ms);
 static void reap(struct process *process);
@@ -135,7 +134,7 @@ static void launch(struct process *process, const char *const *args)
     process->pid = fork();
     cr_assert_geq(process->pid, 0);
     if (process->pid == 0)
-        become_program(out, process->err, args);
+        process_become(out, process->err, args);
     close(out);
     passed.n = 0;
 }
@@ -162,8 +161,7 @@ void process_pass(const int *fds, size_t n, const char *names)
     passed.names = names;
 }
 
-/* In the child. What else the test has open stays there, and the child does not outlive it. */
-static void become_program(int out, int err, const char *const *args)
+void process_become(int out, int err, const char *const *args)
 {
     const char *program = getenv("HOIST_PROGRAM");
     const char *argv[ARGS_MAX + 1] = {program != NULL ? program : HOIST_PROGRAM_DEFAULT};

@@ -57,6 +57,10 @@ int process_run_list(struct process *process, const char *const *args);
  * LISTEN_FDNAMES unless NULL. They stay the test's, too. */
 void process_pass(const int *fds, size_t n, const char *names);
 
+/* In a new process: becomes the server, with exactly these arguments and no more of what is open than these two, as
+ * stdout and stderr, and the sockets that were passed. It does not outlive the test. */
+_Noreturn void process_become(int out, int err, const char *const *args);
+
 /* The next line of stdout, without its end; NULL: the process has ended. */
 const char *process_line(struct process *process);
 

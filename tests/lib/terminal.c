@@ -1,35 +1,16 @@
 /* A pseudo-terminal (pty(7)), of which the program has the one end and the test the other. */
 #include "terminal.h"
 
+#include "process.h"
 #include "wait.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { ARGS_MAX = 32 };
-
-/* In the child, which does not outlive the test. */
-static void become_program(int fd, const char *const *args)
-{
-    const char *program = getenv("HOIST_PROGRAM");
-    const char *argv[ARGS_MAX + 1] = {program != NULL ? program : HOIST_PROGRAM_DEFAULT};
-
-    for (size_t i = 0; i < ARGS_MAX - 1 && args[i] != NULL; i++)
-        argv[i + 1] = args[i];
-    unsetenv("HOIST_PROGRAM"); /* the tests' own, of which a server would warn */
-    unsetenv("HOIST_EXAMPLES");
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (dup2(fd, STDOUT_FILENO) >= 0 && dup2(fd, STDERR_FILENO) >= 0)
-        execv(argv[0], (char *const *)(uintptr_t)argv);
-    _exit(127);
-}
 
 void terminal_start_list(struct terminal *terminal, const char *const *args)
 {
@@ -43,7 +24,7 @@ void terminal_start_list(struct terminal *terminal, const char *const *args)
     terminal->pid = fork();
     cr_assert_geq(terminal->pid, 0);
     if (terminal->pid == 0)
-        become_program(fd, args);
+        process_become(fd, fd, args);
     close(fd);
 }
 
