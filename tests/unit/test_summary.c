@@ -1,5 +1,5 @@
 /* What all rows say together: sentences, warnings, target, fit. */
-#include "experiment/summary.h"
+#include "experiment/table.h"
 #include "lib/trial_fixture.h"
 
 #include <criterion/criterion.h>
@@ -395,6 +395,35 @@ Test(summary, warns_when_requests_waited_for_a_connection)
     trial_summary(&summary, &stream, trials, 1);
 
     cr_expect(warns("3 requests waited for one of the 16 connections: --clients more"));
+}
+
+Test(summary, warns_of_a_stream_in_which_a_few_runs_are_much_longer)
+{
+    static const struct plan stream = {.rate = 0.001, .for_s = 16000, .clients = 16, .route = "/"};
+
+    for (size_t i = 0; i < 2; i++) {
+        trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 2, 0);
+        trials[0].jobs.list[0].finished_s += i == 0 ? 1 : 100;
+        trial_summary(&summary, &stream, trials, 1);
+        cr_expect_eq(warns("a few runs are much longer than the others"), i == 1);
+        if (i == 0)
+            trial_summary_free(&summary);
+    }
+}
+
+Test(summary, tells_how_far_a_makespan_is_off_unless_runs_are_too_short)
+{
+    const struct column *off = table_predicted(&plan);
+    char text[TABLE_CELL];
+
+    while (strcmp(off->title, "off") != 0)
+        off++;
+    for (size_t i = 0; i < 2; i++) {
+        make_pools(1, i == 0 ? 2 : 0.0001, 0);
+        cr_expect_str_eq(table_cell(off, &summary.results[0], &plan, text), i == 0 ? "+0.0 %" : "-");
+        if (i == 0)
+            trial_summary_free(&summary);
+    }
 }
 
 /* Each waits for 1 s; at such a rate nearly none would. */
