@@ -125,7 +125,6 @@ int app_adopt(hoist_app *app, int fd, int admin_fd)
 
     assert(app->state == APP_NEW);
     err = fd < 0 ? 0 : adopt(app, &app->listener, fd);
-    app->is_adopted = fd >= 0 && err == 0;
     if (err < 0 || admin_fd < 0)
         return err;
     err = adopt(app, &app->admin.listener, admin_fd);
@@ -150,11 +149,11 @@ int hoist_app_listen(hoist_app *app)
 
     if (err < 0)
         return err;
-    if (app->listener.fd >= 0 && !app->is_adopted) {
+    if (app->listener.fd >= 0 && !app->listener.is_adopted) {
         snprintf(app->error, sizeof(app->error), "it listens already");
         return -EALREADY;
     }
-    if (!app->is_adopted)
+    if (!app->listener.is_adopted)
         err = listener_bind(&app->listener, config->host, config->port, config->reuseport);
     if (err < 0) {
         snprintf(app->error, sizeof(app->error), "cannot listen on %s port %u: %s%s", config->host, config->port,

@@ -29,7 +29,6 @@ struct hoist_app {
 
     enum app_state state;
     bool has_loop, has_server, has_handles; /* own_loop, server, wake and drain are to be closed */
-    bool is_adopted;                        /* its listener has the socket that it was given */
     struct listener listener;
     struct server server;
     struct admin admin;

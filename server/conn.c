@@ -1,41 +1,27 @@
 /* A connection's life: what it reads, when it answers, how it ends.
  *
  * Happy path: conn_on_bytes() -> turn(): parse, dispatch, gather answers -> conn_flush() -> settle(): wait for
- * more. Failures: refuse() answers what is wrong and ends the connection. Close: conn_close(), conn_on_closed().
+ * more. Failures: conn_refuse() answers what is wrong and ends the connection. Close: conn_close(), conn_on_closed().
  */
 #include "conn.h"
 
 #include "conn_internal.h"
 #include "dispatch.h"
 #include "exchange.h"
-#include "pool/owner.h"
 #include "server.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    AHEAD_MAX = 64 * 1024,  /* bytes read ahead of the request in hand; then reading stops */
-    LINGERS_MAX = 30,       /* at a body's rate; otherwise, or in a drain, once more than it must */
-    BODY_BYTES_PER_S = 500, /* a body, or what is thrown away, that comes slower is not waited for */
-    DRAIN_HEAD_MS = 1000,
-};
+enum { AHEAD_MAX = 64 * 1024 }; /* bytes read ahead of the request in hand; then reading stops */
 
-static void on_deadline(struct deadline *deadline);
 static size_t turn(struct conn *conn, char *bytes, size_t len, bool may_hold);
 static void keep_ahead(struct conn *conn, const char *bytes, size_t len);
 static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used);
 static void receive_more(struct conn *conn);
-__attribute__((cold)) static void refuse(struct conn *conn, int status, const char *reason);
-static bool is_between_requests(const struct conn *conn);
 static bool is_unwanted(struct conn *conn);
 static void settle(struct conn *conn);
-static void set_reading(struct conn *conn, bool on);
-static void wait_for_bytes(struct conn *conn, bool is_idle);
-static void leave(struct conn *conn);
-static void linger(struct conn *conn);
-static bool is_owed(const struct conn *conn);
 
 /* ---- states ---- */
 
@@ -68,7 +54,6 @@ void conn_open(struct conn *conn, struct server *server, const struct conn_io *i
     server->conns = conn;
     server->n_conns++;
     server->figures.accepted++;
-    conn->deadline.expired = on_deadline;
     conn_wait_for(conn, WAIT_HEAD, server->config->header_timeout_ms);
     io->read(conn, true);
 }
@@ -112,6 +97,10 @@ void conn_drain(struct conn *conn)
         conn_close(conn, false);
     if (conn->state != CONN_READING)
         return;
+    if (conn_is_between_requests(conn) && !conn_was_used_just_now(conn)) {
+        conn_leave(conn);
+        return;
+    }
     deadline_disarm(&conn->deadline);
     settle(conn);
 }
@@ -193,7 +182,7 @@ static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used)
             return false;
         x = exchange_new(conn->server, conn);
         if (x == NULL) {
-            refuse(conn, 503, "out of memory");
+            conn_refuse(conn, 503, "out of memory");
             return false;
         }
         conn->exchange = x;
@@ -207,7 +196,7 @@ static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used)
         conn->keep_alive = x->req.message.keep_alive;
         if (!server_is_over_memory(conn->server))
             return true;
-        refuse(conn, 503, "the server has no memory left for this request");
+        conn_refuse(conn, 503, "the server has no memory left for this request");
         return false;
     case PARSER_MORE:
         receive_more(conn);
@@ -216,7 +205,7 @@ static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used)
         conn_begin(conn);
         return true;
     case PARSER_FAILED:
-        refuse(conn, x->parser.status, x->parser.reason);
+        conn_refuse(conn, x->parser.status, x->parser.reason);
         return false;
     }
     abort();
@@ -233,7 +222,7 @@ static void receive_more(struct conn *conn)
     if (!parser_has_head(&x->parser))
         return;
     if (exchange_keep(x) < 0) {
-        refuse(conn, 503, "out of memory");
+        conn_refuse(conn, 503, "out of memory");
         return;
     }
     if (message->expects_continue && !parser_has_body_begun(&x->parser)) {
@@ -255,7 +244,7 @@ void conn_begin(struct conn *conn)
     x->state = EXCHANGE_RECEIVED;
     if (conn->server->out_len > conn->server->out_begin && !exchange_is_inline(x)) {
         if (exchange_keep(x) < 0) { /* it may have to wait, and the bytes it points into will not */
-            refuse(conn, 503, "out of memory");
+            conn_refuse(conn, 503, "out of memory");
             return;
         }
         conn_flush(conn);
@@ -324,8 +313,7 @@ void conn_on_error(struct conn *conn)
     conn_close(conn, true);
 }
 
-/* Nothing of a request is here; an empty line before one is nothing (RFC 9112, section 2.2). */
-static bool is_between_requests(const struct conn *conn)
+bool conn_is_between_requests(const struct conn *conn)
 {
     return conn->ahead.len == 0 && (conn->exchange == NULL || parser_is_between(&conn->exchange->parser));
 }
@@ -333,24 +321,21 @@ static bool is_between_requests(const struct conn *conn)
 /* Nothing more can be done with what was received: waits for what comes next, or ends. */
 static void settle(struct conn *conn)
 {
-    bool is_idle = is_between_requests(conn);
-
     if (conn->state != CONN_READING) {
-        set_reading(conn, conn->ahead.len < AHEAD_MAX);
+        conn_set_reading(conn, conn->ahead.len < AHEAD_MAX);
     } else if (conn->is_answered) {
-        linger(conn);
-    } else if (is_idle && (conn->at_eof || conn->server->is_draining)) {
-        leave(conn);
+        conn_linger(conn);
+    } else if (conn->at_eof && conn_is_between_requests(conn)) {
+        conn_leave(conn);
     } else if (!conn->at_eof) {
-        set_reading(conn, true);
-        wait_for_bytes(conn, is_idle);
+        conn_set_reading(conn, true);
+        conn_wait_for_bytes(conn);
     } else {
-        refuse(conn, 400, "the request was cut off");
+        conn_refuse(conn, 400, "the request was cut off");
     }
 }
 
-/* A client that leaves is only noticed while we read, so reading stops for a full buffer and nothing else. */
-static void set_reading(struct conn *conn, bool on)
+void conn_set_reading(struct conn *conn, bool on)
 {
     if (on != conn->is_stalled || conn->state == CONN_CLOSING)
         return;
@@ -358,23 +343,7 @@ static void set_reading(struct conn *conn, bool on)
     conn->io->read(conn, on);
 }
 
-static void wait_for_bytes(struct conn *conn, bool is_idle)
-{
-    const hoist_config *config = conn->server->config;
-    bool is_draining = conn->server->is_draining;
-
-    if (is_idle && conn->wait == WAIT_HEAD) /* accepted, and nothing came yet: one limit for both */
-        conn_wait_for(conn, WAIT_HEAD, config->header_timeout_ms);
-    else if (is_idle)
-        conn_wait_for(conn, WAIT_REQUEST, config->keep_alive_ms);
-    else if (conn->exchange != NULL && parser_has_head(&conn->exchange->parser))
-        conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
-    else
-        conn_wait_for(conn, WAIT_HEAD, is_draining ? DRAIN_HEAD_MS : config->header_timeout_ms);
-}
-
-/* Answers what the client did wrong, or what the connection cannot do for it, and ends the connection. */
-static void refuse(struct conn *conn, int status, const char *reason)
+void conn_refuse(struct conn *conn, int status, const char *reason)
 {
     static const struct reply_field again = {.name = "Retry-After", .value = "1"};
     char body[REPLY_ERROR_MAX];
@@ -386,102 +355,4 @@ static void refuse(struct conn *conn, int status, const char *reason)
         reply.fields = &again;
     conn_set_state(conn, CONN_HANDLING);
     conn_answer(conn, &reply);
-}
-
-/* Nothing is to be done any more; but the client may not have got all, and what it sends meanwhile must not cost it
- * that. */
-static void leave(struct conn *conn)
-{
-    if (is_owed(conn))
-        linger(conn);
-    else
-        conn_close(conn, false);
-}
-
-/* Half-closes, then throws away what the client still sends: closing with unread bytes would send a reset, which may
- * destroy the answer before it is read (RFC 9112, section 9.6), and most clients read it only when they have sent all.
- */
-static void linger(struct conn *conn)
-{
-    buffer_close(&conn->ahead);
-    if (conn->at_eof) {
-        conn_close(conn, false);
-        return;
-    }
-    conn_set_state(conn, CONN_LINGERING);
-    conn->io->shut(conn);
-    set_reading(conn, true);
-    conn_wait_for(conn, WAIT_LINGER, CONN_LINGER_MS);
-}
-
-/* A client that has not got all, and may send something meanwhile, has as long as for a write without progress. */
-static bool is_owed(const struct conn *conn)
-{
-    return !conn->at_eof && (uint64_t)conn->n_lingers * CONN_LINGER_MS < conn->server->config->write_timeout_ms &&
-           conn->io->unsent(conn) > 0;
-}
-
-/* ---- time ---- */
-
-void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
-{
-    struct deadlines *deadlines = &conn->server->deadlines;
-
-    if (wait == conn->wait && (wait == WAIT_HEAD || wait == WAIT_BODY) && deadline_is_armed(&conn->deadline))
-        return;
-    conn->wait = wait;
-    conn->progress = 0;
-    if (wait == WAIT_NONE) {
-        deadline_disarm(&conn->deadline);
-        return;
-    }
-    if (wait == WAIT_BODY)
-        conn->progress = conn->exchange->req.body.len;
-    else if (wait == WAIT_WRITE)
-        conn->progress = conn->io->unsent(conn);
-    deadline_arm(deadlines, &conn->deadline, ms);
-}
-
-static bool is_too_slow(size_t bytes, unsigned ms)
-{
-    return bytes < ((size_t)BODY_BYTES_PER_S * ms + 999) / 1000;
-}
-
-static void on_deadline(struct deadline *deadline)
-{
-    struct conn *conn = OWNER_OF(deadline, struct conn, deadline);
-    const hoist_config *config = conn->server->config;
-
-    switch (conn->wait) {
-    case WAIT_HEAD:
-        if (is_between_requests(conn))
-            conn_close(conn, false);
-        else
-            refuse(conn, 408, "the head of the request took too long");
-        break;
-    case WAIT_BODY:
-        if (is_too_slow(conn->exchange->req.body.len - conn->progress, config->body_timeout_ms))
-            refuse(conn, 408, "the body of the request came too slowly");
-        else
-            conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
-        break;
-    case WAIT_WRITE:
-        if (conn->io->unsent(conn) >= conn->progress)
-            conn_close(conn, true);
-        else
-            conn_wait_for(conn, WAIT_WRITE, config->write_timeout_ms);
-        break;
-    case WAIT_LINGER:
-        conn->n_lingers++;
-        if (is_owed(conn) || (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining &&
-                              !is_too_slow(conn->progress, CONN_LINGER_MS)))
-            conn_wait_for(conn, WAIT_LINGER, CONN_LINGER_MS);
-        else
-            conn_close(conn, false);
-        break;
-    case WAIT_NONE:
-    case WAIT_REQUEST:
-        leave(conn);
-        break;
-    }
 }

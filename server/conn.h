@@ -104,7 +104,8 @@ void conn_drop(struct conn *conn);
 /* Closes now; the exchange is cancelled, and what is held is not written. */
 void conn_close(struct conn *conn, bool reset);
 
-/* The server drains: close when idle, soon when a head is half sent, after the answer otherwise. */
+/* The server drains: close when idle, soon when it was used just now or a head is half sent, after the answer
+ * otherwise. */
 void conn_drain(struct conn *conn);
 
 #endif

@@ -48,6 +48,7 @@ static void on_quiet(uv_timer_t *timer);
 static void refuse_waiting(struct listener *listener);
 static void refuse(struct listener *listener, int fd);
 static int open_spare(void);
+static void take_backlog(struct listener *listener);
 static void on_reserved(uv_handle_t *handle);
 static void on_handle_closed(uv_handle_t *handle);
 
@@ -109,6 +110,7 @@ int listener_adopt(struct listener *listener, int fd)
         return -errno;
     listener->fd = fd;
     listener->spare = -1;
+    listener->is_adopted = true;
     return 0;
 }
 
@@ -391,11 +393,8 @@ void listener_close(struct listener *listener, void (*on_closed)(void *arg), voi
     unix_socket_remove(&listener->file); /* before the backlog is taken: nobody comes after */
     if (listener->is_started) {
         listener->is_started = false;
-        /* The kernel holds one more than the backlog; without a bound errors might be endless. */
-        for (int i = 0; i <= LISTENER_BACKLOG && accept_one(listener); i++)
-            ;
-        if (listener->short_since_ms != 0)
-            refuse_waiting(listener);
+        if (!listener->is_adopted)
+            take_backlog(listener);
         listener->on_closed = on_closed;
         listener->arg = arg;
         uv_close((uv_handle_t *)&listener->poll, on_handle_closed);
@@ -406,6 +405,15 @@ void listener_close(struct listener *listener, void (*on_closed)(void *arg), voi
     if (listener->spare >= 0)
         close(listener->spare);
     listener->fd = listener->spare = -1;
+}
+
+static void take_backlog(struct listener *listener)
+{
+    /* The kernel holds one more than the backlog; without a bound errors might be endless. */
+    for (int i = 0; i <= LISTENER_BACKLOG && accept_one(listener); i++)
+        ;
+    if (listener->short_since_ms != 0)
+        refuse_waiting(listener);
 }
 
 static void on_handle_closed(uv_handle_t *handle)

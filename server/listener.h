@@ -32,6 +32,7 @@ struct listener {
     uv_timer_t back_off;     /* after an error of accept4(2) that only time mends */
     uint64_t short_since_ms; /* on the loop's clock: since when there are such errors; 0: there are none */
     unsigned n_refused;      /* clients, since then */
+    bool is_adopted;         /* fd is also its maker's, who listens on */
     bool is_started, is_full;
     unsigned n_open; /* handles to close */
     void (*on_closed)(void *arg);
@@ -69,8 +70,8 @@ int listener_start(struct listener *listener, struct server *server);
 /* A connection is gone: accepting goes on if it paused because there were too many. */
 void listener_on_room(struct listener *listener);
 
-/* Accepts what is in the backlog already, stops listening, closes, and calls on_closed(arg). Without a start, closes at
- * once and calls nothing. */
+/* Accepts what is in the backlog already, stops listening, closes, and calls on_closed(arg). What waits at an adopted
+ * socket is left to whoever accepts there next. Without a start, closes at once and calls nothing. */
 void listener_close(struct listener *listener, void (*on_closed)(void *arg), void *arg);
 
 #endif

@@ -414,6 +414,28 @@ Test(listener_start, serves_clients_over_the_maximum_at_the_stop)
     close_app();
 }
 
+/* As from a supervisor, who gives it to the next server. */
+Test(listener_start, leaves_clients_over_the_maximum_to_the_next_one_at_a_socket_it_was_given)
+{
+    const hoist_config config = {.executor = HOIST_EXECUTOR_INLINE, .max_connections = 1};
+    int idle = client_new(), waiting = client_new(), given = client_new();
+    char text[512];
+
+    cr_assert_eq(listen(given, 8), 0);
+    app_fixture_open(&f, &config, &route, 1);
+    cr_assert_eq(app_adopt(f.app, dup(given), -1), 0);
+    app_fixture_start(&f);
+    client_ask(idle);
+    cr_expect_eq(client_answer(idle, text), 200);
+    client_ask(waiting);
+    LOOP_SPIN_UNTIL(&f.loop, f.app->listener.is_full);
+    close_app();
+
+    cr_expect_geq(accept(given, NULL, NULL), 0, "%s", strerror(errno));
+    close(idle);
+    close(waiting);
+}
+
 Test(listener_start, serves_clients_over_the_maximum_once_there_is_room)
 {
     enum { MOST = 3 };

@@ -222,10 +222,20 @@ Test(conn_time, waits_for_that_also_below_and_above_what_it_waits_at_a_time)
 
 /* ---- the server drains ---- */
 
+/* As if it had been armed that long ago, by the default configuration. */
+static void idle_for(unsigned ms)
+{
+    unsigned limit_ms = w.conn.wait == WAIT_HEAD ? 10000 : 5000;
+
+    cr_assert_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + limit_ms);
+    deadline_arm(&f.app->server.deadlines, &w.conn.deadline, limit_ms - ms);
+}
+
 Test(conn_drain, closes_no_idle_connection_before_the_client_has_got_all)
 {
     wire_send(&w, GET("/say/x"));
     w.queued_len = 1;
+    idle_for(1000);
     server_drain(&f.app->server);
 
     cr_expect(w.is_shut);
@@ -236,21 +246,90 @@ Test(conn_drain, closes_no_idle_connection_before_the_client_has_got_all)
     wire_run_until_closed(&w);
 }
 
-Test(conn_drain, closes_an_idle_connection)
+Test(conn_drain, closes_a_connection_at_once_that_was_idle_for_a_second)
 {
     wire_send(&w, GET("/say/x"));
+    idle_for(1000);
     server_drain(&f.app->server);
+
+    cr_expect(w.is_closing);
+    cr_expect_eq(wire_answers(&w), 1);
+}
+
+Test(conn_drain, closes_a_connection_at_once_on_which_nothing_came_for_a_second)
+{
+    idle_for(1000);
+    server_drain(&f.app->server);
+
+    cr_expect(w.is_closing);
+    cr_expect_eq(w.out_len, 0);
+}
+
+/* The next request of a busy client is on its way, as likely as not. */
+Test(conn_drain, gives_a_connection_a_second_that_was_used_in_the_last_one)
+{
+    wire_send(&w, GET("/say/x"));
+    idle_for(999);
+    server_drain(&f.app->server);
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1000);
+    conn_hurry();
 
     wire_run_until_closed(&w);
     cr_expect_eq(wire_answers(&w), 1);
 }
 
-Test(conn_drain, closes_a_connection_on_which_nothing_came_yet)
+Test(conn_drain, gives_a_connection_a_second_that_was_accepted_in_the_last_one)
 {
+    idle_for(999);
     server_drain(&f.app->server);
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1000);
+    conn_hurry();
 
     wire_run_until_closed(&w);
     cr_expect_eq(w.out_len, 0);
+}
+
+Test(conn_drain, answers_the_request_that_comes_meanwhile_and_ends)
+{
+    wire_send(&w, GET("/say/x"));
+    server_drain(&f.app->server);
+    wire_send(&w, GET("/say/y"));
+
+    wire_expect_body(&w, 0, "x");
+    wire_expect_body(&w, 1, "y");
+    wire_expect_last(&w, 1, 200);
+    cr_expect_eq(w.conn.state, CONN_LINGERING);
+}
+
+Test(conn_drain, waits_no_longer_for_empty_lines)
+{
+    uint64_t due_ms;
+
+    wire_send(&w, GET("/say/x"));
+    server_drain(&f.app->server);
+    due_ms = w.conn.deadline.due_ms;
+    LOOP_SPIN_UNTIL(&f.loop, uv_now(&f.loop) + 1000 > due_ms);
+    wire_send(&w, "\r\n");
+
+    cr_expect_eq(w.conn.deadline.due_ms, due_ms);
+}
+
+/* ms after the drain begins, by that configuration. */
+static void expect_wait(unsigned ms, const hoist_config *config)
+{
+    conn_fixture_close();
+    conn_fixture_open(config);
+    wire_send(&w, GET("/say/x"));
+    server_drain(&f.app->server);
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + ms);
+}
+
+Test(conn_drain, waits_no_longer_than_half_of_it_or_than_ever)
+{
+    expect_wait(100, &(hoist_config){.drain_ms = 200});
+    expect_wait(1, &(hoist_config){.drain_ms = 1});
+    expect_wait(50, &(hoist_config){.keep_alive_ms = 50});
+    expect_wait(1000, &(hoist_config){.keep_alive_ms = HOIST_NO_LIMIT, .drain_ms = HOIST_NO_LIMIT});
 }
 
 Test(conn_drain, still_answers_requests_that_were_on_their_way)

@@ -1,0 +1,146 @@
+/* How long a connection waits, and its last wait, for a client that has not got all: see conn.h.
+ *
+ * Happy path: one deadline, armed for what comes next. Failures: what is over is refused or closed. Close: nothing is
+ * owned.
+ */
+#include "conn_internal.h"
+
+#include "exchange.h"
+#include "pool/owner.h"
+#include "server.h"
+
+enum {
+    LINGERS_MAX = 30,       /* at a body's rate; otherwise, or in a drain, once more than it must */
+    BODY_BYTES_PER_S = 500, /* a body, or what is thrown away, that comes slower is not waited for */
+    DRAIN_WAIT_MS = 1000,   /* in a drain, for a request of which nothing, or not all of the head, has come */
+};
+
+static unsigned shorter_in_drain(const struct conn *conn, unsigned ms);
+static bool is_owed(const struct conn *conn);
+static bool is_too_slow(size_t bytes, unsigned ms);
+static void on_deadline(struct deadline *deadline);
+
+void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
+{
+    bool goes_on = wait == WAIT_REQUEST || wait == WAIT_HEAD || wait == WAIT_BODY; /* whatever comes meanwhile */
+
+    if (goes_on && wait == conn->wait && deadline_is_armed(&conn->deadline))
+        return;
+    conn->wait = wait;
+    conn->progress = 0;
+    if (wait == WAIT_NONE) {
+        deadline_disarm(&conn->deadline);
+        return;
+    }
+    if (wait == WAIT_BODY)
+        conn->progress = conn->exchange->req.body.len;
+    else if (wait == WAIT_WRITE)
+        conn->progress = conn->io->unsent(conn);
+    conn->deadline.expired = on_deadline;
+    deadline_arm(&conn->server->deadlines, &conn->deadline, ms);
+}
+
+void conn_wait_for_bytes(struct conn *conn)
+{
+    const hoist_config *config = conn->server->config;
+    bool is_idle = conn_is_between_requests(conn);
+
+    if (is_idle && conn->wait != WAIT_HEAD)
+        conn_wait_for(conn, WAIT_REQUEST, shorter_in_drain(conn, config->keep_alive_ms));
+    else if (!is_idle && conn->exchange != NULL && parser_has_head(&conn->exchange->parser))
+        conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
+    else /* on a new connection one limit for its first byte and the head */
+        conn_wait_for(conn, WAIT_HEAD, shorter_in_drain(conn, config->header_timeout_ms));
+}
+
+/* Half of drain_ms leaves time for the answer. */
+static unsigned shorter_in_drain(const struct conn *conn, unsigned ms)
+{
+    unsigned drain_ms = conn->server->config->drain_ms;
+    unsigned most_ms = drain_ms - drain_ms / 2;
+
+    if (most_ms > DRAIN_WAIT_MS)
+        most_ms = DRAIN_WAIT_MS;
+    return conn->server->is_draining && most_ms < ms ? most_ms : ms;
+}
+
+bool conn_was_used_just_now(const struct conn *conn)
+{
+    const hoist_config *config = conn->server->config;
+    unsigned limit_ms = conn->wait == WAIT_HEAD ? config->header_timeout_ms : config->keep_alive_ms;
+
+    return !deadline_is_armed(&conn->deadline) ||
+           conn->deadline.due_ms + DRAIN_WAIT_MS > uv_now(conn->server->loop) + limit_ms;
+}
+
+void conn_leave(struct conn *conn)
+{
+    if (is_owed(conn))
+        conn_linger(conn);
+    else
+        conn_close(conn, false);
+}
+
+void conn_linger(struct conn *conn)
+{
+    buffer_close(&conn->ahead);
+    if (conn->at_eof) {
+        conn_close(conn, false);
+        return;
+    }
+    conn_set_state(conn, CONN_LINGERING);
+    conn->io->shut(conn);
+    conn_set_reading(conn, true);
+    conn_wait_for(conn, WAIT_LINGER, CONN_LINGER_MS);
+}
+
+/* A client that has not got all, and may send something meanwhile, has as long as for a write without progress. */
+static bool is_owed(const struct conn *conn)
+{
+    return !conn->at_eof && (uint64_t)conn->n_lingers * CONN_LINGER_MS < conn->server->config->write_timeout_ms &&
+           conn->io->unsent(conn) > 0;
+}
+
+static bool is_too_slow(size_t bytes, unsigned ms)
+{
+    return bytes < ((size_t)BODY_BYTES_PER_S * ms + 999) / 1000;
+}
+
+static void on_deadline(struct deadline *deadline)
+{
+    struct conn *conn = OWNER_OF(deadline, struct conn, deadline);
+    const hoist_config *config = conn->server->config;
+
+    switch (conn->wait) {
+    case WAIT_HEAD:
+        if (conn_is_between_requests(conn))
+            conn_close(conn, false);
+        else
+            conn_refuse(conn, 408, "the head of the request took too long");
+        break;
+    case WAIT_BODY:
+        if (is_too_slow(conn->exchange->req.body.len - conn->progress, config->body_timeout_ms))
+            conn_refuse(conn, 408, "the body of the request came too slowly");
+        else
+            conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
+        break;
+    case WAIT_WRITE:
+        if (conn->io->unsent(conn) >= conn->progress)
+            conn_close(conn, true);
+        else
+            conn_wait_for(conn, WAIT_WRITE, config->write_timeout_ms);
+        break;
+    case WAIT_LINGER:
+        conn->n_lingers++;
+        if (is_owed(conn) || (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining &&
+                              !is_too_slow(conn->progress, CONN_LINGER_MS)))
+            conn_wait_for(conn, WAIT_LINGER, CONN_LINGER_MS);
+        else
+            conn_close(conn, false);
+        break;
+    case WAIT_NONE:
+    case WAIT_REQUEST:
+        conn_leave(conn);
+        break;
+    }
+}
