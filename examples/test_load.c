@@ -1,6 +1,7 @@
 /* The examples' programs, over sockets: what the unit tests, which know one thread, cannot see. */
 #include "lib/client.h"
 #include "lib/process.h"
+#include "lib/usage.h"
 #include "lib/wait.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -213,11 +213,7 @@ static unsigned call_all(void)
 
 static void start_calls(void)
 {
-    struct rlimit limit;
-
-    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    usage_raise_descriptors();
     for (unsigned i = 0; i < CALLS; i++)
         write_call(&calls[i], i);
     process_start(&server, "--workers", "8", "--queue", "1000", "--timeout-ms", "0", PROCESS_PATIENT);

@@ -2,6 +2,7 @@
 #include "experiment/load.h"
 #include "lib/fail_malloc.h"
 #include "lib/process.h"
+#include "lib/usage.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -79,11 +80,7 @@ Test(load, a_burst_is_due_at_one_moment_and_answered_in_full)
 /* libuv looks at 1024 sockets, then at once again: an answer may come before it has told that its request is out. */
 Test(load, more_callers_than_a_turn_of_the_loop_sees)
 {
-    struct rlimit limit;
-
-    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = limit.rlim_max;
-    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    usage_raise_descriptors();
     process_start(&server, "--workers", "1", "--max-connections", "2000");
     start(LOAD_BURST, GET("/dummy"), 30000, 0, 1500);
     finish();

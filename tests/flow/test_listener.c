@@ -365,6 +365,7 @@ Test(listener_start, leaves_libuv_nothing_to_grow_for_later_connections)
 
 Test(listener_start, is_ready_for_the_highest_descriptor_even_if_that_is_in_use)
 {
+    limit_descriptors(FDS_MAX);
     cr_assert_eq(dup2(STDERR_FILENO, FDS_MAX - 1), FDS_MAX - 1);
     open_app();
 

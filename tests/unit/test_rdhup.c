@@ -2,6 +2,7 @@
 #include "server/rdhup.h"
 
 #include "lib/loop.h"
+#include "lib/usage.h"
 
 #include <criterion/criterion.h>
 #include <sys/socket.h>
@@ -45,6 +46,7 @@ static void on_idle(uv_idle_t *idle)
 
 static void set_up(void)
 {
+    usage_raise_descriptors(); /* a pair takes two */
     cr_assert_eq(uv_loop_init(&loop), 0);
     uv_idle_init(&loop, &turning);
     uv_idle_start(&turning, on_idle);
