@@ -7,7 +7,6 @@ set -eu
 program=${HOIST_PROGRAM:-$1}
 mode=$2
 clients=1000
-seconds=10
 scratch=$(mktemp -d)
 server=
 trap 'test -z "$server" || kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
@@ -38,26 +37,48 @@ until grep -q '^listening on ' "$scratch/out"; do
 done
 url=http://$(sed -n 's/^listening on \([0-9.:]*\),.*/\1/p' "$scratch/out")
 
-# shellcheck disable=SC2086 # one word for each option
-slowhttptest $options -c $clients -r 500 -i 1 -l $seconds -p 5 -g -o "$scratch/tool" -u "$url$path" >"$scratch/said" 2>&1 &
-tool=$!
-asked=0
-while kill -0 $tool 2>/dev/null; do
-    curl --silent --show-error --fail --max-time 30 "$url/dummy" >/dev/null || fail "curl got no answer"
-    asked=$((asked + 1))
-    sleep 0.2
-done
-wait $tool || fail "slowhttptest failed"
+# Lets them dawdle for so many seconds, and asks meanwhile.
+dawdle()
+{
+    # shellcheck disable=SC2086 # one word for each option
+    slowhttptest $options -c $clients -r 500 -i 1 -l "$1" -p $(($1 / 2)) -g -o "$scratch/tool" -u "$url$path" \
+        >"$scratch/said" 2>&1 &
+    tool=$!
+    asked=0
+    while kill -0 $tool 2>/dev/null; do
+        curl --silent --show-error --fail --max-time 30 "$url/dummy" >/dev/null || fail "curl got no answer"
+        asked=$((asked + 1))
+        sleep 0.2
+    done
+    wait $tool || fail "slowhttptest failed"
+}
 
 # Seconds,Closed,Pending,Connected,Service Available: the last one is the number of clients, or 0. How many are connected at once
-# is up to how fast the machine connects them before the first ones are closed.
-awk -F , -v clients=$clients -v mode="$mode" -v asked=$asked '
-    NR > 1 { rows++; if ($4 > most) most = $4; if ($5 != clients) gone++ }
-    END {
-        printf "%s: %d s, at most %d connections at once, service not available in %d of them, %d answers to curl\n",
-            mode, rows, most, gone, asked
-        exit !(rows > 2 && most > clients / 10 && gone == 0 && asked > 2)
-    }' "$scratch/tool.csv" || fail "the service was not available throughout, or not under load"
+# is up to how fast the machine connects them before the first ones are closed. Ends with 3 when there was too little load for an
+# answer.
+judge()
+{
+    awk -F , -v clients=$clients -v mode="$mode" -v asked=$asked '
+        NR > 1 { rows++; if ($2 + $4 > made) made = $2 + $4; if ($4 > most) most = $4; if ($5 != clients) gone++ }
+        END {
+            printf "%s: %d s, %d connections, at most %d at once, service not available in %d of them, %d answers to curl\n",
+                mode, rows, made, most, gone, asked
+            exit rows > 2 && made > clients / 10 && asked > 2 ? gone > 0 : 3
+        }' "$scratch/tool.csv"
+}
+
+# A machine that is too busy to make the load gets more time for it.
+for seconds in 10 20 40; do
+    dawdle $seconds
+    status=0
+    judge || status=$?
+    test $status -eq 3 || break
+done
+case $status in
+0) ;;
+3) fail "the service was not under load" ;;
+*) fail "the service was not available throughout" ;;
+esac
 
 kill "$server"
 wait "$server" || fail "the server's exit status is $?"
