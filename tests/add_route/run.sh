@@ -16,7 +16,7 @@ configure()
     cat >"$scratch/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.25)
 project(add_route LANGUAGES C)
-include($root/cmake/AddRoute.cmake)
+include("$root/cmake/AddRoute.cmake")
 add_library(hoist_routes OBJECT)
 $1
 add_executable(program routes/good.c)

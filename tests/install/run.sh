@@ -44,6 +44,12 @@ serves()
     server=
 }
 
+# compile <words>: what pkg-config says is for a shell to read, with a backslash before each blank of a path.
+compile()
+{
+    eval "cc $*"
+}
+
 # quietly <command>: shows what it said only if it failed.
 quietly()
 {
@@ -55,20 +61,16 @@ mkdir "$scratch/text"
 cd "$scratch/text"
 awk '/^```[a-z]+ [A-Za-z_.]+$/ { file = $2; next } /^```/ { file = "" } file { print > file }' "$here/../../docs/EMBEDDING.md"
 
-# shellcheck disable=SC2046 # one word for each flag
-{
-    cc hello.c main.c $(pkg-config --cflags --libs hoist) -o app
-    cc hello.c hello_test.c $(pkg-config --cflags --libs hoist criterion) -o hello_test
-    cc lines.c $(pkg-config --cflags --libs hoist) -o lines
-    cc embedded.c $(pkg-config --cflags --libs hoist libuv) -o embedded
-    cc third_word.c $(pkg-config --cflags --libs hoist) -o third_word
-}
+compile hello.c main.c "$(pkg-config --cflags --libs hoist)" -o app
+compile hello.c hello_test.c "$(pkg-config --cflags --libs hoist criterion)" -o hello_test
+compile lines.c "$(pkg-config --cflags --libs hoist)" -o lines
+compile embedded.c "$(pkg-config --cflags --libs hoist libuv)" -o embedded
+compile third_word.c "$(pkg-config --cflags --libs hoist)" -o third_word
 serves '/hello?name=Ada' 'hello Ada' ./app --port 0 --workers 2
 cp -r "$scratch/prefix" "$scratch/archive"
 find "$scratch/archive" -name 'libhoist.so*' -delete
-# shellcheck disable=SC2046
-cc hello.c main.c $(PKG_CONFIG_PATH=$(echo "$libdir" | sed "s|^$scratch/prefix|$scratch/archive|") \
-    pkg-config --cflags --libs --static hoist) -o app_archive
+archive=$scratch/archive${libdir#"$scratch/prefix"}
+compile hello.c main.c "$(PKG_CONFIG_PATH=$archive pkg-config --cflags --libs --static hoist)" -o app_archive
 serves '/hello?name=Ada' 'hello Ada' ./app_archive --port 0 --workers 2
 ./hello_test
 ./app --workers 8 --help | grep -q -- '--workers N'
@@ -101,9 +103,9 @@ for source in *.c; do
     sqlite) library=sqlite3 ;;
     *) library= ;;
     esac
-    # shellcheck disable=SC2046,SC2086 # one word for each flag, none for no library
+    # shellcheck disable=SC2086 # no word for no library
     if pkg-config --exists hoist $library; then
-        cc -Wall -Wextra -Werror "$source" $(pkg-config --cflags --libs hoist $library) -o "$name"
+        compile -Wall -Wextra -Werror "$source" "$(pkg-config --cflags --libs hoist $library)" -o "$name"
     else
         echo "examples/$source: not built, there is no $library"
     fi

@@ -89,11 +89,11 @@ units()
 {
     is_there systemd-analyze >/dev/null || exit 77
     for unit in hoist.service hoist@.service hoist.socket; do
-        sed "s|/usr/local/bin/hoist|$hoist|" "$here/$unit" >"$scratch/$unit"
+        sed "s|/usr/local/bin/hoist|\"$hoist\"|" "$here/$unit" >"$scratch/$unit"
     done
     cp "$scratch/hoist@.service" "$scratch/hoist@1.service"
     mkdir "$scratch/hoist.service.d"
-    sed "s|/usr/local/bin/app|$hoist|" "$here/hoist.service.d/app.conf" >"$scratch/hoist.service.d/app.conf"
+    sed "s|/usr/local/bin/app|\"$hoist\"|" "$here/hoist.service.d/app.conf" >"$scratch/hoist.service.d/app.conf"
     for unit in hoist.service hoist.socket hoist@1.service; do
         systemd-analyze verify --man=no --recursive-errors=no "$scratch/$unit" >"$scratch/verify.errors" 2>&1 || die "$unit"
         # What it does not know it ignores, and says so.
@@ -159,7 +159,7 @@ with_ports()
 {
     sed -e "s/127\.0\.0\.1:8000/127.0.0.1:$(port a 'listening on')/" -e "s/port 8001/port $(port a 'admin on')/" \
         -e "s/127\.0\.0\.1:8010/127.0.0.1:$(port b 'listening on')/" -e "s/port 8011/port $(port b 'admin on')/" \
-        -e "s|^\( *\)bind :80$|\1bind unix@$scratch/proxy|" -e "s|listen 80;|listen unix:$scratch/proxy;|" "$here/$1"
+        -e "s|^\( *\)bind :80$|\1bind \"unix@$scratch/proxy\"|" -e "s|listen 80;|listen \"unix:$scratch/proxy\";|" "$here/$1"
 }
 
 # How many connections both servers have had.
@@ -265,17 +265,17 @@ behind_nginx()
     with_ports nginx.conf >"$scratch/site.conf"
     cat >"$scratch/main.conf" <<END
 daemon off;
-pid $scratch/pid;
-error_log $scratch/nginx.errors;
+pid "$scratch/pid";
+error_log "$scratch/nginx.errors";
 events {}
 http {
     access_log off;
-    client_body_temp_path $scratch/temp1;
-    proxy_temp_path $scratch/temp2;
-    fastcgi_temp_path $scratch/temp3;
-    uwsgi_temp_path $scratch/temp4;
-    scgi_temp_path $scratch/temp5;
-    include $scratch/site.conf;
+    client_body_temp_path "$scratch/temp1";
+    proxy_temp_path "$scratch/temp2";
+    fastcgi_temp_path "$scratch/temp3";
+    uwsgi_temp_path "$scratch/temp4";
+    scgi_temp_path "$scratch/temp5";
+    include "$scratch/site.conf";
 }
 END
     "$program" -p "$scratch" -e "$scratch/nginx.errors" -c "$scratch/main.conf" &
