@@ -337,11 +337,17 @@ static void look_at_thread(struct pool_job *job)
     seen.blocks_chld = sigismember(&blocked, SIGCHLD);
 }
 
+/* There is none above 19, also for tests that are run at a high one. */
+static int nicer(int nice, int by)
+{
+    return nice + by < 19 ? nice + by : 19;
+}
+
 Test(pool_start, threads_have_a_name_and_a_nice_value_and_leave_signals_to_others, .timeout = 30)
 {
     struct pool_options options = {.workers = 1, .workers_max = 1, .nice = 3};
     struct pool_figures figures;
-    int own_nice = getpriority(PRIO_PROCESS, 0) + 1; /* not 0, which adds nothing */
+    int own_nice = nicer(getpriority(PRIO_PROCESS, 0), 1); /* not 0, which adds nothing */
 
     cr_assert_eq(setpriority(PRIO_PROCESS, 0, own_nice), 0);
     open_with_threads(1);
@@ -352,7 +358,7 @@ Test(pool_start, threads_have_a_name_and_a_nice_value_and_leave_signals_to_other
     pool_figures(f.pool, &figures);
 
     cr_expect_str_eq(seen.name, "hoist-w0");
-    cr_expect_eq(seen.nice, own_nice + 3);
+    cr_expect_eq(seen.nice, nicer(own_nice, 3));
     cr_expect_eq(seen.turn_ns, figures.short_turns ? POOL_TURN_NS : 0);
     cr_expect_eq(getpriority(PRIO_PROCESS, 0), own_nice);
     cr_expect(seen.blocks_term);
