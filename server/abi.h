@@ -2,8 +2,13 @@
 #ifndef SERVER_ABI_H
 #define SERVER_ABI_H
 
+#include "hoist.h"
+
 #include <errno.h>
 #include <string.h>
+
+/* What to say at -E2BIG: a format for what the struct is of. */
+#define ABI_TOO_NEW "%s sets a field that libhoist " HOIST_VERSION " does not have"
 
 /* Copies a struct of given_size bytes into one of own_size: fields that the caller does not have are zero, which is
  * their default. -E2BIG: the caller sets one that this library does not have (as openat2(2) answers). */

@@ -48,7 +48,7 @@ int hoist_app_new_sized(hoist_app **ret_app, const hoist_config *given, size_t s
 
     err = given == NULL ? 0 : abi_import(&config, sizeof(config), given, size);
     if (err < 0) {
-        log_write(LOG_ERROR, "the configuration sets a field that this library does not have");
+        log_write(LOG_ERROR, ABI_TOO_NEW, "the configuration");
         return err;
     }
     app = calloc(1, sizeof(*app));
@@ -97,7 +97,7 @@ int hoist_app_route_sized(hoist_app *app, const hoist_route *given, size_t size)
         return err;
     err = abi_import(&route, sizeof(route), given, size);
     if (err < 0)
-        snprintf(app->error, sizeof(app->error), "a route sets a field that this library does not have");
+        snprintf(app->error, sizeof(app->error), "route " ABI_TOO_NEW, given->path);
     else
         err = app_add_route(app, &route);
     if (err == -ENOMEM)

@@ -77,6 +77,7 @@ static void leave_stuck(hoist_app *app);
 static int print_routes(const hoist_program *program, size_t route_size);
 static int print_version(const hoist_program *program);
 static int print_help(const hoist_program *program);
+static int check_stdout(void);
 
 int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t program_size, size_t route_size,
                      size_t option_size)
@@ -330,7 +331,8 @@ static void tell_ready(struct run *run, const hoist_config *config)
     puts(line);
     if (run->app->config.admin != NULL)
         printf("admin on %s\n", listener_text(&run->app->admin.listener, address, sizeof(address)));
-    fflush(stdout);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        log_write(LOG_WARNING, "cannot write to stdout: %s; %s", strerror(errno), line);
     notify_ready(&run->notify, &run->loop, line);
 }
 
@@ -442,20 +444,22 @@ static int print_routes(const hoist_program *program, size_t route_size)
     const char *method, *run;
 
     for (size_t i = 0; program->routes[i] != NULL; i++) {
-        if (abi_import(&route, sizeof(route), program->routes[i], route_size) < 0)
+        if (abi_import(&route, sizeof(route), program->routes[i], route_size) < 0) {
+            fprintf(stderr, "%s: route " ABI_TOO_NEW "\n", program->name, program->routes[i]->path);
             return EXIT_FAILURE;
+        }
         method = router_method_name(route.method);
         run = route_run_name(route.run);
         printf("%-8s%-24s%s\n", method != NULL ? method : "?", route.path != NULL ? route.path : "(no path)",
                run != NULL ? run : "?");
     }
-    return EXIT_SUCCESS;
+    return check_stdout();
 }
 
 static int print_version(const hoist_program *program)
 {
     printf("%s %s (libhoist %s, libuv %s)\n", program->name, program->version, HOIST_VERSION, uv_version_string());
-    return EXIT_SUCCESS;
+    return check_stdout();
 }
 
 static int print_help(const hoist_program *program)
@@ -465,5 +469,14 @@ static int print_help(const hoist_program *program)
     printf("%s experiment            tries what more workers buy; experiment --help\n", program->name);
     printf("%s --version | --help\n\n", program->name);
     options_print_help(program, stdout);
-    return EXIT_SUCCESS;
+    return check_stdout();
+}
+
+/* What was printed has got there: a disk may be full. */
+static int check_stdout(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    fprintf(stderr, "cannot write to stdout: %s\n", strerror(errno));
+    return EXIT_FAILURE;
 }

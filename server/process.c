@@ -56,7 +56,7 @@ static const char *ended_with(int status, char *text, size_t size);
 static int read_answer(struct exchange *x, const struct answer *answer, struct rest rest);
 static const char *take_text(struct rest *rest);
 static _Noreturn void leave_reply_to_parent(const struct exchange *x);
-static bool receive_call(int fd, struct exchange *x);
+static int receive_call(int fd, struct exchange *x);
 static bool receive_all(int fd, void *bytes, size_t len);
 static int send_answer(int fd, const struct exchange *x);
 static int send_text(int fd, const char *text);
@@ -85,10 +85,13 @@ int process_call(struct exchange *x)
 /* Told here, and also where the client is told 503: nothing else would say that the system has no process left. */
 static int fail_without_process(struct exchange *x, int err, const char *reason)
 {
+    bool is_final = err == -ESRCH || err == -EPIPE || err == -ECONNRESET; /* the fork server does not come back */
     char text[64];
 
     log_write(LOG_ERROR, "%s, request %llu: %s: %s", x->req.route->given.path, (unsigned long long)x->id, reason,
               uv_strerror_r(err, text, sizeof(text)));
+    if (!is_final)
+        err = -EAGAIN; /* descriptors, memory, processes: there may be some again */
     x->res.told_err = err;
     return response_fail(&x->res, err, reason);
 }
@@ -245,15 +248,20 @@ void process_serve(int fd)
     static struct route route;
     static struct server server;
     pid_t pid = getpid();
+    int err;
 
     log_line_choose_form(); /* the log was started after the fork, elsewhere */
     x.server = &server;
     x.req.route = &route;
-    if (!receive_call(fd, &x))
+    err = receive_call(fd, &x);
+    if (err == -EPIPE)
         return;
     x.state = EXCHANGE_QUEUED; /* what a handler may ask for on a worker it may here */
     x.is_work = true;
-    x.result = exchange_call(&x, route.given.handler);
+    if (err == 0)
+        x.result = exchange_call(&x, route.given.handler);
+    else
+        x.result = response_fail(&x.res, err, "no memory for it in its process");
     if (getpid() != pid)
         leave_reply_to_parent(&x);
     (void)send_answer(fd, &x); /* nobody to tell */
@@ -268,8 +276,8 @@ static _Noreturn void leave_reply_to_parent(const struct exchange *x)
     _exit(EXIT_FAILURE);
 }
 
-/* False: the other end is gone, or memory ran out. */
-static bool receive_call(int fd, struct exchange *x)
+/* -EPIPE: the other end is gone; -ENOMEM. */
+static int receive_call(int fd, struct exchange *x)
 {
     struct message *message = &x->req.message;
     struct router router = {0};
@@ -278,23 +286,28 @@ static bool receive_call(int fd, struct exchange *x)
 
     if (!receive_all(fd, &call, sizeof(call)) ||
         !receive_all(fd, message, offsetof(struct message, fields[call.n_fields])))
-        return false;
+        return -EPIPE;
     x->id = call.id;
     x->job.seat = call.seat;
     x->req.deadline_ns = call.deadline_ns;
     x->req.route->given = call.route;
     arena_init(&x->req.arena, x->first, sizeof(x->first), call.arena_max);
     copy = arena_alloc(&x->req.arena, message->head_len);
-    if (copy == NULL || !receive_all(fd, copy, message->head_len))
-        return false;
+    if (copy == NULL)
+        return -ENOMEM;
+    if (!receive_all(fd, copy, message->head_len))
+        return -EPIPE;
     message_rebase(message, copy);
-    if (buffer_reserve(&x->req.body, call.body_len + 1, SIZE_MAX) < 0 ||
-        !receive_all(fd, x->req.body.data, call.body_len))
-        return false;
+    if (buffer_reserve(&x->req.body, call.body_len + 1, SIZE_MAX) < 0)
+        return -ENOMEM;
+    if (!receive_all(fd, x->req.body.data, call.body_len))
+        return -EPIPE;
     x->req.body.len = call.body_len;
     x->req.body.data[call.body_len] = '\0';
-    return router_add(&router, call.route.method, call.route.path, x->req.route, error, sizeof(error)) == 0 &&
-           router_find(&router, message->method, message->path, &x->req.match);
+    if (router_add(&router, call.route.method, call.route.path, x->req.route, error, sizeof(error)) < 0)
+        return -ENOMEM;
+    (void)router_find(&router, message->method, message->path, &x->req.match); /* it was found before */
+    return 0;
 }
 
 static bool receive_all(int fd, void *bytes, size_t len)

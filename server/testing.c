@@ -139,7 +139,10 @@ hoist_test *hoist_test_new_sized(const hoist_route *given, size_t size)
     if (err == 0)
         err = uv_loop_init(&t->loop);
     if (err < 0) {
-        fprintf(stderr, "hoist_test_new: %s\n", given != NULL ? uv_strerror(err) : "route is NULL");
+        if (err == -E2BIG)
+            fprintf(stderr, "hoist_test_new: route " ABI_TOO_NEW "\n", given->path);
+        else
+            fprintf(stderr, "hoist_test_new: %s\n", given != NULL ? uv_strerror(err) : "route is NULL");
         free(t);
         return NULL;
     }

@@ -68,6 +68,38 @@ Test(command_line, routes_lists_method_path_and_way_to_run)
     }
 }
 
+static void expect_unwritten(const char *script, int status)
+{
+    cr_expect_eq(process_run_script(&server, script), status, "%s", script);
+    cr_expect_not_null(strstr(process_errors(&server), "cannot write to stdout: No space left on device"), "%s: %s",
+                       script, server.err_text);
+}
+
+Test(command_line, help_that_cannot_be_written_is_an_error)
+{
+    expect_unwritten("exec \"$0\" --help >/dev/full", 1);
+}
+
+Test(command_line, a_version_that_cannot_be_written_is_an_error)
+{
+    expect_unwritten("exec \"$0\" --version >/dev/full", 1);
+}
+
+Test(command_line, routes_that_cannot_be_written_are_an_error)
+{
+    expect_unwritten("exec \"$0\" routes >/dev/full", 1);
+}
+
+/* Else nobody would know which port it is. */
+Test(command_line, a_first_line_that_cannot_be_written_is_in_the_log)
+{
+    static const char script[] = "sh -c 'echo $$; exec \"$0\" --port 0 --admin off 2>&1 >/dev/full' \"$0\" |"
+                                 "{ read -r pid; read -r line; kill \"$pid\"; echo \"$line\" >&2; cat; }";
+
+    expect_unwritten(script, 0);
+    cr_expect_not_null(strstr(server.err_text, "; listening on 127.0.0.1:"), "%s", server.err_text);
+}
+
 Test(command_line, a_bad_value_is_refused_with_its_option_value_and_range)
 {
     static const struct {

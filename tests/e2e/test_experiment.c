@@ -202,12 +202,8 @@ Test(experiment, more_clients_than_its_server_can_take_are_an_error)
 
 Test(experiment, a_stdout_that_cannot_be_written_to_is_an_error)
 {
-    const char *file = getenv("HOIST_PROGRAM");
-
-    file = file != NULL ? file : HOIST_PROGRAM_DEFAULT;
-    setenv("HOIST_PROGRAM", "/bin/sh", 1);
-    cr_expect_eq(process_run(&program, "-c",
-                             "exec \"$0\" experiment --workers 1 --route /sleep/10 --jobs 1 --json >/dev/full", file),
+    cr_expect_eq(process_run_script(&program, "exec \"$0\" experiment --workers 1 --route /sleep/10 --jobs 1 --json "
+                                              ">/dev/full"),
                  1);
     cr_expect_not_null(strstr(process_errors(&program), "cannot write to stdout: No space left on device"), "%s",
                        program.err_text);

@@ -177,14 +177,8 @@ static const char *access_line(void)
 /* The program's stderr is made to be what JOURNAL_STREAM says, as under systemd; it then fails to start. */
 Test(logs, errors_for_the_journal_begin_with_their_priority)
 {
-    const char *program = getenv("HOIST_PROGRAM");
-
-    program = program != NULL ? program : HOIST_PROGRAM_DEFAULT;
-    setenv("HOIST_PROGRAM", "/bin/sh", 1);
-    cr_expect_eq(process_run(&server, "-c",
-                             "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) "
-                             "exec \"$0\" --workers 1 --port 0 --admin off --host 192.0.2.1",
-                             program),
+    cr_expect_eq(process_run_script(&server, "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) "
+                                             "exec \"$0\" --workers 1 --port 0 --admin off --host 192.0.2.1"),
                  1);
 
     cr_expect_eq(strncmp(process_errors(&server), "<3>cannot listen on 192.0.2.1", 29), 0, "%s",

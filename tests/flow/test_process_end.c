@@ -33,31 +33,13 @@ ssize_t send(int fd, const void *bytes, size_t len, int flags)
     return sendto(fd, bytes, len, flags, NULL, 0);
 }
 
-static atomic_bool *no_process; /* the next one cannot be made; shared with the server and its processes */
-
-/* In the place of the system's, too. */
-pid_t fork(void)
-{
-    if (no_process != NULL && atomic_exchange(no_process, false)) {
-        errno = EAGAIN;
-        return -1;
-    }
-    return _Fork();
-}
-
-static void set_up(void)
-{
-    no_process = mmap(NULL, sizeof(*no_process), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    cr_assert_neq(no_process, MAP_FAILED);
-}
-
 static void tear_down(void)
 {
     client_close_all();
     process_close(&server);
 }
 
-TestSuite(process_end, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(process_end, .fini = tear_down, .timeout = 60);
 
 /* ---- handlers ---- */
 
@@ -250,15 +232,6 @@ static void be_like_the_first_process(void)
 {
     process_clear_actions();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-}
-
-Test(process_end, costs_one_request_when_it_cannot_be_made)
-{
-    start();
-    atomic_store(no_process, true);
-    client_expect(&server, "/count", 503, "a process for it cannot be made");
-    client_expect(&server, "/count", 200, "1");
-    process_expect_said(&server, "a process for it cannot be made: resource temporarily unavailable");
 }
 
 Test(process_end, costs_one_request_when_it_crashes)

@@ -127,6 +127,15 @@ int process_run_list(struct process *process, const char *const *args)
     return process_wait(process);
 }
 
+int process_run_script(struct process *process, const char *script)
+{
+    const char *program = getenv("HOIST_PROGRAM");
+
+    program = program != NULL ? program : HOIST_PROGRAM_DEFAULT;
+    setenv("HOIST_PROGRAM", "/bin/sh", 1);
+    return process_run(process, "-c", script, program);
+}
+
 static void launch(struct process *process, const char *const *args)
 {
     int out = make_ends(process);

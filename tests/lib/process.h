@@ -53,6 +53,9 @@ void process_set_actions(void (*action)(int number));
 #define process_run(process, ...) process_run_list(process, (const char *const[]){__VA_ARGS__, NULL})
 int process_run_list(struct process *process, const char *const *args);
 
+/* The same of a script of the shell's, which finds the program as $0. */
+int process_run_script(struct process *process, const char *script);
+
 /* The next process that is started finds these sockets as a supervisor passes them (sd_listen_fds(3)), with names in
  * LISTEN_FDNAMES unless NULL. They stay the test's, too. */
 void process_pass(const int *fds, size_t n, const char *names);
