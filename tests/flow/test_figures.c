@@ -244,6 +244,38 @@ Test(figures, the_span_of_an_abandoned_one_ends_when_its_handler_does)
     cr_expect_eq(now().abandoned, 0);
 }
 
+/* It has the exchange of one that was answered. */
+Test(figures, the_span_of_one_whose_client_left_has_no_status)
+{
+    peer_open(&peers[0], &f);
+    peer_get(&peers[0], "/dummy");
+    peer_answer(&peers[0], 0);
+    peer_close(&peers[0]);
+    ask(1);
+    gate_run_until_inside(&gate, 1);
+    peer_reset(&peers[1]);
+    LOOP_RUN_UNTIL(&f.loop, now().abandoned == 1);
+    gate_let_all_go(&gate);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
+
+    cr_expect_eq(last(0)->outcome, SPAN_ABANDONED);
+    cr_expect_eq(last(0)->status, 0);
+}
+
+/* It has the exchange of one that was. */
+Test(figures, a_request_that_the_loop_answers_was_not_queued)
+{
+    gate_let_all_go(&gate);
+    ask(0);
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 200);
+    peer_get(&peers[0], "/dummy");
+    peer_answer(&peers[0], 1);
+
+    cr_assert_eq(f.app->server.loop_spans.next, 1);
+    cr_expect_eq(spans_at(&f.app->server.loop_spans, 0)->queued_ns, 0);
+    cr_expect_eq(f.app->routes->next->figures.wait.count, 0);
+}
+
 Test(figures, the_loops_own_requests_have_spans_of_their_own)
 {
     peer_open(&peers[0], &f);

@@ -2,6 +2,8 @@
 #include "lib/app_fixture.h"
 #include "lib/errors.h"
 
+#include <string.h>
+
 static struct app_fixture f;
 static struct peer p;
 
@@ -32,8 +34,20 @@ static int set_our_field(hoist_req *req, hoist_res *res)
     return hoist_res_header(res, "Date", "today");
 }
 
+/* Two of them are more than a reply may have. */
+static int set_long_field(hoist_req *req, hoist_res *res)
+{
+    char value[5 * 1024 + 1] = "";
+
+    (void)req;
+    memset(value, 'v', sizeof(value) - 1);
+    cr_expect_eq(hoist_res_header(res, "X-Long", value), 0);
+    return hoist_reply_text(res, 200, "long");
+}
+
 static const hoist_route routes[] = {
     {.path = "/failed-reply", .handler = pass_over_a_failed_reply},
+    {.path = "/long-field", .handler = set_long_field},
     {.path = "/never", .handler = reply_never},
     {.path = "/oddly", .handler = reply_oddly},
     {.path = "/our-field", .handler = set_our_field},
@@ -53,12 +67,17 @@ static void close_app(void)
 
 TestSuite(reused_exchange, .init = open_app, .fini = close_app, .timeout = 30);
 
-static void ask(const char *target)
+static void ask_for(const char *target, int status)
 {
     peer_open(&p, &f);
     peer_get(&p, target);
-    cr_expect_eq(peer_answer(&p, 0)->status, 500);
+    cr_expect_eq(peer_answer(&p, 0)->status, status);
     peer_close(&p);
+}
+
+static void ask(const char *target)
+{
+    ask_for(target, 500);
 }
 
 Test(reused_exchange, does_not_answer_with_the_reason_of_the_request_before)
@@ -76,4 +95,10 @@ Test(reused_exchange, logs_an_errno_that_was_logged_of_the_request_before)
     ask("/our-field");
 
     cr_expect_eq(errors_count("/our-field: its handler failed: "), 1, "%s", errors_text());
+}
+
+Test(reused_exchange, has_room_for_header_fields_as_the_request_before_had)
+{
+    ask_for("/long-field", 200);
+    ask_for("/long-field", 200);
 }

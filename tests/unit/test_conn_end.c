@@ -330,6 +330,20 @@ Test(conn_linger, begins_when_the_last_answer_is_written)
     wire_expect_last(&w, 0, 200);
 }
 
+/* Most clients read only when they have sent all. */
+Test(conn_linger, throws_away_what_comes_while_the_last_answer_is_written)
+{
+    static char junk[200 * 1024];
+
+    w.room = 0;
+    wire_send(&w, "GET /big HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    cr_expect_eq(wire_send_cut(&w, junk, sizeof(junk), 0), sizeof(junk));
+    cr_expect_eq(w.conn.ahead.cap, 0);
+    wire_take(&w, SIZE_MAX);
+
+    wire_expect_last(&w, 0, 200);
+}
+
 /* ---- memory that runs out ---- */
 
 Test(conn_error, refuses_a_request_for_which_there_is_no_memory)
