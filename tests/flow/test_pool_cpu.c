@@ -6,6 +6,7 @@
 
 enum { LONG_NS = 20 * 1000 * 1000, SHORT_JOBS = 50, JOBS = 4 * (SHORT_JOBS + 1) };
 enum { SHORT_NS = 4000, NAP_NS = 500 * 1000, NAPS = 40, RESTS = 10, SHORT_JOBS_BETWEEN_RESTS = 10 };
+enum { ELSEWHERE_NS = 1000 * 1000 * 1000 };
 
 static struct fixture f;
 static uint64_t burned_ns[JOBS]; /* by job, as its own thread saw it */
@@ -155,5 +156,25 @@ Test(pool_cpu, what_a_thread_burned_is_not_charged_to_the_worker_hired_next, .ti
     run_jobs(1, 1);
 
     expect_little(1);
+    fixture_close(&f);
+}
+
+/* Worker thread. */
+static void burn_elsewhere(struct pool_job *job)
+{
+    sleep_ns(NAP_NS); /* not so short that nothing is measured */
+    job->elsewhere_ns = ELSEWHERE_NS;
+}
+
+Test(pool_cpu, what_was_burned_elsewhere_is_not_charged_to_the_next_use_of_a_job, .timeout = 30)
+{
+    fixture_start(&f, 1);
+    f.jobs[0].job.work = burn_elsewhere;
+    run_jobs(0, 1);
+    cr_expect_geq(f.jobs[0].job.cpu_ns, ELSEWHERE_NS);
+    f.jobs[0].job.work = block;
+    run_jobs(0, 1);
+
+    expect_little(0);
     fixture_close(&f);
 }
