@@ -409,6 +409,8 @@ Test(process_end, needs_its_fork_server_and_says_so)
     response = client_receive(admin);
     cr_expect_eq(response->status, 503);
     cr_expect_not_null(strstr(response->body, "the fork server has ended"), "%s", response->body);
+    process_expect_said(&server, " error /count, request 2: a process for it cannot be asked for: ");
+    cr_expect_null(strstr(process_errors(&server), "its handler failed"), "told twice: %s", server.err_text);
 }
 
 Test(process_end, is_not_waited_for_in_what_outlives_the_fork_server)

@@ -254,6 +254,7 @@ Test(stuck, is_not_named_at_once_when_its_client_has_left)
     cr_expect_geq(stuck_one()->watch.next.due_ms, before_ms + 10000);
     look();
     EXPECT_LOGGED("stuck: /held, request 1, ");
+    cr_expect_geq(stuck_one()->watch.next.due_ms, before_ms + 50000, "and then at the same intervals");
 }
 
 Test(stuck, is_named_again_at_growing_intervals)

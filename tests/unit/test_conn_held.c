@@ -61,6 +61,22 @@ Test(conn_held, writes_once_per_connection_when_the_turn_is_over)
     close_others(2);
 }
 
+/* A run begins with its request, not where that of another connection ended. */
+Test(conn_held, counts_no_time_between_two_connections_as_a_run)
+{
+    uint64_t before_ns;
+
+    cr_assert_eq(spans_init(&f.app->server.loop_spans, 4), 0);
+    open_others(1);
+    read_some(&w, GET("/say/a"));
+    before_ns = uv_hrtime();
+    read_some(&others[0], GET("/say/b"));
+
+    cr_assert_eq(f.app->server.loop_spans.next, 2);
+    cr_expect_geq(spans_at(&f.app->server.loop_spans, 1)->started_ns, before_ns);
+    close_others(1);
+}
+
 Test(conn_held, writes_when_enough_of_them_wait)
 {
     open_others(OTHERS);

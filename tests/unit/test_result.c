@@ -192,6 +192,33 @@ Test(result, only_requests_whose_times_are_missing_were_lost)
     }
 }
 
+/* The moments are differences, with all digits of a double. */
+Test(result, one_that_ends_when_the_next_starts_does_not_run_beside_it)
+{
+    trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
+    for (size_t i = 0; i < 8; i++)
+        trial.jobs.list[i].finished_s += 1e-9;
+    cr_assert_eq(result_make(&result, &trial, &burst), 0);
+    trial_free(&trial);
+
+    cr_expect_eq(result.most_running, 1);
+}
+
+/* They are of different clocks: the thread's and the wall's, the client's and the server's. */
+Test(result, no_handler_has_more_than_a_core_and_nobody_waits_less_than_not_at_all)
+{
+    trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 2.01);
+    cr_assert_eq(result_make(&result, &trial, &burst), 0);
+    trial_free(&trial);
+    expect_near(result.cpu_share, 1, "CPU share");
+
+    trial_burst(&trial, EXECUTOR_INLINE, 0, 8, 2, 0.5);
+    trial.jobs.list[0].started_s -= 7;
+    cr_assert_eq(result_make(&result, &trial, &burst), 0);
+    trial_free(&trial);
+    expect_near(result.wait_mean_s, 7, "wait");
+}
+
 Test(result, memory_that_runs_out_is_an_error)
 {
     trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
