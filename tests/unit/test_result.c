@@ -173,6 +173,19 @@ Test(result, of_a_stream_has_erlangs_prediction_for_the_measured_variability)
     cr_expect(isnan(result.wait_half_s), "eight are too few for an interval");
 }
 
+/* Where nobody waits, the slowest answers are the longest runs. */
+Test(result, the_predicted_p99_of_a_stream_has_that_of_the_runs_in_it)
+{
+    const struct plan stream = {.rate = 0.001, .for_s = 8000, .clients = 8, .route = "/"};
+
+    trial_burst(&trial, EXECUTOR_POOL, 8, 8, 0.25, 0);
+    trial.jobs.list[7].finished_s = 1;
+    cr_assert_eq(result_make(&result, &trial, &stream), 0);
+    trial_free(&trial);
+
+    expect_near(result.latency_p99_predicted_s, 1, "predicted p99");
+}
+
 Test(result, only_requests_whose_times_are_missing_were_lost)
 {
     static const struct {

@@ -4,12 +4,13 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { STREAM_CALLS = 400 };
 
 static struct plan plan = {.jobs = 16, .clients = 16, .route = "/"};
-static struct trial trials[5];
+static struct trial trials[17];
 static struct summary summary;
 
 /* Pools of so many workers, and each next one of twice as many, under a plan of a burst. */
@@ -57,6 +58,7 @@ Test(summary, a_burst_more_than_a_tenth_off_does_not_hold)
 
     cr_expect_not(summary.holds);
     cr_expect(warns("+12 % off"));
+    cr_expect_not(warns("ran at once"));
 }
 
 Test(summary, a_burst_of_runs_too_short_to_compare_is_not_judged)
@@ -188,12 +190,22 @@ Test(summary, a_pool_that_refuses_requests_does_not_keep_up)
 {
     static const struct plan stream = {.rate = 1, .for_s = 16, .clients = 16, .route = "/", .target_p99_s = 32};
 
-    trial_burst(&trials[0], EXECUTOR_POOL, 8, 16, 0.1, 0);
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 0.1, 0);
     trials[0].calls[3].status = 503;
     trial_summary(&summary, &stream, trials, 1);
 
+    cr_expect(isinf(summary.target_measured_s), "most of its answers came in time, but not of its requests");
     cr_expect_not_null(strstr(summary.verdict, "No pool that was tried answers 99 % of 1 requests a second"), "%s",
                        summary.verdict);
+}
+
+Test(summary, the_verdict_of_a_stream_names_the_fewest_workers_that_keep_up)
+{
+    static const struct plan stream = {.rate = 1, .for_s = 16, .jobs = 16, .clients = 16, .route = "/"};
+
+    make_pools_under(&stream, 2, 3, 0.1, 0);
+
+    cr_expect_not_null(strstr(summary.verdict, "; with 2 workers they wait "), "%s", summary.verdict);
 }
 
 Test(summary, the_verdict_compares_no_pool_with_one_of_the_same_size)
@@ -205,9 +217,14 @@ Test(summary, the_verdict_compares_no_pool_with_one_of_the_same_size)
     cr_expect_not_null(strstr(summary.verdict, "1 worker answers 16 requests in 32.00 s"), "%s", summary.verdict);
 }
 
-Test(summary, four_pools_are_fitted_and_three_are_not)
+Test(summary, four_pools_that_answer_all_are_fitted_and_three_are_not)
 {
     make_pools(3, 2, 0.01);
+    cr_expect_not(summary.has_usl);
+    trial_burst(&trials[3], EXECUTOR_POOL, 8, 16, 2, 0);
+    trials[3].calls[0].status = 503;
+    free((struct result *)(uintptr_t)summary.results);
+    trial_summary(&summary, &plan, trials, 4);
     cr_expect_not(summary.has_usl);
     trial_summary_free(&summary);
     make_pools(4, 2, 0.01);
@@ -322,6 +339,7 @@ Test(summary, warns_of_what_makes_its_figures_doubtful)
     cr_expect(warns("1 of 16 requests failed, one with status 404"));
     cr_expect(warns("1 of 16 requests were refused with 503"));
     cr_expect(warns("the p99 of /dummy is that of 32 requests"));
+    cr_expect_not(warns("client and server do not agree"), "the server had not all of them");
 }
 
 Test(summary, warns_of_an_async_route_that_is_none)
@@ -426,19 +444,40 @@ Test(summary, tells_how_far_a_makespan_is_off_unless_runs_are_too_short)
     }
 }
 
-/* Each waits for 1 s; at such a rate nearly none would. */
+/* At the first rate nearly none would wait, but for the way through the server; at the last one there is no mean. */
 Test(summary, warns_when_a_stream_waits_otherwise_than_theory_says)
 {
-    static const struct plan stream = {.rate = 0.01, .for_s = 40000, .clients = 16, .route = "/"};
+    static const struct {
+        double rate, wait_s;
+        bool warns;
+    } rows[] = {{0.01, 0.0004, false}, {0.6, 1, false}, {0.01, 1, true}};
 
-    trial_burst(&trials[0], EXECUTOR_POOL, 1, STREAM_CALLS, 2, 0);
-    for (size_t i = 0; i < STREAM_CALLS; i++) {
-        trials[0].calls[i].intended_ns += i * UINT64_C(100000000000);
-        trials[0].jobs.list[i].received_s = trials[0].jobs.list[i].started_s - 1;
+    for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+        const struct plan stream = {.rate = rows[k].rate, .for_s = 40000, .clients = 16, .route = "/"};
+
+        trial_summary_free(&summary);
+        trial_burst(&trials[0], EXECUTOR_POOL, 1, STREAM_CALLS, 2, 0);
+        for (size_t i = 0; i < STREAM_CALLS; i++) {
+            trials[0].calls[i].intended_ns += i * UINT64_C(100000000000);
+            trials[0].jobs.list[i].received_s = trials[0].jobs.list[i].started_s - rows[k].wait_s;
+        }
+        trial_summary(&summary, &stream, trials, 1);
+        cr_expect_eq(warns("is outside of the measured interval"), rows[k].warns, "row %zu", k);
     }
-    trial_summary(&summary, &stream, trials, 1);
-
     cr_expect(warns("is outside of the measured interval, 1000.0 to 1000.0 ms"));
+}
+
+Test(summary, leaves_warnings_out_for_which_there_is_no_place)
+{
+    for (size_t i = 0; i < 17; i++) {
+        trial_burst(&trials[i], EXECUTOR_POOL, 1, 16, 0.02, 0);
+        trials[i].late_ns = 20000000;
+        trials[i].calls[3].status = 404;
+        trials[i].calls[4].status = 503;
+    }
+    trial_summary(&summary, &plan, trials, 17);
+
+    cr_expect_eq(summary.n_warnings, SUMMARY_WARNINGS);
 }
 
 Test(summary, times_are_written_as_people_write_them)
@@ -446,8 +485,9 @@ Test(summary, times_are_written_as_people_write_them)
     static const struct {
         double seconds;
         const char *text;
-    } rows[] = {{16.0034, "16.00 s"}, {2.0006, "2.001 s"}, {0.2, "200 ms"},    {0.0123, "12.3 ms"},
-                {0.00031, "0.31 ms"}, {0, "0.00 ms"},      {120.06, "120.1 s"}};
+    } rows[] = {{16.0034, "16.00 s"}, {2.0006, "2.001 s"}, {0.2, "200 ms"},     {0.0123, "12.3 ms"},
+                {0.00031, "0.31 ms"}, {0, "0.00 ms"},      {120.06, "120.1 s"}, {99.996, "100.0 s"},
+                {9.9996, "10.00 s"},  {0.9997, "1.000 s"}, {0.09996, "100 ms"}, {0.009996, "10.0 ms"}};
     char text[SUMMARY_TIME];
 
     make_pools(1, 2, 0);
