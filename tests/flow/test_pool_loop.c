@@ -91,6 +91,62 @@ Test(pool_loop, a_parked_worker_is_called_while_a_hired_one_waits_for_a_thread, 
     uv_sem_destroy(&leave);
 }
 
+/* What a thread does for the program until it may leave. */
+struct errand {
+    uv_work_t work;
+    uv_sem_t came, leave;
+};
+
+static void run_errand(uv_work_t *work)
+{
+    struct errand *errand = work->data;
+
+    uv_sem_post(&errand->came);
+    uv_sem_wait(&errand->leave);
+}
+
+/* Takes one of the pool's threads. */
+static void begin_errand(struct errand *errand)
+{
+    errand->work.data = errand;
+    cr_assert_eq(uv_sem_init(&errand->came, 0), 0);
+    cr_assert_eq(uv_sem_init(&errand->leave, 0), 0);
+    uv_queue_work(&f.loop, &errand->work, run_errand, NULL);
+    uv_sem_wait(&errand->came);
+}
+
+/* Job 0 of so many before it; it is held. */
+static int thread_of_next_run(unsigned runs)
+{
+    int thread;
+
+    fixture_submit(&f, &f.lane, 0, 1);
+    gate_run_until_inside(&f.gate, 1);
+    thread = pool_job_thread(f.pool, &f.jobs[0].job);
+    gate_let_go(&f.gate, runs + 1);
+    fixture_run_until_done(&f, runs + 1);
+    return thread;
+}
+
+/* Of two threads one does something else, and then the other one. */
+Test(pool_loop, a_worker_that_is_hired_again_is_known_by_its_new_thread, .timeout = 30)
+{
+    struct errand first, second;
+    int thread;
+
+    fixture_start(&f, 2);
+    begin_errand(&first);
+    thread = thread_of_next_run(0);
+    cr_expect_gt(thread, 0);
+    LOOP_RUN_UNTIL(&f.loop, f.pool->employed == 0); /* sent home */
+    begin_errand(&second);
+    uv_sem_post(&first.leave);
+
+    cr_expect_neq(thread_of_next_run(1), thread);
+    uv_sem_post(&second.leave);
+    fixture_close(&f);
+}
+
 Test(pool_loop, a_stop_wakes_parked_workers, .timeout = 30)
 {
     struct pool_options options = {.workers = 1, .workers_max = 1};
