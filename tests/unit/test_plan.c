@@ -134,6 +134,21 @@ Test(plan, no_more_are_served_at_once_than_there_are_clients)
     cr_expect_eq(plan_servers(&plan, &plan.settings[2]), 3);
 }
 
+Test(plan, a_burst_has_no_client_without_a_job_and_no_more_than_there_can_be)
+{
+    cr_assert_eq(READ(&article, "--jobs", "4", "--clients", "10"), 0, "%s", error);
+    cr_expect_eq(plan.clients, 4);
+    cr_assert_eq(READ(&article, "--jobs", "20000"), 0, "%s", error);
+    cr_expect_eq(plan.clients, 10000);
+}
+
+/* 0.29 times 100 is a little less than 29. */
+Test(plan, a_stream_has_as_many_requests_as_people_count)
+{
+    cr_assert_eq(READ(&article, "--rate", "0.29", "--for", "100s"), 0, "%s", error);
+    cr_expect_eq(plan.jobs, 29);
+}
+
 Test(plan, a_bad_value_is_refused_with_its_option_value_and_range)
 {
     static const struct {
