@@ -320,6 +320,35 @@ Test(app_start, undoes_each_worker_init_that_went_well, .timeout = 20)
     }
 }
 
+static char undone[4];
+
+static void tell_fini(void *worker_data)
+{
+    strcat(undone, worker_data);
+}
+
+static int give_data(void *data, void **ret_worker_data)
+{
+    *ret_worker_data = data;
+    return 0;
+}
+
+Test(app_start, is_undone_from_the_last_worker_init_to_the_first, .timeout = 20)
+{
+    static char a[] = "a", b[] = "b", c[] = "c";
+    const hoist_route routes[] = {
+        {.path = "/a", .handler = hello, .data = a, .worker_init = give_data, .worker_fini = tell_fini},
+        {.path = "/b", .handler = hello, .data = b, .worker_init = give_data, .worker_fini = tell_fini},
+        {.path = "/c", .handler = hello, .data = c, .worker_init = give_data, .worker_fini = tell_fini},
+    };
+
+    app_fixture_open(&f, &one_worker, routes, 3);
+    app_fixture_start(&f);
+    app_fixture_close(&f);
+
+    cr_expect_str_eq(undone, "cba");
+}
+
 Test(app_start, can_be_tried_again_after_a_failure, .timeout = 20)
 {
     app_fixture_open(&f, &one_worker, &hello_route, 1);

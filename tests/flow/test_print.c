@@ -110,10 +110,29 @@ static int wait_for_finish(hoist_req *req, hoist_res *res)
     return HOIST_PENDING;
 }
 
+static int print_and_wait(hoist_req *req, hoist_res *res)
+{
+    int err = print_lines(res, 1);
+
+    return err < 0 ? err : hoist_later(req, 3600 * 1000, print);
+}
+
+/* As a fork of a program does it, or a library that wants all output to be out. */
+static int flush_all(hoist_req *req, hoist_res *res)
+{
+    FILE *file = hoist_res_file(res);
+
+    (void)req;
+    fflush(NULL);
+    return file != NULL && fputs("own", file) >= 0 ? 0 : -ENOMEM;
+}
+
 static const hoist_route routes[] = {
+    {.path = "/flush-all", .handler = flush_all, .run = HOIST_INLINE},
     {.path = "/inline", .handler = print, .run = HOIST_INLINE, .max_reply = MAX_REPLY},
     {.path = "/worker", .handler = print, .max_reply = MAX_REPLY},
     {.path = "/offload", .handler = offload, .run = HOIST_ASYNC, .max_reply = MAX_REPLY},
+    {.path = "/print-later", .handler = print_and_wait, .run = HOIST_ASYNC},
     {.path = "/finish", .handler = wait_for_finish, .run = HOIST_ASYNC, .max_reply = MAX_REPLY},
     {.path = "/nothing", .handler = print_nothing},
     {.path = "/csv", .handler = print_csv},
@@ -183,6 +202,19 @@ Test(print, is_the_reply_of_what_is_finished_later)
 
     cr_expect_eq(peer_answer(&p, 0)->status, 200);
     cr_expect(answer_body_is(&p.answer, expected));
+}
+
+/* It has the exchange of a request whose client left while its handler waited. */
+Test(print, of_the_request_before_is_not_in_the_reply)
+{
+    peer_open(&p, &f);
+    peer_get(&p, "/print-later");
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_count(&f, EXCHANGE_TIMED) == 1);
+    peer_close(&p);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
+
+    cr_expect_eq(ask("/flush-all", 0)->status, 200);
+    cr_expect(answer_body_is(&p.answer, "own"));
 }
 
 Test(print, may_be_nothing)

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { BIG = 3 * 1024 * 1024, LARGE_BODY = 1024 * 1024, SMALL_REPLY = 1000, LONG_MS = 3600000 };
@@ -180,6 +182,24 @@ static int tell_limits(hoist_req *req, hoist_res *res)
 
 static char data[] = "data";
 
+/* Tells what came of a read from the terminal and of a write to it. */
+static int use_terminal(hoist_req *req, hoist_res *res)
+{
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    ssize_t n_read, n_written;
+    char byte;
+
+    (void)req;
+    if (fd < 0)
+        return -errno;
+    n_read = read(fd, &byte, 1);
+    n_read = n_read < 0 ? -errno : n_read;
+    n_written = write(fd, "x", 1);
+    close(fd);
+    return hoist_reply_printf(res, 200, "text/plain", "%d %zd", n_read == -EIO, n_written);
+}
+
+static const hoist_route terminal_route = {.path = "/terminal", .handler = use_terminal, .run = HOIST_PROCESS};
 static const hoist_route request_route = {
     .method = HOIST_POST, .path = "/tell/:name", .handler = tell_request, .data = data, .run = HOIST_PROCESS};
 static const hoist_route count_route = {.path = "/count", .handler = count, .run = HOIST_PROCESS};
@@ -197,8 +217,9 @@ static const hoist_route too_much_route = {
     .path = "/too-much", .handler = too_much, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY};
 static const hoist_route later_route = {.path = "/later", .handler = wait_later, .run = HOIST_PROCESS};
 static const hoist_route *const routes[] = {
-    &request_route, &count_route,    &process_route, &much_route,    &print_route,  &fail_route,   &number_route,
-    &twice_route,   &too_much_route, &later_route,   &sockets_route, &stdout_route, &limits_route, NULL};
+    &request_route, &count_route,  &process_route, &much_route,     &print_route,
+    &fail_route,    &number_route, &twice_route,   &too_much_route, &later_route,
+    &sockets_route, &stdout_route, &limits_route,  &terminal_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- what comes back ---- */
@@ -333,6 +354,28 @@ Test(process, has_the_signals_of_a_new_program_and_a_worker_s_nice_value)
     start();
     (void)snprintf(text, sizeof(text), " %d 1 0", nice < 19 ? nice : 19);
     client_expect(&server, "/process", 200, text);
+}
+
+/* One that allows no group but the one in front to write to it, unless that ignores being told so. */
+static void have_terminal(void)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY), fd = -1;
+    struct termios settings;
+
+    process_clear_actions();
+    if (terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0 && setsid() >= 0)
+        fd = open(ptsname(terminal), O_RDWR | O_CLOEXEC); /* the session's from now on */
+    if (fd < 0 || tcgetattr(fd, &settings) < 0)
+        _exit(1);
+    settings.c_lflag |= TOSTOP;
+    if (tcsetattr(fd, TCSANOW, &settings) < 0)
+        _exit(1);
+}
+
+Test(process, cannot_read_from_the_programs_terminal_but_may_write_to_it)
+{
+    process_fork(&server, &program, have_terminal, "--workers", "1");
+    client_expect(&server, "/terminal", 200, "1 1");
 }
 
 Test(process, has_the_limits_of_its_route)
