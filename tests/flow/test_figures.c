@@ -48,10 +48,21 @@ static int owner(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "owner");
 }
 
+static hoist_req *pending; /* what /pend waits with */
+static hoist_res *pending_res;
+
+static int pend(hoist_req *req, hoist_res *res)
+{
+    pending = req;
+    pending_res = res;
+    return HOIST_PENDING;
+}
+
 static const hoist_route routes[] = {
     {.path = "/held", .handler = held},
     {.path = "/dummy", .handler = dummy, .run = HOIST_INLINE},
     {.path = "/owner", .handler = owner, .run = HOIST_INLINE},
+    {.path = "/pend", .handler = pend, .run = HOIST_ASYNC},
 };
 
 static void open_all(void)
@@ -260,6 +271,36 @@ Test(figures, the_span_of_one_whose_client_left_has_no_status)
 
     cr_expect_eq(last(0)->outcome, SPAN_ABANDONED);
     cr_expect_eq(last(0)->status, 0);
+}
+
+/* It has the exchange of one that was refused. */
+Test(figures, the_span_of_an_answer_behind_a_refusal_says_so)
+{
+    for (unsigned i = 0; i <= QUEUE; i++)
+        ask(i);
+    peer_open(&peers[QUEUE + 1], &f);
+    peer_get(&peers[QUEUE + 1], "/held");
+    cr_expect_eq(peer_answer(&peers[QUEUE + 1], 0)->status, 503);
+    peer_get(&peers[QUEUE + 1], "/dummy");
+    cr_expect_eq(peer_answer(&peers[QUEUE + 1], 1)->status, 200);
+
+    cr_assert_eq(f.app->server.loop_spans.next, 1);
+    cr_expect_eq(spans_at(&f.app->server.loop_spans, 0)->outcome, SPAN_ANSWERED);
+}
+
+Test(figures, the_span_of_what_is_finished_later_ends_then)
+{
+    uint64_t before_ns;
+
+    peer_open(&peers[0], &f);
+    peer_get(&peers[0], "/pend");
+    LOOP_RUN_UNTIL(&f.loop, pending != NULL);
+    before_ns = uv_hrtime();
+    hoist_finish(pending, hoist_reply_text(pending_res, 200, "late"));
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 200);
+
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
+    cr_expect_geq(last(0)->ended_ns, before_ns);
 }
 
 /* It has the exchange of one that was. */

@@ -186,6 +186,18 @@ Test(stream, ends_with_its_client)
     cr_expect_not(stream_pump(&talk.stream));
 }
 
+/* What it had sent was too much to be read on, so that its end is only heard of. */
+Test(stream, ends_with_a_client_that_is_not_read_any_more)
+{
+    static const char *const pieces[] = {"hello", NULL};
+
+    begin(GET_STREAM("1.1"), pieces);
+    conn_on_leaving(&w.conn);
+
+    cr_expect_eq(talk.closed, 1);
+    cr_expect(w.is_closing);
+}
+
 Test(stream, is_closed_by_a_drain_at_once)
 {
     static const char *const pieces[] = {"hello", NULL};
