@@ -211,6 +211,7 @@ Test(conn, does_not_copy_a_large_body)
     cr_expect_eq(w.queued[1].len, BIG);
     wire_take(&w, SIZE_MAX);
     wire_expect_body(&w, 0, conn_big);
+    cr_expect_eq(f.app->server.figures.sent, w.out_len, "nor leaves it out of what is sent");
 }
 
 Test(conn, keeps_a_given_body_until_it_is_written)
