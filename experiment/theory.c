@@ -130,9 +130,12 @@ bool theory_fit_usl(const double *workers, const double *throughput, size_t n, s
     ret_usl->rate = 1 / best[0];
     ret_usl->contention = best[1] / best[0] + 0.0; /* a negative zero becomes 0 */
     ret_usl->coherence = best[2] / best[0] + 0.0;
-    ret_usl->knee = ret_usl->coherence > 1e-9 && ret_usl->contention < 1
-                        ? real_sqrt((1 - ret_usl->contention) / ret_usl->coherence)
-                        : INFINITY;
+    if (ret_usl->contention > 1) /* the second worker does harm, with or without coherence */
+        ret_usl->knee = 1;
+    else if (ret_usl->coherence > 1e-9)
+        ret_usl->knee = real_sqrt((1 - ret_usl->contention) / ret_usl->coherence);
+    else
+        ret_usl->knee = INFINITY;
     return true;
 }
 

@@ -149,6 +149,10 @@ Test(theory, the_fit_finds_the_law_that_made_the_points)
     cr_expect(isinf(usl.knee), "Amdahl's law has no knee");
     fit(5, 0, 0, &usl);
     cr_expect(isinf(usl.knee), "nor has a straight line");
+    fit(5, 1.5, 0.07, &usl);
+    expect_near(usl.knee, 1, 1e-9, "knee of what falls from the first worker on");
+    fit(5, 1.5, 0, &usl);
+    expect_near(usl.knee, 1, 1e-9, "knee of what falls by contention alone");
 }
 
 /* Gunther's own example: a ray tracer on an Origin 2000 (Guerrilla Capacity Planning, 2007). With all three
