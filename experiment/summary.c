@@ -161,8 +161,8 @@ static void write_law(struct summary *summary, double most_servers)
         (void)snprintf(summary->law + n, SUMMARY_TEXT - n, "there is no knee up to %.0f workers.",
                        KNEE_REACH * most_servers);
     else
-        (void)snprintf(summary->law + n, SUMMARY_TEXT - n, "the knee is at %.0f workers.",
-                       real_max(1, real_floor(usl->knee)));
+        (void)snprintf(summary->law + n, SUMMARY_TEXT - n, "the knee is at %.0f worker%s.",
+                       real_max(1, real_floor(usl->knee)), usl->knee < 2 ? "" : "s");
 }
 
 /* So that a p99 of its answers is one of its requests. */
@@ -400,7 +400,8 @@ static void conclude_burst(struct summary *summary)
             many->n_answered == 1 ? "" : "s", summary_time(many->makespan_s, many_s), few->setting.workers,
             few->setting.workers == 1 ? "s" : "", summary_time(few->makespan_s, few_s),
             few->makespan_s / many->makespan_s);
-    if (few != many && plan_servers(summary->plan, &few->setting) == plan_servers(summary->plan, &many->setting))
+    if (few->setting.workers != many->setting.workers &&
+        plan_servers(summary->plan, &few->setting) == plan_servers(summary->plan, &many->setting))
         say(summary, ", because %u client%s at a time", summary->plan->clients,
             summary->plan->clients == 1 ? " asks" : "s ask");
     else if (summary->cpu[0] != '\0' && summary->holds) /* else it is not the reason, or not the whole of it */
