@@ -154,6 +154,19 @@ Test(conn_error, cancels_the_request_in_hand)
     cr_expect_eq(w.out_len, 0);
 }
 
+Test(conn_error, forgets_a_request_that_is_about_to_end)
+{
+    wire_send(&w, GET("/pend"));
+    hoist_finish(conn_pending, 0);
+    conn_pending = NULL;
+    cr_expect_eq(f.app->server.n_due, 1);
+    conn_on_error(&w.conn);
+
+    cr_expect_eq(f.app->server.n_due, 0);
+    cr_expect_eq(f.app->server.n_exchanges, 0);
+    expect_reset();
+}
+
 Test(conn_error, drops_what_is_not_taken)
 {
     w.room = 10;
