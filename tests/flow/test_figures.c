@@ -116,6 +116,7 @@ static void expect(unsigned step, unsigned waiting, unsigned running, uint64_t f
     totals_read(f.app, &totals);
     cr_expect_eq(totals.all.jobs.waiting, totals.pool.waiting, "step %u", step);
     cr_expect_eq(totals.all.jobs.running, totals.pool.busy, "step %u", step);
+    cr_expect_eq(totals.all.jobs.cancelled, cancelled, "step %u", step);
 }
 
 Test(figures, waiting_and_running_are_what_was_admitted_and_has_not_ended)
