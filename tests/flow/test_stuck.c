@@ -3,6 +3,7 @@
 #include "lib/gate.h"
 #include "pool/worker.h"
 #include "server/server.h"
+#include "server/totals.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -436,6 +437,18 @@ Test(all_stuck, depends_on_how_many_workers_there_are)
 
     cr_expect_eq(hoist_app_resize(f.app, 2), 0);
     cr_expect_not(exit_is_due());
+}
+
+Test(all_stuck, is_not_ready_when_it_is_half_of_them)
+{
+    struct totals totals;
+    char reason[128];
+
+    serve(&(hoist_config){.workers = 2});
+    ask_and_be_late(0, "/held");
+    totals_read(f.app, &totals);
+
+    cr_expect_not_null(totals_not_ready(f.app, &totals, reason, sizeof(reason)));
 }
 
 Test(all_stuck, never_ends_an_app_without_that_limit)
