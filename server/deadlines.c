@@ -157,10 +157,10 @@ static void on_timer(uv_timer_t *timer)
     struct deadlines *deadlines = (struct deadlines *)timer->data;
     uint64_t now_ms = uv_now(timer->loop);
     bool is_late = now_ms - deadlines->timer_ms > LATE_MS;
-    uint64_t over_ms = is_late ? deadlines->late_ms : now_ms;
+    uint64_t over_ms = is_late ? deadlines->last_ms : now_ms;
     struct deadline *ring = earliest_ring(deadlines);
 
-    deadlines->late_ms = is_late ? now_ms : 0;
+    deadlines->last_ms = now_ms;
     for (; ring_due(ring) <= over_ms; ring = earliest_ring(deadlines)) {
         struct deadline *deadline = ring->next;
 

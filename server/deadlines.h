@@ -28,8 +28,8 @@ struct deadline_list;
 
 struct deadlines {
     uv_timer_t timer;
-    uint64_t timer_ms; /* what the timer is set for; UINT64_MAX: it is not */
-    uint64_t late_ms;  /* when it came late last: what was due then is put off for a turn; 0: it was in time */
+    uint64_t timer_ms;           /* what the timer is set for; UINT64_MAX: it is not */
+    uint64_t last_ms;            /* when it came last: one that comes late puts off for a turn what is due since */
     struct deadline_list *lists; /* of the prepared durations */
     struct deadline others;      /* the ring of all other durations */
     void (*on_closed)(void *arg);

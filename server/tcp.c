@@ -102,8 +102,6 @@ static void tcp_read(struct conn *conn, bool on)
 {
     struct tcp *tcp = tcp_of_conn(conn);
 
-    if (uv_is_closing((uv_handle_t *)&tcp->handle))
-        return;
     if (on) {
         end_watch(tcp);
         uv_read_start(stream_of(tcp), on_alloc, on_read);

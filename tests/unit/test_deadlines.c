@@ -257,7 +257,7 @@ static struct watched *newcomer;
 
 static void arm_newcomer_and_hold(uv_idle_t *idle)
 {
-    if (newcomer->fixture->n_expired == 0 && newcomer->fixture->deadlines.late_ms != 0)
+    if (newcomer->fixture->n_expired == 0 && newcomer->fixture->deadlines.last_ms != 0)
         deadline_arm(&newcomer->fixture->deadlines, &newcomer->deadline, 20);
     hold(idle);
 }
