@@ -8,8 +8,8 @@ set -eu
 here=$(cd "$(dirname "$0")/../../docs/operations" && pwd)
 hoist=$2/hoist
 scratch=$(mktemp -d)
-proxy='' a='' b='' load='' direct='' # pids of what runs
-trap 'for pid in $load $direct $proxy $a $b; do kill "$pid" 2>/dev/null || true; done; wait; rm -rf "$scratch"' EXIT
+proxy='' a='' b='' load='' direct='' holders='' # pids of what runs
+trap 'for pid in $load $direct $holders $proxy $a $b; do kill "$pid" 2>/dev/null || true; done; wait; rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 
 die()
@@ -191,6 +191,8 @@ passes_requests_on()
     ask proxy /dummy '{"message":"async power"}'
     ask proxy / '{"message":"done"}'
     ask proxy /echo hello --data hello
+    long=$(printf '%07000d' 0) # hoist takes 32 KiB of them
+    ask proxy /dummy '{"message":"async power"}' --header "A: $long" --header "B: $long" --header "C: $long"
 }
 
 keeps_connections()
@@ -201,12 +203,46 @@ keeps_connections()
     test $more -le 4 || die "40 requests took $more connections"
 }
 
+# lets_clients_leave: a job that waits for a client of the proxy goes when that client does.
+lets_clients_leave()
+{
+    for i in 1 2 3 4; do
+        for name in a b; do
+            curl --silent --max-time 3600 --output /dev/null "http://127.0.0.1:$(port $name 'listening on')/sleep/3600000" &
+            holders="$holders $!"
+        done
+    done
+    await $proxy both '"busy":4,'
+    ! curl --silent --max-time 1 --output /dev/null --unix-socket "$scratch/proxy" http://localhost/sleep/0 ||
+        die "it was answered while every worker was held"
+    await $proxy either '"cancelled":1,"shed":0,"connections"'
+    # shellcheck disable=SC2086 # one word for each pid
+    kill $holders
+    holders=
+}
+
+# says <name> <words>: its figures.
+says()
+{
+    curl --silent --max-time 30 "http://127.0.0.1:$(port "$1" 'admin on')/stats" | grep -q "$2"
+}
+
+both()
+{
+    says a "$1" && says b "$1"
+}
+
+either()
+{
+    says a "$1" || says b "$1"
+}
+
 # drains <command...>: the first server is stopped while requests keep coming, and holds its drain until the command succeeds.
 drains()
 {
     curl --silent --max-time 3600 "http://127.0.0.1:$(port a 'listening on')/sleep/3600000" &
     direct=$!
-    await $a is_busy
+    await $a says a '"busy":1,'
     for i in 1 2 3 4; do
         keep_asking /dummy $i &
         load="$load $!"
@@ -230,11 +266,6 @@ drains()
     echo "$(cat "$scratch"/statuses* | wc -l) requests during the drain: all answered"
 }
 
-is_busy()
-{
-    curl --silent --max-time 30 "http://127.0.0.1:$(port a 'admin on')/stats" | grep -q '"busy":1,'
-}
-
 stops()
 {
     kill -TERM "$proxy"
@@ -256,6 +287,7 @@ behind_haproxy()
         "$scratch/haproxy.errors"
     passes_requests_on
     keeps_connections
+    lets_clients_leave
     drains grep -q 'server hoist/a failed, reason: Layer7 wrong status, code: 503.* DOWN' "$scratch/haproxy.errors"
 }
 
@@ -283,6 +315,7 @@ END
     await $proxy curl --silent --max-time 30 --output /dev/null --unix-socket "$scratch/proxy" http://localhost/dummy
     passes_requests_on
     keeps_connections
+    lets_clients_leave
     drains has_answers 200
 }
 
