@@ -126,3 +126,10 @@ serves '/hello?name=Ada' 'hello Ada' build/app_static --port 0
 build/app_cpp
 build/app_test
 echo "by CMake, C++ and the static library: passed"
+
+# make sees less of what is to be built before what than ninja does, and is what CMake takes by itself.
+quietly cmake -G 'Unix Makefiles' -DHOIST="$here/../.." -S "$here/subdirectory" -B "$scratch/subdirectory"
+quietly cmake --build "$scratch/subdirectory" -j 2
+serves '/hello?name=Ada' 'hello Ada' "$scratch/subdirectory/app" --port 0
+serves '/hello?name=Ada' 'hello Ada' "$scratch/subdirectory/app_static" --port 0
+echo "by CMake and make, with the tree as a subdirectory: passed"
