@@ -127,8 +127,9 @@ build/app_cpp
 build/app_test
 echo "by CMake, C++ and the static library: passed"
 
-# make sees less of what is to be built before what than ninja does, and is what CMake takes by itself.
-quietly cmake -G 'Unix Makefiles' -DHOIST="$here/../.." -S "$here/subdirectory" -B "$scratch/subdirectory"
+# make sees less of what is to be built before what than ninja does, and is what CMake takes by itself. A compiler may be two
+# words, as with ccache.
+quietly env CC="env ${CC:-cc}" cmake -G 'Unix Makefiles' -DHOIST="$here/../.." -S "$here/subdirectory" -B "$scratch/subdirectory"
 quietly cmake --build "$scratch/subdirectory" -j 2
 serves '/hello?name=Ada' 'hello Ada' "$scratch/subdirectory/app" --port 0
 serves '/hello?name=Ada' 'hello Ada' "$scratch/subdirectory/app_static" --port 0
