@@ -9,10 +9,9 @@ if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE)
     set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Debug, RelWithDebInfo or Release" FORCE)
 endif()
 
-# An assert states what must hold for the next line to be safe: it stays in every build, so CMake's NDEBUG goes.
-foreach(type RELEASE RELWITHDEBINFO MINSIZEREL)
-    string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${type} "${CMAKE_C_FLAGS_${type}}")
-endforeach()
+# An assert states what must hold for the next line to be safe: it stays in every build, whichever flags have an NDEBUG.
+# This stands behind all of them.
+add_compile_options(-UNDEBUG)
 
 if(HOIST_LTO)
     include(CheckCCompilerFlag)
