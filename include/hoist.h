@@ -239,11 +239,11 @@ typedef struct hoist_config {
     unsigned drain_ms;          /* for requests in flight at a stop; 30000 */
     unsigned worker_nice;       /* 1 to 19, added to the workers' nice value; 10; HOIST_NO_LIMIT: left alone */
     bool server_timing;         /* replies say how long they waited and ran (Server-Timing) */
+    bool reuseport;             /* other processes may listen on the port, too (SO_REUSEPORT) */
     size_t max_memory;          /* bytes that requests, bodies and replies hold together, then 503; no limit */
     const char *admin;          /* where figures are told: "HOST:PORT", "unix:PATH"; "off" and NULL: nowhere */
     unsigned ready_full_ms;     /* since a full lane refused a job, and got no quarter back: not ready; 5000 */
     unsigned stuck_exit_ms;     /* every worker stuck for so long: a stop with -ETIMEDOUT; no limit */
-    bool reuseport;             /* other processes may listen on the port, too (SO_REUSEPORT) */
 } hoist_config;
 
 /* Calls that take a struct pass its size, so that a program keeps working with a library that has more fields; a
