@@ -23,6 +23,11 @@ for library in libhoist.a libhoist.so; do
     test -z "$names" || { echo "$library has names that are not the API's: $names"; exit 1; }
 done
 
+# Before 1.0 each minor version is another library.
+version=$(pkg-config --modversion hoist)
+objdump -p "${libdir%/pkgconfig}/libhoist.so" | grep -q " libhoist\\.so\\.${version%.*}\$" ||
+    { echo "version $version has another library's name"; exit 1; }
+
 # serves <target> <answer> <program> [option...]: it starts on a free port, answers and stops. $data: a body for a POST.
 data=
 serves()
