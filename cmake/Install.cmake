@@ -29,9 +29,21 @@ if(llhttp_IS_INSTALLED)
     install(FILES cmake/Findllhttp.cmake DESTINATION ${package_dir})
 endif()
 
-# Relative, so that it is right under any --prefix.
+# Written by the install, which alone knows the --prefix. A blank of a path has a backslash there.
 foreach(what LIBDIR INCLUDEDIR)
-    file(RELATIVE_PATH pc_${what} ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_FULL_${what}})
+    set(pc_${what} "\${prefix}")
+    cmake_path(APPEND pc_${what} ${CMAKE_INSTALL_${what}}) # an absolute one replaces the prefix
+    string(REPLACE " " "\\ " pc_${what} "${pc_${what}}")
 endforeach()
-configure_file(cmake/hoist.pc.in ${PROJECT_BINARY_DIR}/hoist.pc @ONLY)
+install(CODE "
+    set(pc_PREFIX \"\${CMAKE_INSTALL_PREFIX}\")
+    if(pc_PREFIX) # it is empty for /
+        cmake_path(ABSOLUTE_PATH pc_PREFIX)
+    endif()
+    string(REPLACE [[ ]] [[\\ ]] pc_PREFIX \"\${pc_PREFIX}\")
+    set(pc_LIBDIR [[${pc_LIBDIR}]])
+    set(pc_INCLUDEDIR [[${pc_INCLUDEDIR}]])
+    set(pc_VERSION ${PROJECT_VERSION})
+    set(pc_LLHTTP ${llhttp_LIBS})
+    configure_file([[${PROJECT_SOURCE_DIR}/cmake/hoist.pc.in]] [[${PROJECT_BINARY_DIR}/hoist.pc]] @ONLY)")
 install(FILES ${PROJECT_BINARY_DIR}/hoist.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

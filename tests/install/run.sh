@@ -1,12 +1,12 @@
 #!/bin/sh
 # Installs a build into a scratch prefix; then programs of somebody else's, outside the tree, are built against it: the files in
 # docs/EMBEDDING.md as that text says, by pkg-config and gcc and by CMake, the examples likewise, and those in consumer/, C++ and
-# the static library among them. They serve, and their routes' unit tests pass.
+# the static library among them. They serve, and their routes' unit tests pass. Last, subdirectory/ has the tree in its own build.
 # usage: run.sh <build directory>
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-build=$1
+build=$(cd "$1" && pwd)
 scratch=$(mktemp -d)
 server=
 trap 'test -z "$server" || kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
@@ -27,6 +27,14 @@ done
 version=$(pkg-config --modversion hoist)
 objdump -p "${libdir%/pkgconfig}/libhoist.so" | grep -q " libhoist\\.so\\.${version%.*}\$" ||
     { echo "version $version has another library's name"; exit 1; }
+
+# A package is made by an install into DESTDIR, which hoist.pc must not name. It names no directory that is searched anyway,
+# else that is searched before the caller's own.
+DESTDIR=$scratch/stage cmake --install "$build" --prefix /usr >"$scratch/log"
+staged=$(dirname "$(find "$scratch/stage" -name hoist.pc)")
+words=$(PKG_CONFIG_PATH=$staged pkg-config --cflags --libs hoist | tr -d ' ')
+test "$words" = -lhoist || { echo "in /usr hoist.pc says $words"; exit 1; }
+test "$(pkg-config --print-requires-private hoist)" = 'libuv >= 1.44' || { echo "hoist.pc takes any libuv"; exit 1; }
 
 # serves <target> <answer> <program> [option...]: it starts on a free port, answers and stops. $data: a body for a POST.
 data=
@@ -72,7 +80,7 @@ compile lines.c "$(pkg-config --cflags --libs hoist)" -o lines
 compile embedded.c "$(pkg-config --cflags --libs hoist libuv)" -o embedded
 compile third_word.c "$(pkg-config --cflags --libs hoist)" -o third_word
 serves '/hello?name=Ada' 'hello Ada' ./app --port 0 --workers 2
-cp -r "$scratch/prefix" "$scratch/archive"
+cmake --install "$build" --prefix "$scratch/archive" >"$scratch/log"
 find "$scratch/archive" -name 'libhoist.so*' -delete
 archive=$scratch/archive${libdir#"$scratch/prefix"}
 compile hello.c main.c "$(PKG_CONFIG_PATH=$archive pkg-config --cflags --libs --static hoist)" -o app_archive
@@ -134,9 +142,14 @@ echo "by CMake, C++ and the static library: passed"
 
 # make sees less of what is to be built before what than ninja does, and is what CMake takes by itself. A compiler may be two
 # words, as with ccache. The asserts of hoist stay, whatever its host says.
-quietly env CC="env ${CC:-cc}" CFLAGS=-DNDEBUG cmake -G 'Unix Makefiles' -DHOIST="$here/../.." -S "$here/subdirectory" -B "$scratch/subdirectory"
+quietly env CC="env ${CC:-cc}" CFLAGS=-DNDEBUG cmake -G 'Unix Makefiles' \
+    -DHOIST="$here/../.." -DCMAKE_INSTALL_LIBDIR="$scratch/elsewhere/lib" -S "$here/subdirectory" -B "$scratch/subdirectory"
 quietly cmake --build "$scratch/subdirectory" -j 2
 nm "$scratch/subdirectory/hoist/libhoist.a" | grep -q ' U __assert_fail' || { echo "libhoist.a has no asserts"; exit 1; }
 serves '/hello?name=Ada' 'hello Ada' "$scratch/subdirectory/app" --port 0
 serves '/hello?name=Ada' 'hello Ada' "$scratch/subdirectory/app_static" --port 0
+cd "$scratch"
+quietly cmake --install subdirectory --prefix host
+cd consumer
+compile app.c "$(PKG_CONFIG_PATH=$scratch/elsewhere/lib/pkgconfig pkg-config --cflags --libs hoist)" -o app_elsewhere
 echo "by CMake and make, with the tree as a subdirectory: passed"
