@@ -323,7 +323,7 @@ static void drain(hoist_app *app)
 {
     app->state = APP_DRAINING;
     close_listener(app);
-    app->server.is_draining = true;
+    server_begin_drain(&app->server);
     app->drain_turns = DRAIN_TURNS;
     uv_async_send(&app->wake);
     if (app->config.drain_ms != HOIST_NO_LIMIT)
@@ -369,7 +369,7 @@ static void on_all_stuck(void *arg)
         close_listener(app);
     app->state = APP_DRAINING;
     app->drain_turns = 0;
-    app->server.is_draining = true;
+    server_begin_drain(&app->server);
     uv_timer_stop(&app->drain);
     give_up(app);
 }

@@ -64,7 +64,10 @@ struct conn {
     struct deadline deadline;
     uint64_t received, parsed; /* bytes so far */
     uint64_t drain_at;         /* what was received by a drain's first answer; 0: there was none */
-    size_t progress;           /* body bytes received, or bytes unsent, as this wait began; bytes thrown away in it */
+    union {
+        uint64_t since_ms; /* when a wait for a request or a head began, by uv_now() */
+        size_t progress;   /* body bytes received, or bytes unsent, as this wait began; bytes thrown away in it */
+    };
     enum conn_state state : 8;
     enum conn_wait wait : 8;
     bool keep_alive : 1;  /* after the request in hand */

@@ -9,13 +9,16 @@
 #include "pool/owner.h"
 #include "server.h"
 
+#include <assert.h>
+
 enum {
     LINGERS_MAX = 30,       /* at a body's rate; otherwise, or in a drain, once more than it must */
     BODY_BYTES_PER_S = 500, /* a body, or what is thrown away, that comes slower is not waited for */
-    DRAIN_WAIT_MS = 1000,   /* in a drain, for a request of which nothing, or not all of the head, has come */
+    DRAIN_IDLE_MS = 250,    /* in a drain, for a request on its way ... */
+    DRAIN_HEAD_MS = 1000,   /* ... and for the rest of its head */
 };
 
-static unsigned shorter_in_drain(const struct conn *conn, unsigned ms);
+static unsigned shorter_in_drain(const struct conn *conn, unsigned ms, unsigned most_ms);
 static bool is_owed(const struct conn *conn);
 static bool is_too_slow(size_t bytes, unsigned ms);
 static void on_deadline(struct deadline *deadline);
@@ -28,16 +31,25 @@ void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
         return;
     conn->wait = wait;
     conn->progress = 0;
-    if (wait == WAIT_NONE) {
+    switch (wait) {
+    case WAIT_NONE:
         deadline_disarm(&conn->deadline);
         return;
-    }
-    if (wait == WAIT_BODY)
+    case WAIT_REQUEST:
+    case WAIT_HEAD:
+        conn->since_ms = uv_now(conn->server->loop);
+        break;
+    case WAIT_BODY:
         conn->progress = conn->exchange->req.body.len;
-    else if (wait == WAIT_WRITE)
+        break;
+    case WAIT_WRITE:
         conn->progress = conn->io->unsent(conn);
+        break;
+    case WAIT_LINGER:
+        break;
+    }
     conn->deadline.expired = on_deadline;
-    deadline_arm(&conn->server->deadlines, &conn->deadline, ms);
+    deadline_arm(&conn->server->deadlines, &conn->deadline, ms > 0 ? ms : 1);
 }
 
 void conn_wait_for_bytes(struct conn *conn)
@@ -45,32 +57,32 @@ void conn_wait_for_bytes(struct conn *conn)
     const hoist_config *config = conn->server->config;
     bool is_idle = conn_is_between_requests(conn);
 
-    if (is_idle && conn->wait != WAIT_HEAD)
-        conn_wait_for(conn, WAIT_REQUEST, shorter_in_drain(conn, config->keep_alive_ms));
+    if (is_idle && (conn->wait != WAIT_HEAD || conn->server->is_draining))
+        conn_wait_for(conn, WAIT_REQUEST, shorter_in_drain(conn, config->keep_alive_ms, DRAIN_IDLE_MS));
     else if (!is_idle && conn->exchange != NULL && parser_has_head(&conn->exchange->parser))
         conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
     else /* on a new connection one limit for its first byte and the head */
-        conn_wait_for(conn, WAIT_HEAD, shorter_in_drain(conn, config->header_timeout_ms));
+        conn_wait_for(conn, WAIT_HEAD, shorter_in_drain(conn, config->header_timeout_ms, DRAIN_HEAD_MS));
 }
 
-/* Half of drain_ms leaves time for the answer. */
-static unsigned shorter_in_drain(const struct conn *conn, unsigned ms)
+/* In a drain no more than most_ms, nor than half of what is left of it: the other half is for what follows. */
+static unsigned shorter_in_drain(const struct conn *conn, unsigned ms, unsigned most_ms)
 {
-    unsigned drain_ms = conn->server->config->drain_ms;
-    unsigned most_ms = drain_ms - drain_ms / 2;
+    const struct server *server = conn->server;
+    uint64_t now_ms = uv_now(server->loop);
+    uint64_t half_ms = server->drain_due_ms > now_ms ? (server->drain_due_ms - now_ms) / 2 : 0;
 
-    if (most_ms > DRAIN_WAIT_MS)
-        most_ms = DRAIN_WAIT_MS;
-    return conn->server->is_draining && most_ms < ms ? most_ms : ms;
+    if (!server->is_draining)
+        return ms;
+    if (most_ms < ms)
+        ms = most_ms;
+    return half_ms < ms ? (unsigned)half_ms : ms;
 }
 
 bool conn_was_used_just_now(const struct conn *conn)
 {
-    const hoist_config *config = conn->server->config;
-    unsigned limit_ms = conn->wait == WAIT_HEAD ? config->header_timeout_ms : config->keep_alive_ms;
-
-    return !deadline_is_armed(&conn->deadline) ||
-           conn->deadline.due_ms + DRAIN_WAIT_MS > uv_now(conn->server->loop) + limit_ms;
+    assert(conn->wait == WAIT_REQUEST || conn->wait == WAIT_HEAD);
+    return uv_now(conn->server->loop) - conn->since_ms < shorter_in_drain(conn, DRAIN_IDLE_MS, DRAIN_IDLE_MS);
 }
 
 void conn_leave(struct conn *conn)
@@ -91,7 +103,7 @@ void conn_linger(struct conn *conn)
     conn_set_state(conn, CONN_LINGERING);
     conn->io->shut(conn);
     conn_set_reading(conn, true);
-    conn_wait_for(conn, WAIT_LINGER, CONN_LINGER_MS);
+    conn_wait_for(conn, WAIT_LINGER, shorter_in_drain(conn, CONN_LINGER_MS, CONN_LINGER_MS));
 }
 
 /* A client that has not got all, and may send something meanwhile, has as long as for a write without progress. */
@@ -134,7 +146,7 @@ static void on_deadline(struct deadline *deadline)
         conn->n_lingers++;
         if (is_owed(conn) || (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining &&
                               !is_too_slow(conn->progress, CONN_LINGER_MS)))
-            conn_wait_for(conn, WAIT_LINGER, CONN_LINGER_MS);
+            conn_wait_for(conn, WAIT_LINGER, shorter_in_drain(conn, CONN_LINGER_MS, CONN_LINGER_MS));
         else
             conn_close(conn, false);
         break;

@@ -95,11 +95,19 @@ void server_close(struct server *server, void (*on_closed)(void *arg), void *arg
     deadlines_close(&server->deadlines, on_closed, arg);
 }
 
+void server_begin_drain(struct server *server)
+{
+    unsigned drain_ms = server->config->drain_ms;
+
+    server->is_draining = true;
+    server->drain_due_ms = drain_ms == HOIST_NO_LIMIT ? UINT64_MAX : uv_now(server->loop) + drain_ms;
+}
+
 void server_drain(struct server *server)
 {
     struct conn *next;
 
-    server->is_draining = true;
+    assert(server->is_draining);
     for (struct conn *conn = server->conns; conn != NULL; conn = next) {
         next = conn->next;
         conn_drain(conn);

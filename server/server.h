@@ -67,8 +67,9 @@ struct server {
     bool holds;    /* answers until the sockets that are ready are read: no handler blocks the loop meanwhile */
     bool is_quiet; /* nothing of its requests is for the access log, or no more */
     bool is_draining;
-    bool is_virtual;     /* hoist_later() takes no time, but counts it */
-    uint64_t virtual_ms; /* what it counted */
+    uint64_t drain_due_ms; /* by uv_now(): when a drain cuts off who is still there; UINT64_MAX: never */
+    bool is_virtual;       /* hoist_later() takes no time, but counts it */
+    uint64_t virtual_ms;   /* what it counted */
     struct stuck stuck;
     void (*on_change)(void *arg);    /* a connection or exchange is gone */
     void (*on_all_stuck)(void *arg); /* every worker was stuck for stuck_exit_ms */
@@ -82,8 +83,11 @@ int server_init(struct server *server, uv_loop_t *loop, const hoist_config *conf
 /* No connection and no exchange may be left. on_closed(arg), which may be NULL, comes when *server may go. */
 void server_close(struct server *server, void (*on_closed)(void *arg), void *arg);
 
-/* No new requests: idle connections close, half-sent heads get a second more, answers say Connection: close. Set
- * is_draining two turns of the loop earlier, so that what has reached the sockets is read first. */
+/* No more requests than are on their way: from now on answers say Connection: close. */
+void server_begin_drain(struct server *server);
+
+/* Two turns of the loop later, when what has reached the sockets is read: idle connections close, those that were used
+ * just now and half-sent heads get a moment more. */
 void server_drain(struct server *server);
 
 /* Closes every connection, whatever it does; what runs is abandoned. */

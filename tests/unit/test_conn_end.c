@@ -288,6 +288,7 @@ Test(conn_linger, does_not_keep_a_drain_for_more_than_a_second)
     static char junk[LINGER_BYTES_PER_S];
 
     wire_send(&w, "BAD\r\n\r\n");
+    server_begin_drain(&f.app->server);
     server_drain(&f.app->server);
     wire_send_cut(&w, junk, sizeof(junk), 0);
     cr_expect_not(w.is_closing);

@@ -179,6 +179,7 @@ Test(conn_held, answers_a_slow_client_that_has_ended_its_side)
 Test(conn_held, answers_when_the_server_drains)
 {
     read_some(&w, GET("/say/a"));
+    server_begin_drain(&f.app->server);
     server_drain(&f.app->server);
 
     wire_expect_body(&w, 0, "a");
@@ -188,6 +189,7 @@ Test(conn_held, answers_when_the_server_drains)
 Test(conn_held, answers_what_comes_in_a_drain_before_it_closes)
 {
     read_some(&w, "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\n");
+    server_begin_drain(&f.app->server);
     server_drain(&f.app->server);
     read_some(&w, "hi\r\n");
     conn_hurry();

@@ -222,21 +222,26 @@ Test(conn_time, waits_for_that_also_below_and_above_what_it_waits_at_a_time)
 
 /* ---- the server drains ---- */
 
-/* As if it had been armed that long ago, by the default configuration. */
+/* As app.c does it, but for the turns of the loop between. */
+static void drain(void)
+{
+    server_begin_drain(&f.app->server);
+    server_drain(&f.app->server);
+}
+
+/* As if it had waited for so long. */
 static void idle_for(unsigned ms)
 {
-    unsigned limit_ms = w.conn.wait == WAIT_HEAD ? 10000 : 5000;
-
-    cr_assert_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + limit_ms);
-    deadline_arm(&f.app->server.deadlines, &w.conn.deadline, limit_ms - ms);
+    cr_assert(w.conn.wait == WAIT_REQUEST || w.conn.wait == WAIT_HEAD);
+    w.conn.since_ms -= ms;
 }
 
 Test(conn_drain, closes_no_idle_connection_before_the_client_has_got_all)
 {
     wire_send(&w, GET("/say/x"));
     w.queued_len = 1;
-    idle_for(1000);
-    server_drain(&f.app->server);
+    idle_for(250);
+    drain();
 
     cr_expect(w.is_shut);
     conn_hurry_and_pass();
@@ -246,43 +251,43 @@ Test(conn_drain, closes_no_idle_connection_before_the_client_has_got_all)
     wire_run_until_closed(&w);
 }
 
-Test(conn_drain, closes_a_connection_at_once_that_was_idle_for_a_second)
+Test(conn_drain, closes_a_connection_at_once_that_was_idle_for_a_quarter_of_a_second)
 {
     wire_send(&w, GET("/say/x"));
-    idle_for(1000);
-    server_drain(&f.app->server);
+    idle_for(250);
+    drain();
 
     cr_expect(w.is_closing);
     cr_expect_eq(wire_answers(&w), 1);
 }
 
-Test(conn_drain, closes_a_connection_at_once_on_which_nothing_came_for_a_second)
+Test(conn_drain, closes_a_connection_at_once_on_which_nothing_came_for_so_long)
 {
-    idle_for(1000);
-    server_drain(&f.app->server);
+    idle_for(250);
+    drain();
 
     cr_expect(w.is_closing);
     cr_expect_eq(w.out_len, 0);
 }
 
 /* The next request of a busy client is on its way, as likely as not. */
-Test(conn_drain, gives_a_connection_a_second_that_was_used_in_the_last_one)
+Test(conn_drain, gives_a_connection_as_long_that_was_used_since)
 {
     wire_send(&w, GET("/say/x"));
-    idle_for(999);
-    server_drain(&f.app->server);
-    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1000);
+    idle_for(249);
+    drain();
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 250);
     conn_hurry();
 
     wire_run_until_closed(&w);
     cr_expect_eq(wire_answers(&w), 1);
 }
 
-Test(conn_drain, gives_a_connection_a_second_that_was_accepted_in_the_last_one)
+Test(conn_drain, gives_a_connection_as_long_that_was_accepted_since)
 {
-    idle_for(999);
-    server_drain(&f.app->server);
-    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1000);
+    idle_for(249);
+    drain();
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 250);
     conn_hurry();
 
     wire_run_until_closed(&w);
@@ -292,7 +297,7 @@ Test(conn_drain, gives_a_connection_a_second_that_was_accepted_in_the_last_one)
 Test(conn_drain, answers_the_request_that_comes_meanwhile_and_ends)
 {
     wire_send(&w, GET("/say/x"));
-    server_drain(&f.app->server);
+    drain();
     wire_send(&w, GET("/say/y"));
 
     wire_expect_body(&w, 0, "x");
@@ -306,35 +311,87 @@ Test(conn_drain, waits_no_longer_for_empty_lines)
     uint64_t due_ms;
 
     wire_send(&w, GET("/say/x"));
-    server_drain(&f.app->server);
+    drain();
     due_ms = w.conn.deadline.due_ms;
-    LOOP_SPIN_UNTIL(&f.loop, uv_now(&f.loop) + 1000 > due_ms);
+    LOOP_SPIN_UNTIL(&f.loop, uv_now(&f.loop) + 250 > due_ms);
     wire_send(&w, "\r\n");
 
     cr_expect_eq(w.conn.deadline.due_ms, due_ms);
 }
 
-/* ms after the drain begins, by that configuration. */
+/* The wait for the next request, when the drain begins, by that configuration; 0: there is none. */
 static void expect_wait(unsigned ms, const hoist_config *config)
 {
     conn_fixture_close();
     conn_fixture_open(config);
     wire_send(&w, GET("/say/x"));
-    server_drain(&f.app->server);
-    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + ms);
+    drain();
+    cr_expect_eq(w.is_closing, ms == 0);
+    cr_expect(ms == 0 || w.conn.deadline.due_ms == uv_now(&f.loop) + ms);
 }
 
 Test(conn_drain, waits_no_longer_than_half_of_it_or_than_ever)
 {
     expect_wait(100, &(hoist_config){.drain_ms = 200});
-    expect_wait(1, &(hoist_config){.drain_ms = 1});
+    expect_wait(0, &(hoist_config){.drain_ms = 1});
     expect_wait(50, &(hoist_config){.keep_alive_ms = 50});
-    expect_wait(1000, &(hoist_config){.keep_alive_ms = HOIST_NO_LIMIT, .drain_ms = HOIST_NO_LIMIT});
+    expect_wait(250, &(hoist_config){.keep_alive_ms = HOIST_NO_LIMIT, .drain_ms = HOIST_NO_LIMIT});
+}
+
+Test(conn_drain, closes_an_idle_connection_at_once_that_has_no_limit)
+{
+    conn_fixture_close();
+    conn_fixture_open(&(hoist_config){.keep_alive_ms = HOIST_NO_LIMIT});
+    wire_send(&w, GET("/say/x"));
+    idle_for(250);
+    drain();
+
+    cr_expect(w.is_closing);
+}
+
+/* Each gets half of what is left, so there is always an end before that of the drain. */
+Test(conn_drain, leaves_half_of_what_is_left_for_what_follows)
+{
+    conn_fixture_close();
+    conn_fixture_open(&(hoist_config){.drain_ms = 400});
+    drain();
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 200);
+    f.app->server.drain_due_ms -= 200;
+    wire_send(&w, HALF_HEAD);
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 100);
+    f.app->server.drain_due_ms -= 100;
+    wire_send(&w, "st: t\r\n\r\n");
+
+    cr_expect_eq(w.conn.state, CONN_LINGERING);
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 50);
+}
+
+/* Its answer was not yet written when the drain began. */
+Test(conn_drain, counts_from_the_end_of_an_answer)
+{
+    w.room = 10;
+    wire_send(&w, GET("/big"));
+    server_begin_drain(&f.app->server);
+    while (w.has_write)
+        wire_take(&w, 100000);
+    server_drain(&f.app->server);
+
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 250);
+}
+
+/* However long ago it began. */
+Test(conn_drain, closes_nothing_that_is_half_received)
+{
+    wire_send(&w, HALF_HEAD);
+    idle_for(5000);
+    drain();
+    cr_expect_not(w.is_closing);
+    cr_expect_eq(w.conn.state, CONN_READING);
 }
 
 Test(conn_drain, still_answers_requests_that_were_on_their_way)
 {
-    f.app->server.is_draining = true;
+    server_begin_drain(&f.app->server);
     wire_send(&w, GET("/say/x") GET("/say/y"));
 
     wire_expect_body(&w, 0, "x");
@@ -345,7 +402,7 @@ Test(conn_drain, still_answers_requests_that_were_on_their_way)
 Test(conn_drain, gives_half_a_head_a_second)
 {
     wire_send(&w, HALF_HEAD);
-    server_drain(&f.app->server);
+    drain();
     cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1000);
     conn_hurry();
 
@@ -358,7 +415,7 @@ Test(conn_drain, answers_a_request_whose_other_half_comes)
 
     for (size_t i = 0; i < 2; i++) {
         wire_send(&w, halves[i][0]);
-        server_drain(&f.app->server);
+        drain();
         wire_send(&w, halves[i][1]);
         wire_expect_last(&w, 0, 200);
         wire_close(&w);
@@ -369,7 +426,7 @@ Test(conn_drain, answers_a_request_whose_other_half_comes)
 Test(conn_drain, answers_what_is_handled_and_what_has_come_behind_it)
 {
     wire_send(&w, GET("/pend"));
-    server_drain(&f.app->server);
+    drain();
     wire_send(&w, GET("/say/x") GET("/say/y"));
     cr_expect_not(w.is_closing);
     conn_finish("first");
@@ -385,7 +442,7 @@ Test(conn_drain, answers_nothing_that_comes_after_its_first_answer)
 {
     wire_send(&w, GET("/pend"));
     wire_send(&w, GET("/pend"));
-    server_drain(&f.app->server);
+    drain();
     conn_finish("first");
     wire_send(&w, GET("/say/x"));
     conn_finish("second");
@@ -400,7 +457,7 @@ Test(conn_drain, writes_an_answer_to_its_end)
 {
     w.room = 10;
     wire_send(&w, GET("/big"));
-    server_drain(&f.app->server);
+    drain();
     while (w.has_write)
         wire_take(&w, 100000);
 
@@ -412,7 +469,7 @@ Test(conn_drain, writes_an_answer_to_its_end)
 Test(conn_drain, lets_a_last_answer_linger)
 {
     wire_send(&w, "BAD\r\n\r\n");
-    server_drain(&f.app->server);
+    drain();
     cr_expect_not(w.is_closing);
     conn_on_eof(&w.conn);
 
@@ -423,7 +480,7 @@ Test(conn_drain, lets_a_last_answer_linger)
 Test(conn_drain, does_not_touch_a_connection_that_closes)
 {
     conn_close(&w.conn, false);
-    server_drain(&f.app->server);
+    drain();
     server_abort(&f.app->server);
 
     wire_run_until_closed(&w);

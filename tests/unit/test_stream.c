@@ -205,6 +205,7 @@ Test(stream, is_closed_by_a_drain_at_once)
     begin(GET_STREAM("1.1"), pieces);
     w.room = 0;
     stream_pump(&talk.stream);
+    server_begin_drain(&f.app->server);
     server_drain(&f.app->server);
 
     cr_expect_eq(talk.closed, 1);
