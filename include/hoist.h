@@ -166,7 +166,8 @@ HOIST_API int hoist_reply_static(hoist_res *res, int status, const char *type, c
 HOIST_API int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, size_t len,
                                void (*free_body)(void *));
 
-/* {"error":"…"} with the given status. Replaces nothing: -EALREADY after another reply. */
+/* {"error":"…"} with the given status; a 500 is logged with the route. Replaces nothing: -EALREADY after another reply.
+ */
 HOIST_API int hoist_reply_error(hoist_res *res, int status, const char *format, ...) HOIST_PRINTF(3, 4);
 
 /* A stream whose output becomes the reply, for code that prints: 200, text/plain in UTF-8, when the handler returns 0.

@@ -116,12 +116,16 @@ int hoist_reply_error(hoist_res *res, int status, const char *format, ...)
     char text[REPLY_ERROR_MAX], body[REPLY_ERROR_MAX];
     struct reply reply;
     va_list args;
+    int err;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     reply_error(&reply, status, text, body);
-    return hoist_reply_copy(res, status, reply.type, reply.body, reply.body_len);
+    err = hoist_reply_copy(res, status, reply.type, reply.body, reply.body_len);
+    if (err == 0 && status == 500) /* as one that it returns is logged */
+        log_write(LOG_ERROR, "%s: its handler replied with 500: %s", exchange_of_res(res)->req.route->given.path, text);
+    return err;
 }
 
 int hoist_res_header(hoist_res *res, const char *name, const char *value)

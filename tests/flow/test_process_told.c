@@ -73,11 +73,18 @@ static int twice(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "twice");
 }
 
+static int fail(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_error(res, 500, "out of order");
+}
+
 static const hoist_route count_route = {.path = "/count", .handler = count, .run = HOIST_PROCESS};
 static const hoist_route burn_route = {.path = "/burn", .handler = burn, .run = HOIST_PROCESS};
 static const hoist_route hang_route = {.path = "/hang", .handler = burn_and_hang, .run = HOIST_PROCESS};
 static const hoist_route twice_route = {.path = "/twice", .handler = twice, .run = HOIST_PROCESS};
-static const hoist_route *const routes[] = {&count_route, &burn_route, &hang_route, &twice_route, NULL};
+static const hoist_route fail_route = {.path = "/fail", .handler = fail, .run = HOIST_PROCESS};
+static const hoist_route *const routes[] = {&count_route, &burn_route, &hang_route, &twice_route, &fail_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 static void start(void)
@@ -142,6 +149,13 @@ Test(process_told, tells_a_mistake_once)
     start();
     client_expect(&server, "/twice", 500, "");
     expect_said_once(" error /twice: ");
+}
+
+Test(process_told, tells_an_error_it_replied_with_once)
+{
+    start();
+    client_expect(&server, "/fail", 500, "out of order");
+    expect_said_once(" error /fail: its handler replied with 500: out of order\n");
 }
 
 static void have_a_journal(void)

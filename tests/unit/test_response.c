@@ -1,4 +1,5 @@
 /* What a handler can say in reply. */
+#include "lib/errors.h"
 #include "lib/handler_fixture.h"
 
 #include <criterion/criterion.h>
@@ -229,6 +230,35 @@ Test(response, frees_a_given_body_that_is_not_sent)
 
     cr_expect_eq(got->status, 403);
     cr_expect_eq(freed, 1);
+}
+
+/* What went wrong is for who runs the program, too, as it is when a handler returns an errno. */
+static int error_status;
+
+static int reply_with_error(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_error(res, error_status, "no table %d", 7);
+}
+
+static void expect_error(int status, unsigned lines)
+{
+    error_status = status;
+    errors_catch();
+    call(reply_with_error);
+    cr_expect_eq(errors_count(" error /: its handler replied with 500: no table 7"), lines, "%s", errors_text());
+    errors_release();
+    expect(status, "application/json", "{\"error\":\"no table 7\"}");
+}
+
+Test(response, that_says_why_it_is_a_500_is_logged)
+{
+    expect_error(500, 1);
+}
+
+Test(response, that_says_why_it_is_something_else_is_not_logged)
+{
+    expect_error(503, 0);
 }
 
 /* ---- refusals ---- */
