@@ -1,9 +1,12 @@
 /* A command as a route. (A function that prints to stdout, crashes or never returns needs no command: HOIST_PROCESS.)
  *
  * The problem: the command may never end. It gets a pipe, what it prints is the reply, and when nobody waits for it any
- * more, or it prints more than max_reply, it is killed. factor(1) is such a command: a number with two large prime
- * factors keeps it busy for years. What is longer than an argument, a request's body, is the command's standard input:
- * POST /filter.
+ * more, or it prints more than max_reply, it is killed with all that it has started in its process group. factor(1) is
+ * such a command: a number with two large prime factors keeps it busy for years. What is longer than an argument, a
+ * request's body, is the command's standard input: POST /filter.
+ *
+ * A server that is killed or crashes takes its commands with it, but not what they have started, nor a set-user-ID
+ * one, nor one that was started a millisecond ago. Where that matters: HOIST_PROCESS.
  *
  *     child --factor /usr/bin/factor --filter /usr/bin/sort
  */
@@ -28,9 +31,13 @@ enum { DIGITS_MAX = 100, CHILDREN_MAX = 4, OUTPUT_MAX = 64 * 1024 };
 
 const char *factor_program = "factor", *filter_program = "sort";
 
+/* In front of a command: it is killed when the thread that started it ends, which here waits for it, and so ends first
+ * only with the server. setpriv(1), of util-linux, becomes the command. */
+#define DIES_WITH_US "setpriv", "--pdeathsig", "KILL", "--"
+
 /* What a child must not inherit: the signals that a worker blocks, the SIGPIPE that a server ignores, our standard
- * input (all else is close-on-exec), and our process group, so that the child dies with all its own children. in may be
- * NO_INPUT. Returns 0 or an errno, as posix_spawn(3) does. */
+ * input, and our process group, so that the child can be killed with its own children. Its stderr is the server's, the
+ * log; all else is close-on-exec. in may be NO_INPUT. Returns 0 or an errno, as posix_spawn(3) does. */
 static int spawn(const char *const *argv, int in, int out, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t files;
@@ -77,15 +84,22 @@ static int copy_output(const hoist_req *req, int from, FILE *to)
     return -ECANCELED;
 }
 
-/* A child that has closed its stdout may still run on, and is killed when nobody waits for it. */
+/* A child that has closed its stdout may still run on, and is killed when nobody waits for it. What it leaves in the
+ * background is killed, too: before waitpid(), until which its group's number is nobody else's. */
 static int reap(const hoist_req *req, pid_t pid, int *ret_status)
 {
-    while (waitpid(pid, ret_status, 0) < 0) {
+    siginfo_t ended;
+
+    while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0) {
         if (errno != EINTR)
             return -errno;
         if (hoist_req_cancelled(req))
             kill(-pid, SIGKILL);
     }
+    kill(-pid, SIGKILL);
+    while (waitpid(pid, ret_status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
     return 0;
 }
 
@@ -110,6 +124,12 @@ static int run(const hoist_req *req, const char *const *argv, int in, FILE *out,
     return err < 0 ? err : reap_err;
 }
 
+/* Of setpriv(1), as of a shell: the command is not there, or no program. Its words are on stderr. */
+static bool is_no_command(int status)
+{
+    return WIFEXITED(status) && (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127);
+}
+
 /* What the command prints is the reply, if it ends well. */
 static int reply_with_output(hoist_req *req, hoist_res *res, const char *const *argv, int in)
 {
@@ -123,10 +143,12 @@ static int reply_with_output(hoist_req *req, hoist_res *res, const char *const *
         return 0; /* the stream has failed, and the server says why */
     if (err < 0)
         return hoist_reply_error(res, 500, "%s: %s", argv[0], strerror(-err));
+    if (is_no_command(status))
+        return hoist_reply_error(res, 500, "the command cannot be run");
     if (WIFSIGNALED(status))
-        return hoist_reply_error(res, 502, "%s: ended by signal %d", argv[0], WTERMSIG(status));
+        return hoist_reply_error(res, 502, "the command was ended by signal %d", WTERMSIG(status));
     if (WEXITSTATUS(status) != 0)
-        return hoist_reply_error(res, 502, "%s: exit status %d", argv[0], WEXITSTATUS(status));
+        return hoist_reply_error(res, 502, "the command's exit status is %d", WEXITSTATUS(status));
     return 0;
 }
 
@@ -137,7 +159,7 @@ static int factor(hoist_req *req, hoist_res *res)
 
     if (number == NULL || strlen(number) > DIGITS_MAX || number[strspn(number, "0123456789")] != '\0')
         return hoist_reply_error(res, 400, "a number of at most %d digits is needed", DIGITS_MAX);
-    return reply_with_output(req, res, (const char *const[]){*program, number, NULL}, NO_INPUT);
+    return reply_with_output(req, res, (const char *const[]){DIES_WITH_US, *program, number, NULL}, NO_INPUT);
 }
 
 /* A file in memory that is read from its beginning. A pipe would need somebody who fills it while the output is read:
@@ -167,7 +189,7 @@ static int filter(hoist_req *req, hoist_res *res)
 
     if (in < 0)
         return in;
-    err = reply_with_output(req, res, (const char *const[]){*program, NULL}, in);
+    err = reply_with_output(req, res, (const char *const[]){DIES_WITH_US, *program, NULL}, in);
     close(in);
     return err;
 }

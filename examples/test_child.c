@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,7 +72,7 @@ Test(child, says_how_a_command_failed)
     factor_program = "false";
     reply = hoist_test_get(t, "/factor/1");
     cr_assert_eq(reply->status, 502);
-    cr_assert_str_eq(reply->body, "{\"error\":\"false: exit status 1\"}");
+    cr_assert_str_eq(reply->body, "{\"error\":\"the command's exit status is 1\"}");
 }
 
 /* Makes a shell script at path, which ends with XXXXXX. */
@@ -145,7 +146,7 @@ Test(child, says_that_there_is_no_such_command)
     factor_program = "/no/such/command";
     reply = hoist_test_get(t, "/factor/1");
     cr_assert_eq(reply->status, 500);
-    cr_assert_str_eq(reply->body, "{\"error\":\"/no/such/command: No such file or directory\"}");
+    cr_assert_str_eq(reply->body, "{\"error\":\"the command cannot be run\"}");
 }
 
 Test(child, kills_a_command_that_prints_more_than_max_reply)
@@ -163,6 +164,21 @@ Test(child, kills_a_command_that_nobody_waits_for, .timeout = 30)
     factor_program = "sleep";
     hoist_test_cancel(t);
     cr_assert_eq(hoist_test_get(t, "/factor/1000")->status, 0);
+}
+
+/* It is ours to wait for when the command has ended. */
+Test(child, kills_what_a_command_leaves_in_the_background, .timeout = 30)
+{
+    const hoist_test_reply *reply;
+    int pid, status;
+
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    reply = run_script("sleep 60 >/dev/null & echo $!");
+    cr_assert_eq(reply->status, 200, "%s", reply->body);
+    cr_assert_eq(sscanf(reply->body, "%d", &pid), 1);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFSIGNALED(status));
+    cr_assert_eq(WTERMSIG(status), SIGKILL);
 }
 
 Test(child, gives_a_command_the_body_to_read)

@@ -263,27 +263,56 @@ static int write_endless_command(const char *folder, char path[64])
     return fd;
 }
 
-Test(load, a_client_that_leaves_takes_its_child_with_it)
-{
-    char folder[] = "/tmp/hoist-XXXXXX", command[64], byte;
-    struct client *client;
+struct endless {
+    char folder[32];
+    struct client *client; /* who waits for it */
     int alive;
+};
 
-    cr_assert_not_null(mkdtemp(folder));
-    alive = write_endless_command(folder, command);
+static void start_endless(struct endless *endless)
+{
+    char command[64], byte;
+
+    strcpy(endless->folder, "/tmp/hoist-XXXXXX");
+    cr_assert_not_null(mkdtemp(endless->folder));
+    endless->alive = write_endless_command(endless->folder, command);
     choose("child");
     process_start(&server, "--workers", "1", "--factor", command);
-    client = client_open(&server);
-    client_get(client, "/factor/1");
-    cr_assert(wait_for_fd(alive, POLLIN, WAIT_BOUND_MS), "the child does not start");
-    cr_assert_eq(read(alive, &byte, 1), 1);
+    endless->client = client_open(&server);
+    client_get(endless->client, "/factor/1");
+    cr_assert(wait_for_fd(endless->alive, POLLIN, WAIT_BOUND_MS), "the child does not start");
+    cr_assert_eq(read(endless->alive, &byte, 1), 1);
+}
 
-    client_reset(client);
-    cr_expect(wait_for_fd(alive, POLLIN, WAIT_BOUND_MS), "the child lives on");
-    cr_expect_eq(read(alive, &byte, 1), 0);
+static void expect_end(const struct endless *endless)
+{
+    char byte;
+
+    cr_assert(wait_for_fd(endless->alive, POLLIN, WAIT_BOUND_MS), "the child lives on");
+    cr_expect_eq(read(endless->alive, &byte, 1), 0);
+    close(endless->alive);
+    remove_folder(endless->folder, (const char *const[]){"alive", "endless", NULL});
+}
+
+Test(load, a_client_that_leaves_takes_its_child_with_it)
+{
+    struct endless endless;
+
+    start_endless(&endless);
+
+    client_reset(endless.client);
+    expect_end(&endless);
     cr_expect_eq(process_stop(&server), 0);
-    close(alive);
-    remove_folder(folder, (const char *const[]){"alive", "endless", NULL});
+}
+
+Test(load, a_server_that_is_killed_takes_its_child_with_it)
+{
+    struct endless endless;
+
+    start_endless(&endless);
+
+    process_kill(&server);
+    expect_end(&endless);
 }
 
 /* How often the program's timer has looked at the load. */
