@@ -130,6 +130,24 @@ static bool is_no_command(int status)
     return WIFEXITED(status) && (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127);
 }
 
+/* Why there is no reply from a command. */
+static int explain(hoist_res *res, int err)
+{
+    switch (-err) {
+    case EMSGSIZE:
+        return 0; /* the stream has failed, and the server says why */
+    case ECANCELED:
+        return err; /* nobody waits to hear it */
+    case EAGAIN:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return -EAGAIN; /* there may be enough processes, descriptors and memory again soon: 503 */
+    default:
+        return hoist_reply_error(res, 500, "the command cannot be run: %s", strerror(-err));
+    }
+}
+
 /* What the command prints is the reply, if it ends well. */
 static int reply_with_output(hoist_req *req, hoist_res *res, const char *const *argv, int in)
 {
@@ -139,10 +157,8 @@ static int reply_with_output(hoist_req *req, hoist_res *res, const char *const *
     if (out == NULL)
         return -ENOMEM;
     err = run(req, argv, in, out, &status);
-    if (err == -EMSGSIZE)
-        return 0; /* the stream has failed, and the server says why */
     if (err < 0)
-        return hoist_reply_error(res, 500, "%s: %s", argv[0], strerror(-err));
+        return explain(res, err);
     if (is_no_command(status))
         return hoist_reply_error(res, 500, "the command cannot be run");
     if (WIFSIGNALED(status))
@@ -188,7 +204,7 @@ static int filter(hoist_req *req, hoist_res *res)
     int err, in = file_with(body, len);
 
     if (in < 0)
-        return in;
+        return explain(res, in);
     err = reply_with_output(req, res, (const char *const[]){DIES_WITH_US, *program, NULL}, in);
     close(in);
     return err;

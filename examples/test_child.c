@@ -3,10 +3,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +18,20 @@ extern const char *factor_program, *filter_program;
 
 static hoist_test *t, *filter;
 static int free_fd;
+
+/* What the next spawn answers; 0: what the system does. The linker puts this in front. */
+static int planned;
+
+int __real_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *files,
+                        const posix_spawnattr_t *attributes, char *const *argv, char *const *envp);
+int __wrap_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *files,
+                        const posix_spawnattr_t *attributes, char *const *argv, char *const *envp);
+
+int __wrap_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *files,
+                        const posix_spawnattr_t *attributes, char *const *argv, char *const *envp)
+{
+    return planned != 0 ? planned : __real_posix_spawnp(pid, file, files, attributes, argv, envp);
+}
 
 /* The lowest descriptor that is free. */
 static int next_fd(void)
@@ -147,6 +163,45 @@ Test(child, says_that_there_is_no_such_command)
     reply = hoist_test_get(t, "/factor/1");
     cr_assert_eq(reply->status, 500);
     cr_assert_str_eq(reply->body, "{\"error\":\"the command cannot be run\"}");
+}
+
+/* Lets so many more descriptors be opened. */
+static void leave_descriptors(int n)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = (rlim_t)(free_fd + n);
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* A pipe has two, and a body is a file. */
+Test(child, can_be_asked_again_when_there_are_descriptors)
+{
+    for (int n = 0; n < 2; n++) {
+        leave_descriptors(n);
+        cr_expect_eq(hoist_test_get(t, "/factor/1")->status, 503, "%d descriptors", n);
+        cr_expect_eq(hoist_test_post(filter, "/filter", "x", 1)->status, 503, "%d descriptors", n);
+    }
+
+    leave_descriptors(100);
+    cr_expect_eq(hoist_test_get(t, "/factor/1")->status, 200);
+    cr_expect_eq(hoist_test_post(filter, "/filter", "x", 1)->status, 200);
+}
+
+Test(child, can_be_asked_again_after_a_shortage_and_says_what_else_there_is)
+{
+    static const struct {
+        int err, status;
+    } rows[] = {{EAGAIN, 503}, {ENOMEM, 503}, {EMFILE, 503}, {ENFILE, 503}, {ENOENT, 500}};
+    const hoist_test_reply *reply = NULL;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        planned = rows[i].err;
+        reply = hoist_test_get(t, "/factor/1");
+        cr_expect_eq(reply->status, rows[i].status, "%d: %d", rows[i].err, reply->status);
+    }
+    cr_assert_str_eq(reply->body, "{\"error\":\"the command cannot be run: No such file or directory\"}");
 }
 
 Test(child, kills_a_command_that_prints_more_than_max_reply)
