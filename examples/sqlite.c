@@ -18,6 +18,7 @@ enum { BUSY_MS = 1000, ROWS_MAX = 100, PATTERN_MAX = 100, NOTE_MAX = 4096, STEPS
 struct notes {
     sqlite3 *db;
     sqlite3_stmt *insert, *select, *search;
+    const char *file;
     unsigned users;
 };
 
@@ -71,10 +72,15 @@ static int set_up(struct notes *notes, const char *file)
 
 static int open_notes(void *data, void **ret_worker_data)
 {
-    const char *const *file = data;
+    const char *file = *(const char *const *)data;
 
-    if (own.users++ == 0 && set_up(&own, *file) != SQLITE_OK) {
-        fprintf(stderr, "%s: %s\n", *file, sqlite3_errmsg(own.db));
+    if (own.users > 0 && strcmp(own.file, file) != 0) {
+        fprintf(stderr, "%s: a route before has %s, and a worker has one handle\n", file, own.file);
+        return -EINVAL;
+    }
+    own.file = file;
+    if (own.users++ == 0 && set_up(&own, file) != SQLITE_OK) {
+        fprintf(stderr, "%s: %s\n", file, sqlite3_errmsg(own.db));
         close_notes(&own);
         return -EIO;
     }
@@ -84,11 +90,20 @@ static int open_notes(void *data, void **ret_worker_data)
 
 /* ---- the routes ---- */
 
+/* SQLite's words are for the client, too: they may name a table, as "no such table: notes", but no file and nothing of
+ * a note. */
 static int explain(const struct notes *notes, hoist_res *res)
 {
-    if (sqlite3_errcode(notes->db) == SQLITE_BUSY)
+    switch (sqlite3_errcode(notes->db)) {
+    case SQLITE_BUSY:
         return -EBUSY;
-    return hoist_reply_error(res, 500, "%s", sqlite3_errmsg(notes->db));
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_INTERRUPT:
+        return -ECANCELED; /* is_left(): nobody waits to hear it */
+    default:
+        return hoist_reply_error(res, 500, "%s", sqlite3_errmsg(notes->db));
+    }
 }
 
 static int print_row(hoist_req *req, FILE *out, sqlite3_stmt *row)

@@ -160,3 +160,52 @@ Test(sqlite, does_not_start_without_its_file)
     cr_expect_null(hoist_test_new(&get_note_route));
     cr_expect_null(hoist_test_new(&add_note_route), "the first failure must leave nothing behind");
 }
+
+/* It would have had the first one's notes. */
+Test(sqlite, does_not_start_with_another_file_for_another_route)
+{
+    const char *other_file = "/tmp/hoist-other.db";
+    hoist_route other = search_notes_route;
+
+    other.data = &other_file;
+    cr_expect_null(hoist_test_new(&other));
+    cr_expect_eq(add_note("still here")->status, 201);
+}
+
+/* As another program would. */
+static void execute(const char *sql)
+{
+    sqlite3 *other;
+
+    cr_assert_eq(sqlite3_open(file, &other), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(other, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+}
+
+Test(sqlite, says_why_it_failed_and_not_where)
+{
+    const hoist_test_reply *reply;
+
+    execute("DROP TABLE notes");
+    reply = add_note("lost");
+    cr_expect_eq(reply->status, 500);
+    cr_expect_str_eq(reply->body, "{\"error\":\"no such table: notes\"}");
+}
+
+/* A client that has left is not an error of the program's. */
+Test(sqlite, ends_a_search_that_nobody_waits_for)
+{
+    char said[200] = "";
+    FILE *log = tmpfile();
+
+    cr_assert_not_null(log);
+    execute("WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i LIMIT 10000)"
+            "INSERT INTO notes (text) SELECT 'x' FROM i");
+    dup2(fileno(log), STDERR_FILENO);
+    hoist_test_cancel(search);
+    cr_expect_eq(hoist_test_get(search, "/notes?like=y")->status, 0);
+    rewind(log);
+    cr_expect_not_null(fgets(said, sizeof(said), log));
+    cr_expect_not_null(strstr(said, " info /notes: its handler failed: operation canceled"), "%s", said);
+    fclose(log);
+}
