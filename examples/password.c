@@ -88,6 +88,8 @@ static int verify_password(hoist_req *req, hoist_res *res)
 
     if (end == NULL || end - body >= (ptrdiff_t)sizeof(given) || strlen(body) != len)
         return hoist_reply_error(res, 400, "the body is a line with the hash, then the password, without NUL bytes");
+    if (strlen(end + 1) > PASSWORD_MAX) /* max_body allows for it behind a short hash */
+        return hoist_reply_error(res, 400, "a password has at most %d bytes", PASSWORD_MAX);
     memcpy(given, body, (size_t)(end - body));
     if (!is_affordable(given))
         return hoist_reply_error(res, 400, "this hash is not one of POST /hash");

@@ -126,3 +126,18 @@ Test(password, takes_passwords_up_to_crypts_limit)
     cr_expect_str_eq(try_password(made, password)->body, "{\"match\":true}");
     cr_expect_str_eq(try_password(made, password + 1)->body, "{\"match\":false}");
 }
+
+/* A short hash leaves room for it in max_body. */
+Test(password, refuses_to_verify_a_longer_password)
+{
+    char password[513], made[400];
+    const hoist_test_reply *reply;
+
+    make_hash("secret", made);
+    memset(password, 'x', sizeof(password) - 1);
+    password[512] = '\0';
+
+    reply = try_password(made, password);
+    cr_expect_eq(reply->status, 400);
+    cr_expect_str_eq(reply->body, "{\"error\":\"a password has at most 511 bytes\"}");
+}
