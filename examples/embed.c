@@ -9,6 +9,7 @@
  */
 #include "hoist_uv.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #define TEXT(value) TEXT_OF(value)
 #define TEXT_OF(value) #value
 
-enum { SAMPLE_MS = 100, DRAIN_MS = 5000 };
+enum { SAMPLE_MS = 100, DRAIN_MS = 5000, PORT_MAX = 65535 };
 
 struct monitor {
     uv_loop_t loop;
@@ -113,13 +114,33 @@ static int start_serving(unsigned port)
     return err;
 }
 
+/* 0 is any free one. strtoul(3) alone would take "" and "http" for 0, and "80x" for 80. */
+static int read_port(unsigned *ret_port)
+{
+    const char *text = getenv("PORT");
+    unsigned long port;
+    char *end;
+
+    if (text == NULL)
+        text = "8000";
+    port = strtoul(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end != '\0' || port > PORT_MAX) {
+        fprintf(stderr, "embed: PORT is '%s', which is not a number from 0 to %d\n", text, PORT_MAX);
+        return -EINVAL;
+    }
+    *ret_port = (unsigned)port;
+    return 0;
+}
+
 int main(void)
 {
-    const char *port = getenv("PORT");
+    unsigned port;
 
+    if (read_port(&port) < 0)
+        return EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);                       /* a client that left is an error of write(2), not the end */
     setenv("UV_THREADPOOL_SIZE", TEXT(WORKERS), 1); /* before libuv's pool is first used */
-    if (uv_loop_init(&monitor.loop) < 0 || start_serving(port != NULL ? (unsigned)strtoul(port, NULL, 10) : 8000) < 0)
+    if (uv_loop_init(&monitor.loop) < 0 || start_serving(port) < 0)
         return EXIT_FAILURE;
     uv_timer_init(&monitor.loop, &monitor.timer);
     uv_timer_start(&monitor.timer, on_sample, 0, SAMPLE_MS);

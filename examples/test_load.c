@@ -357,3 +357,15 @@ Test(load, an_embedded_server_answers_while_a_call_blocks_and_its_programs_timer
     }
     cr_expect_eq(process_stop(&server), 0);
 }
+
+Test(load, a_port_that_is_none_is_said)
+{
+    static const char *const ports[] = {"http", "80x", "", " 80", "-1", "65536", "99999999999999999999"};
+
+    choose("embed");
+    for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+        setenv("PORT", ports[i], 1);
+        cr_assert_eq(process_run(&server, "--admin", "off"), EXIT_FAILURE, "%s", ports[i]);
+        cr_expect_not_null(strstr(process_errors(&server), "PORT is '"), "%s", process_errors(&server));
+    }
+}
