@@ -8,7 +8,9 @@
  * A server that is killed or crashes takes its commands with it, but not what they have started, nor a set-user-ID
  * one, nor one that was started a millisecond ago. Where that matters: HOIST_PROCESS.
  *
- *     child --factor /usr/bin/factor --filter /usr/bin/sort
+ * The lane is a bulkhead: with more workers than CHILDREN_MAX other routes have the others, however long commands take.
+ *
+ *     child --workers 8 --factor /usr/bin/factor --filter /usr/bin/sort
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* environ, memfd_create(), pipe2() */
@@ -215,6 +217,7 @@ const hoist_route factor_route = {
     .handler = factor,
     .data = &factor_program,
     .interrupt = true,
+    .lane = "commands",
     .max_concurrency = CHILDREN_MAX,
     .max_reply = OUTPUT_MAX,
 };
@@ -225,6 +228,7 @@ const hoist_route filter_route = {
     .handler = filter,
     .data = &filter_program,
     .interrupt = true,
+    .lane = "commands",
     .max_concurrency = CHILDREN_MAX,
 };
 

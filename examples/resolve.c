@@ -1,8 +1,10 @@
 /* Names and addresses: getaddrinfo(3) and getnameinfo(3).
  *
  * The problem: they block for as long as a name server does not answer, half a minute perhaps, and nothing can stop
- * them. Here that costs the client five seconds and the program at most four workers: the lane is a bulkhead, and
- * whatever else the program serves has the other workers to itself.
+ * them. Here that costs the client five seconds and the program at most four workers: the lane is a bulkhead. With more
+ * workers than LOOKUPS_MAX, whatever else the program serves has the others to itself.
+ *
+ *     resolve --workers 8
  */
 #include "hoist.h"
 

@@ -236,6 +236,14 @@ Test(child, kills_what_a_command_leaves_in_the_background, .timeout = 30)
     cr_assert_eq(WTERMSIG(status), SIGKILL);
 }
 
+/* Each of two lanes would have as many workers as both are to have. */
+Test(child, has_one_bulkhead_for_all_commands)
+{
+    cr_assert_not_null(factor_route.lane);
+    cr_assert_not_null(filter_route.lane);
+    cr_assert_str_eq(factor_route.lane, filter_route.lane);
+}
+
 Test(child, gives_a_command_the_body_to_read)
 {
     const hoist_test_reply *reply = hoist_test_post(filter, "/filter", "b\na\n", 4);
