@@ -3,7 +3,7 @@
  *     -c N   connections (64)
  *     -d N   requests pipelined in one write (1)
  *     -s N   milliseconds (1000)
- *     -n N   or until so many are answered, within that time
+ *     -n N   or until so many are answered, within that time; a multiple of -d
  *     -r N   requests a second, open loop: each has its time, whether the server keeps up or not, and its latency
  *            counts from that time on; without it, closed loop: a connection asks when it has its answers
  *     -l N   milliseconds after which a 200 counts as late (1000)
@@ -277,6 +277,7 @@ static void read_options(int argc, char **argv)
         }
     }
     if (argc - optind != 2 || options.connections == 0 || options.depth == 0 ||
+        (options.requests != REQUESTS_MAX && options.requests % options.depth != 0) ||
         (options.rate > 0 && options.depth > 1)) {
         fprintf(stderr, "usage: load [-c N] [-d N] [-s MS] [-n N] [-r RATE] [-l MS] [-f] PORT PATH\n");
         exit(2);
@@ -312,6 +313,14 @@ static void print_times(const char *name, const struct histogram *times)
            (double)histogram_at(times, 0.999) / 1e3, (double)times->max_ns / 1e3);
 }
 
+/* How many requests should have had an answer by now: in the closed loop without -n, those that had one. */
+static uint64_t expected(void)
+{
+    if (options.rate > 0)
+        return due;
+    return options.requests != REQUESTS_MAX ? options.requests : answered + count.broken;
+}
+
 static void print(bool is_realtime)
 {
     struct rusage used;
@@ -321,7 +330,7 @@ static void print(bool is_realtime)
     printf("{\"seconds\": %.6f, \"answered\": %lu, \"ok\": %lu, \"refused\": %lu, \"other\": %lu, \"late\": %lu, ",
            seconds, answered, count.ok, count.refused, count.other, count.late);
     printf("\"broken\": %lu, \"unanswered\": %lu, \"without_retry_after\": %lu, ", count.broken,
-           options.rate > 0 ? due - answered - count.broken : 0, count.without_retry_after);
+           expected() - answered - count.broken, count.without_retry_after);
     print_times("ok", &ok_times);
     print_times("refused", &refused_times);
     printf("\"client_cpu_s\": %.3f, \"realtime\": %s}\n",

@@ -15,14 +15,15 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, ContextManager
+from typing import Callable, ContextManager
 
 import instructions
+import load
+from load import Answers
 from machine import Cpus
 from server import SERVERS, Launch, Running, ServerFailed, environment, free_port, get, resident_bytes, start
 
 Figures = dict[str, float]
-Answers = dict[str, Any]
 
 OFFLOADED = "/sleep/0"  # the handler that does nothing
 PATIENCE_S = 60
@@ -52,25 +53,14 @@ class Bench:
         return start(name, self.build, cpus, workers, extra, port)
 
     def start_load(self, running: Running, path: str, cpus: str, *options: str) -> subprocess.Popen[str]:
-        command = ["taskset", "-c", cpus, str(self.build / "bench/load"), *options, str(running.port), path]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return load.start(self.build, running.port, path, cpus, *options)
 
     def load(self, running: Running, path: str, cpus: str, *options: str, ms: int | None = None) -> Answers:
-        return finish_load(self.start_load(running, path, cpus, "-s", str(ms or self.effort.ms), *options))
+        return load.finish(self.start_load(running, path, cpus, "-s", str(ms or self.effort.ms), *options))
 
     def warm(self, running: Running, cpus: str, *paths: str) -> None:
         for path in paths:
             self.start_load(running, path, cpus, "-s", str(self.effort.warm_ms)).communicate(timeout=PATIENCE_S)
-
-
-def finish_load(process: subprocess.Popen[str]) -> Answers:
-    output, said = process.communicate(timeout=3 * PATIENCE_S)
-    if process.returncode != 0:
-        raise ServerFailed(said.strip() or "the load failed")
-    answers: Answers = json.loads(output)
-    if answers["ok"] == 0:
-        raise ServerFailed("it answered nothing with a 200")
-    return answers
 
 
 def rate(answers: Answers) -> float:
@@ -133,30 +123,32 @@ def added_latency(bench: Bench, name: str) -> Figures:
     return {"added_us": offloaded - inline, "inline_us": inline, "offloaded_us": offloaded}
 
 
-def probe(bench: Bench, running: Running) -> subprocess.Popen[str]:
+def probe(bench: Bench, running: Running, ms: int) -> subprocess.Popen[str]:
     """/dummy 500 times a second, open loop, from a client that never waits for a CPU if the system allows it."""
-    return bench.start_load(
-        running, "/dummy", bench.cpus.both, "-s", str(bench.effort.ms), "-r", "500", "-c", "16", "-f"
-    )
+    return bench.start_load(running, "/dummy", bench.cpus.both, "-s", str(ms), "-r", "500", "-c", "16", "-f")
 
 
 def isolation(path: str) -> Callable[[Bench, str], Figures]:
     """/dummy while 64 clients keep 8 workers at it."""
 
     def measure(bench: Bench, name: str) -> Figures:
+        ms = bench.effort.ms
         with bench.serve(name, bench.cpus.both, 8) as running:
-            get(running.port, path, PATIENCE_S)  # those that calibrate their work do so now
-            idle = finish_load(probe(bench, running))["ok_us"]
-            ms = str(bench.effort.ms + 1000)
-            burning = bench.start_load(running, path, bench.cpus.both, "-s", ms)
+            if get(running.port, path, PATIENCE_S) != 200:  # those that calibrate their work do so now
+                raise ServerFailed(f"no 200 for {path}")
+            idle = load.finish(probe(bench, running, ms))["ok_us"]
+            burning = bench.start_load(running, path, bench.cpus.both, "-s", str(load.MS_MAX))
             time.sleep(0.5)
-            probed = finish_load(probe(bench, running))
+            probed = load.finish(probe(bench, running, ms), may_fail=True)
+            burns = burning.poll() is None
             burning.kill()  # nobody wants its figures
             burning.communicate()
+            if not burns:
+                raise ServerFailed("the load beside the probe was over before it")
         return {
             **in_ms("idle", idle),
             **in_ms("busy", probed["ok_us"]),
-            "unanswered": probed["unanswered"],
+            "failed": float(load.failed(probed)),
             "realtime_client": float(probed["realtime"]),
         }
 
@@ -275,16 +267,16 @@ def overload(bench: Bench, name: str) -> Figures:
     path, cpus = "/sleep/10", bench.cpus.both
     with bench.serve(name, cpus, 8) as running:
         capacity = rate(bench.load(running, path, cpus, "-c", "16"))
-        idle = finish_load(probe(bench, running))["ok_us"]
+        idle = load.finish(probe(bench, running, bench.effort.ms))["ok_us"]
         storm = bench.start_load(
             running, path, cpus, "-s", str(bench.effort.storm_ms), "-r", str(int(4 * capacity)), "-c", "1000"
         )
         time.sleep(bench.effort.storm_ms / 4000)
         early = running.resident_bytes()
-        busy = finish_load(probe(bench, running))["ok_us"]
+        busy = load.finish(probe(bench, running, bench.effort.ms))["ok_us"]
         time.sleep(max(0.0, bench.effort.storm_ms / 1000 * 0.7 - bench.effort.ms / 1000))
         late = running.resident_bytes()
-        answers = finish_load(storm)
+        answers = load.finish(storm, may_fail=True)
         began = time.monotonic()
         status = get(running.port, path, PATIENCE_S)
         first = time.monotonic() - began

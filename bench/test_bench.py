@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import unittest
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
 import chart
+import load
 import report
 import run
 from machine import Cpus
@@ -45,6 +47,31 @@ class Stats(unittest.TestCase):
     def test_a_ratio_needs_both_sides_of_every_round(self) -> None:
         with self.assertRaises(ValueError):
             ratio([1, 2], [1])
+
+
+class Answered(unittest.TestCase):
+    def finish(self, may_fail: bool, **answers: int) -> load.Answers:
+        text = json.dumps({"ok": 9, "refused": 0, "other": 0, "broken": 0, "unanswered": 0} | answers)
+        said = subprocess.Popen(["echo", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return load.finish(said, may_fail)
+
+    def test_answers_that_did_no_work_are_no_figures(self) -> None:
+        self.assertEqual(self.finish(False)["ok"], 9)
+        for kind in ("refused", "other", "broken", "unanswered"):
+            with self.assertRaisesRegex(ServerFailed, "2 requests without a 200", msg=kind):
+                self.finish(False, **{kind: 2})
+
+    def test_a_load_that_may_fail_needs_one_200(self) -> None:
+        self.assertEqual(load.failed(self.finish(True, refused=2, broken=1)), 3)
+        with self.assertRaisesRegex(ServerFailed, "nothing with a 200"):
+            self.finish(True, ok=0, refused=2)
+
+    def test_a_load_that_fails_says_why(self) -> None:
+        failing = subprocess.Popen(
+            "echo load: no >&2; false", shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        with self.assertRaisesRegex(ServerFailed, "^load: no$"):
+            load.finish(failing)
 
 
 class Goals(unittest.TestCase):
