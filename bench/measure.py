@@ -262,31 +262,36 @@ def queue_growth(bench: Bench, name: str) -> Figures:
     return figures | {key: float(value) for key, value in many.items()}
 
 
+STORM_WORKERS, STORM_QUEUE, STORM_JOB_MS = 8, 256, 10
+
+
 def overload(bench: Bench, name: str) -> Figures:
     """Four times the rate that 8 workers can serve with jobs of 10 ms, open loop, a client of /dummy beside it."""
-    path, cpus = "/sleep/10", bench.cpus.both
-    with bench.serve(name, cpus, 8) as running:
+    path, cpus, storm_s = f"/sleep/{STORM_JOB_MS}", bench.cpus.both, bench.effort.storm_ms / 1000
+    probe_ms = min(bench.effort.ms, bench.effort.storm_ms // 2)
+    with bench.serve(name, cpus, STORM_WORKERS, "--queue", str(STORM_QUEUE)) as running:
         capacity = rate(bench.load(running, path, cpus, "-c", "16"))
-        idle = load.finish(probe(bench, running, bench.effort.ms))["ok_us"]
+        idle = load.finish(probe(bench, running, probe_ms))["ok_us"]
+        began = time.monotonic()
         storm = bench.start_load(
             running, path, cpus, "-s", str(bench.effort.storm_ms), "-r", str(int(4 * capacity)), "-c", "1000"
         )
-        time.sleep(bench.effort.storm_ms / 4000)
+        sleep_until(began + storm_s / 4)
         early = running.resident_bytes()
-        busy = load.finish(probe(bench, running, bench.effort.ms))["ok_us"]
-        time.sleep(max(0.0, bench.effort.storm_ms / 1000 * 0.7 - bench.effort.ms / 1000))
+        busy = load.finish(probe(bench, running, probe_ms))["ok_us"]
+        sleep_until(began + storm_s * 0.95)
         late = running.resident_bytes()
+        sleep_until(began + storm_s)
+        first_s = seconds_to_answer(running, path, PATIENCE_S)
         answers = load.finish(storm, may_fail=True)
-        began = time.monotonic()
-        status = get(running.port, path, PATIENCE_S)
-        first = time.monotonic() - began
-    wrong = sum(answers[key] for key in ("late", "other", "broken", "unanswered", "without_retry_after"))
+    queue_s = STORM_QUEUE / capacity + STORM_JOB_MS / 1000  # a full one, and the job behind it
     return {
         "goodput": answers["ok"] / answers["seconds"] / capacity,
-        "wrong": wrong + (status != 200),
+        "wrong": sum(answers[key] for key in ("late", "other", "broken", "unanswered", "without_retry_after")),
         "resident_growth": late / early,
         "dummy_over_idle": busy["p99"] / idle["p99"],
-        "first_after_ms": first * 1e3,
+        "first_over_queue": first_s / queue_s,
+        "first_after_ms": first_s * 1e3,
         "capacity_per_s": capacity,
         "offered_per_s": 4 * capacity,
         **in_ms("idle", idle),
@@ -294,6 +299,20 @@ def overload(bench: Bench, name: str) -> Figures:
         **in_ms("ok", answers["ok_us"]),
         **in_ms("refused", answers["refused_us"]),
     }
+
+
+def sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))
+
+
+def seconds_to_answer(running: Running, path: str, timeout_s: float) -> float:
+    """Until a request has a 200; one that has none in its time, or another status, is made again."""
+    began = time.monotonic()
+    while get(running.port, path, timeout_s) != 200:
+        if time.monotonic() - began > PATIENCE_S:
+            raise ServerFailed(f"no 200 for {path} within {PATIENCE_S} s")
+        time.sleep(0.005)
+    return time.monotonic() - began
 
 
 def no_descriptors(bench: Bench, name: str) -> Figures:
@@ -309,11 +328,8 @@ def no_descriptors(bench: Bench, name: str) -> Figures:
         share = (running.cpu_seconds() - before) / (time.monotonic() - began)
         for client in clients:
             client.close()
-        began = time.monotonic()
-        while get(running.port, "/dummy", 1) != 200 and time.monotonic() - began < PATIENCE_S:
-            time.sleep(0.005)
-        recovered = time.monotonic() - began
-    return {"cpu_share": share, "recovered_ms": recovered * 1e3}
+        recovered_s = seconds_to_answer(running, "/dummy", 1)
+    return {"cpu_share": share, "recovered_ms": recovered_s * 1e3}
 
 
 def keep_connecting(port: int, clients: deque[socket.socket], seconds: float) -> None:

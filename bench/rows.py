@@ -230,8 +230,9 @@ ROWS = (
     Row(
         "overload",
         "Four times the rate that the workers can serve",
-        "/sleep/10 on 8 workers, open loop, 1000 connections; beside it /dummy 500 times a second. Wrong: neither a "
-        "200 within a second nor a 503 with Retry-After.",
+        "/sleep/10 on 8 workers and a queue of 256, open loop, 1000 connections; beside it /dummy 500 times a second. "
+        "Wrong: neither a 200 within a second nor a 503 with Retry-After. As it ends, another client asks until it has "
+        "a 200, against the time that a full queue takes at capacity.",
         ("hoist",),
         measure.overload,
         (
@@ -240,7 +241,8 @@ ROWS = (
             Column("offered_per_s", "offered/s"),
             Column("goodput", "200/s / capacity", 3),
             Column("resident_growth", "memory late / early in the storm", 3),
-            Column("first_after_ms", "first answer after it, ms", 1),
+            Column("first_after_ms", "a 200 for who asks as it ends, ms", 1),
+            Column("first_over_queue", "a 200 for who asks as it ends / time of a full queue", 3),
             Column("dummy_over_idle", "/dummy p99 / idle p99", 1),
             *times("idle", "/dummy idle"),
             *times("dummy", "/dummy"),
@@ -252,7 +254,7 @@ ROWS = (
             Goal("goodput", "at least", 0.95),
             Goal("resident_growth", "at most", 1.02),
             Goal("dummy_over_idle", "at most", 4),
-            Goal("first_after_ms", "at most", 50),
+            Goal("first_over_queue", "at most", 1.1),
         ),
     ),
     Row(

@@ -9,16 +9,18 @@ import subprocess
 import unittest
 import xml.etree.ElementTree as xml
 from pathlib import Path
+from unittest import mock
 
 import chart
 import load
+import measure
 import report
 import run
 from machine import Cpus
 from measure import Bench, Figures
 from report import Measured
 from rows import ROWS, Column, Goal, Measure, Row
-from server import ServerFailed
+from server import Running, ServerFailed
 from stats import Spread, ratio, spread
 
 FACTS = {"cpu": "2 x a <fast> one", "system": "an & b", "rounds": "3"}
@@ -72,6 +74,20 @@ class Answered(unittest.TestCase):
         )
         with self.assertRaisesRegex(ServerFailed, "^load: no$"):
             load.finish(failing)
+
+
+class Asked(unittest.TestCase):
+    def test_who_is_refused_asks_again_until_it_has_a_200(self) -> None:
+        running = mock.Mock(spec=Running, port=1)
+        with mock.patch.object(measure, "get", side_effect=[503, 0, 200]) as get:
+            self.assertGreater(measure.seconds_to_answer(running, "/sleep/10", 1), 0)
+        self.assertEqual(get.call_count, 3)
+
+    def test_no_200_is_no_figure(self) -> None:
+        running = mock.Mock(spec=Running, port=1)
+        with mock.patch.object(measure, "get", return_value=503), mock.patch.object(measure, "PATIENCE_S", 0):
+            with self.assertRaises(ServerFailed):
+                measure.seconds_to_answer(running, "/sleep/10", 1)
 
 
 class Goals(unittest.TestCase):
