@@ -48,9 +48,9 @@ class Bench:
     effort: Effort
 
     def serve(
-        self, name: str, cpus: str, workers: int, *extra: str, port: int | None = None
+        self, name: str, cpus: str, workers: int, *extra: str, port: int | None = None, connections: int | None = None
     ) -> ContextManager[Running]:
-        return start(name, self.build, cpus, workers, extra, port)
+        return start(name, self.build, cpus, workers, *extra, port=port, connections=connections)
 
     def start_load(self, running: Running, path: str, cpus: str, *options: str) -> subprocess.Popen[str]:
         return load.start(self.build, running.port, path, cpus, *options)
@@ -213,8 +213,7 @@ def hold(bench: Bench, running: Running, connections: int) -> int:
 def idle_memory(bench: Bench, name: str) -> Figures:
     """Per idle keep-alive connection, and per connection after all have left."""
     connections = bench.effort.idle_connections
-    extra = ("--max-connections", str(connections + 100)) if name == "hoist" else ()
-    with bench.serve(name, bench.cpus.both, 4, *extra) as running:
+    with bench.serve(name, bench.cpus.both, 4, connections=connections + 100) as running:
         hold(bench, running, 64)
         before = running.resident_bytes()
         held = hold(bench, running, connections)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import getpass
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -25,7 +24,9 @@ from typing import Callable, Iterator
 HERE = Path(__file__).parent
 BODY = '{"message":"async power"}'
 KEEP_ALIVE_MS = 120_000  # hoist's, as the peers have it: idle connections last as long as a row
+NGINX_CONNECTIONS = 512  # what nginx takes by itself
 START_S = 20
+FASTAPI = "uvicorn, uvloop, httptools, fastapi"  # modules: uvicorn would go without the two in the middle
 
 
 class ServerFailed(Exception):
@@ -40,6 +41,7 @@ class Launch:
     folder: Path  # for this run's files
     port: int
     workers: int
+    connections: int | None = None  # how many it must take at once, where that is more than usual
     extra: tuple[str, ...] = ()
 
 
@@ -60,16 +62,16 @@ def built(name: str) -> Callable[[Path], str | None]:
 
 
 @functools.cache
-def python_with(module: str) -> str | None:
-    """An interpreter that knows the module: this one, or the system's."""
+def python_with(modules: str) -> str | None:
+    """An interpreter that knows the modules: this one, or the system's."""
     for python in (sys.executable, "/usr/bin/python3"):
-        if subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0:
+        if subprocess.run([python, "-c", f"import {modules}"], capture_output=True, check=False).returncode == 0:
             return python
     return None
 
 
-def module(name: str) -> Callable[[Path], str | None]:
-    return lambda build: None if python_with(name) else f"Python's {name} is not installed"
+def module(names: str) -> Callable[[Path], str | None]:
+    return lambda build: None if python_with(names) else f"Python does not have all of {names}"
 
 
 def from_template(launch: Launch, name: str) -> str:
@@ -77,10 +79,15 @@ def from_template(launch: Launch, name: str) -> str:
     text = (HERE / "servers" / name).read_text()
     (launch.folder / "dummy.json").write_text(BODY)
     path = launch.folder / name
-    for mark, value in (("PORT", launch.port), ("FOLDER", launch.folder), ("USER", getpass.getuser())):
+    marks = {
+        "PORT": launch.port,
+        "FOLDER": launch.folder,
+        "USER": getpass.getuser(),
+        "CONNECTIONS": launch.connections or NGINX_CONNECTIONS,
+    }
+    for mark, value in marks.items():
         text = text.replace(f"@{mark}@", str(value))
     path.write_text(text)
-    launch.folder.chmod(0o755)  # h2o becomes nobody if it can
     return str(path)
 
 
@@ -97,13 +104,14 @@ def hoist(launch: Launch) -> list[str]:
         str(KEEP_ALIVE_MS),
         "--header-timeout-ms",  # which is also for a connection's first byte
         str(KEEP_ALIVE_MS),
+        *(("--max-connections", str(launch.connections)) if launch.connections else ()),
         *launch.extra,
     ]
 
 
 def fastapi(launch: Launch) -> list[str]:
     return [
-        python_with("fastapi") or "python3",
+        python_with(FASTAPI) or "python3",
         "-m",
         "uvicorn",
         "--app-dir",
@@ -147,7 +155,7 @@ SERVERS: dict[str, Server] = {
         program("node"),
         lambda l: {"UV_THREADPOOL_SIZE": str(l.workers)},
     ),
-    "fastapi": Server("FastAPI on uvicorn", fastapi, module("uvicorn, fastapi"), lambda l: {"WORKERS": str(l.workers)}),
+    "fastapi": Server("FastAPI on uvicorn", fastapi, module(FASTAPI), lambda l: {"WORKERS": str(l.workers)}),
     "flask": Server(
         "Flask",
         lambda l: [python_with("flask") or "python3", str(HERE / "servers/flask_app.py"), str(l.port)],
@@ -203,12 +211,8 @@ def cpu_clock(pid: int) -> int:
 
 
 def resident_bytes(pid: int) -> int:
-    """Exactly; of another user's process, whose map is not ours to see, to some pages."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Rss:"))
-    except PermissionError:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Rss:"))
 
 
 def command_line(name: str, launch: Launch, cpus: str) -> list[str]:
@@ -223,10 +227,16 @@ def environment(name: str, launch: Launch) -> dict[str, str]:
 
 @contextmanager
 def start(
-    name: str, build: Path, cpus: str, workers: int, extra: tuple[str, ...] = (), port: int | None = None
+    name: str,
+    build: Path,
+    cpus: str,
+    workers: int,
+    *extra: str,
+    port: int | None = None,
+    connections: int | None = None,
 ) -> Iterator[Running]:
     with tempfile.TemporaryDirectory() as folder:
-        launch = Launch(build, Path(folder), port or free_port(), workers, extra)
+        launch = Launch(build, Path(folder), port or free_port(), workers, connections, extra)
         said = Path(folder) / "said"
         with said.open("wb") as output:
             process = subprocess.Popen(
