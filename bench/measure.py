@@ -210,6 +210,11 @@ def hold(bench: Bench, running: Running, connections: int) -> int:
     return resident
 
 
+def descriptors_needed(effort: Effort) -> int:
+    """By a server of idle_memory(), the most of all."""
+    return effort.idle_connections + 200
+
+
 def idle_memory(bench: Bench, name: str) -> Figures:
     """Per idle keep-alive connection, and per connection after all have left."""
     connections = bench.effort.idle_connections

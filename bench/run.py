@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from typing import Callable
 import chart
 import machine
 import report
-from measure import Bench, Effort
+from measure import Bench, Effort, descriptors_needed
 from report import Measured
 from rows import ROWS, Row
 from server import SERVERS, ServerFailed
@@ -148,6 +149,21 @@ def cautions(rows: list[Measured], busy: bool, cpus: machine.Cpus) -> list[str]:
     return [text for text, holds in said.items() if holds]
 
 
+def results_name(options: argparse.Namespace, effort: Effort, busy: bool, failed: list[str]) -> str:
+    """results: only what the committed ones may be replaced by."""
+    if options.quick:
+        return "quick"
+    is_whole = effort == FULL and options.rows is None and options.servers is None
+    return "results" if is_whole and not busy and not failed else "partial"
+
+
+def raise_descriptors() -> int:
+    """To as many as are allowed; how many that is."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+
 def write(name: str, facts: dict[str, str], rows: list[Measured]) -> None:
     """All three or, if one cannot be made, none."""
     texts = {
@@ -165,24 +181,28 @@ def main() -> int:
     effort = effort_of(options)
     if not (options.build / "hoist").exists():
         sys.exit(f"bench: there is no {options.build}/hoist: ./dev bench builds it")
+    rows = chosen_rows(options)
+    allowed, needed = raise_descriptors(), descriptors_needed(effort)
+    if allowed < needed and "memory" in [row.key for row in rows]:
+        sys.exit(f"bench: memory needs {needed} descriptors, and {allowed} are allowed: ulimit -Hn, or other --rows")
     cpus = machine.Cpus.of_this_process()
-    facts = machine.facts(cpus)
-    busy = machine.load_now() > machine.BUSY_LOAD
+    in_use = machine.cpus_in_use(machine.BUSY_S)
+    facts = machine.facts(cpus, in_use)
+    busy = in_use > machine.BUSY_CPUS
     if busy and not options.quick and not options.even_if_busy:
-        sys.exit(f"bench: the machine is busy, its load is {facts['load before']}: wait, or --even-if-busy")
+        sys.exit(f"bench: the machine is busy, {in_use:.2f} CPUs are in use: wait, or --even-if-busy")
     facts["rounds"] = str(effort.rounds)
     facts["each load"] = f"{effort.ms} ms"
 
     began = time.monotonic()
-    rows = measure_all(Bench(options.build.resolve(), cpus, effort), chosen_rows(options), options.servers)
-    if warnings := cautions(rows, busy, cpus):
+    measured = measure_all(Bench(options.build.resolve(), cpus, effort), rows, options.servers)
+    if warnings := cautions(measured, busy, cpus):
         facts["take care"] = "; ".join(warnings)
     facts["took"] = f"{time.monotonic() - began:.0f} s"
-    failed = [measured.row.key for measured in rows if "hoist" in measured.left_out]
-    is_whole = options.rows is None and options.servers is None and not failed
-    name = "quick" if options.quick else "results" if is_whole else "partial"
-    write(name, facts, rows)
-    print("\n".join(report.section(row) for row in rows))
+    failed = [one.row.key for one in measured if "hoist" in one.left_out]
+    name = results_name(options, effort, busy, failed)
+    write(name, facts, measured)
+    print("\n".join(report.section(one) for one in measured))
     say(f"bench: written to bench/results/{name}.md, .json and .svg")
     if failed:
         say(f"bench: hoist itself could not be measured: {', '.join(failed)}")

@@ -9,10 +9,12 @@ import subprocess
 import unittest
 import xml.etree.ElementTree as xml
 from pathlib import Path
+from typing import Sequence
 from unittest import mock
 
 import chart
 import load
+import machine
 import measure
 import report
 import run
@@ -204,6 +206,34 @@ class Arguments(unittest.TestCase):
         for text in ("", "0", "-1", "10", "1.5", "x"):
             with self.assertRaises(argparse.ArgumentTypeError, msg=text):
                 run.number(1, 9)(text)
+
+
+class Results(unittest.TestCase):
+    def name(self, *words: str, busy: bool = False, failed: Sequence[str] = ()) -> str:
+        with mock.patch("sys.argv", ["bench", *words]):
+            options = run.arguments()
+        return run.results_name(options, run.effort_of(options), busy, list(failed))
+
+    def test_only_a_whole_run_with_the_full_effort_on_a_quiet_machine_is_kept(self) -> None:
+        self.assertEqual(self.name(), "results")
+        self.assertEqual(self.name("--even-if-busy"), "results")
+        self.assertEqual(self.name("--rounds", "5", "--ms", "2000"), "results")
+        for words in (["--rounds", "1"], ["--ms", "100"], ["--rows", "front"], ["--servers", "go"]):
+            self.assertEqual(self.name(*words), "partial", words)
+        self.assertEqual(self.name(busy=True), "partial")
+        self.assertEqual(self.name(failed=["front"]), "partial")
+        self.assertEqual(self.name("--quick", busy=True), "quick")
+
+
+class InUse(unittest.TestCase):
+    before = "cpu  100 0 50 800 50 0 0 0 7 7\ncpu0 1 2 3\n"
+    after = "cpu  190 0 60 880 60 5 3 2 7 7\ncpu0 1 2 3\n"
+
+    def test_what_is_not_idle_or_waiting_for_a_disk_is_in_use(self) -> None:
+        self.assertEqual(machine.idle_and_all(self.before), (850, 1000))
+        with mock.patch("os.cpu_count", return_value=2), mock.patch.object(Path, "read_text") as read_text:
+            read_text.side_effect = [self.before, self.after]
+            self.assertAlmostEqual(machine.cpus_in_use(0), 1.1)
 
 
 if __name__ == "__main__":
