@@ -1,4 +1,4 @@
-/* Answers: most are of the shape of the last one, byte for byte but for the Date. */
+/* Answers: most are of the shape of the last one: its status, its length of the head and its Content-Length line. */
 #include "answer.h"
 
 #include <errno.h>

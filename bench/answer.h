@@ -1,7 +1,7 @@
 /* One HTTP answer in a buffer, read as cheaply as a client for millions of answers a second must.
  *
- * Happy path: answer_read() parses the first answer of a kind and remembers its shape; the next ones are compared with
- * it. Failures: what is no answer, or has no Content-Length: -EPROTO.
+ * Happy path: answer_read() parses the first answer of a kind and remembers its shape; of the next ones it compares
+ * only that. Failures: what is no answer, or has no Content-Length: -EPROTO.
  */
 #ifndef BENCH_ANSWER_H
 #define BENCH_ANSWER_H
