@@ -9,7 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "$1" && pwd)
 scratch=$(mktemp -d)
 server=
-trap 'test -z "$server" || kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'test -z "$server" || kill "$server" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
 
 cmake --install "$build" --prefix "$scratch/prefix" >"$scratch/log"
 libdir=$(dirname "$(find "$scratch/prefix" -name hoist.pc)")

@@ -12,6 +12,7 @@ folder=$(mktemp -d)
 "$program" --port 0 --workers 2 --access-log off >"$folder/said" 2>"$folder/errors" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -r "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
 
 # Waits for its second line.
 while ! admin=$(sed -n 's/^admin on //p' "$folder/said") || test -z "$admin"; do
@@ -30,7 +31,12 @@ done
 curl -s "http://$admin/metrics" >"$folder/metrics"
 
 promtool check metrics <"$folder/metrics"
-grep -o '\(hoist\|process\)_[a-z_]*' "$(dirname "$0")/../../docs/grafana-dashboard.json" | sort -u | while read -r name; do
+names=$(grep -o '\(hoist\|process\)_[a-z_]*' "$(dirname "$0")/../../docs/grafana-dashboard.json" | sort -u)
+test -n "$names" || {
+    echo "the dashboard asks for nothing" >&2
+    exit 1
+}
+for name in $names; do
     grep -q "^${name}[ {]" "$folder/metrics" || {
         echo "the dashboard asks for $name, which there is not" >&2
         exit 1

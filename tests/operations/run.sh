@@ -40,10 +40,10 @@ await()
 
 # ---- names ----
 
-# named <pattern>: what the text names so.
+# named <pattern>: what the text names so, which is something. For an assignment, which ends the test if it is not.
 named()
 {
-    grep -o "$1" "$text" | tr -d '`(' | sort -u
+    grep -o "$1" "$text" | tr -d '`(' | sort -u | grep . || die "the text names nothing like $1"
 }
 
 # shellcheck disable=SC2016 # the back quotes are the text's
@@ -57,22 +57,28 @@ names()
     while read -r option; do
         grep -q -e "$option" "$text" || die "$option is not in the text"
     done <"$scratch/options"
-    for option in $(named '`--[a-z-]*'); do
+    named_options=$(named '`--[a-z-]*')
+    for option in $named_options; do
         grep -qx -e "$option" "$scratch/options" || die "there is no $option"
     done
-    for constant in $(named '`[A-Z]*_[A-Z_]*`'); do
+    constants=$(named '`[A-Z]*_[A-Z_]*`')
+    for constant in $constants; do
         case $constant in
         HOIST_*) continue ;;
         esac
         grep -qrw "$constant" "$root/server" || die "there is no $constant"
     done
-    for file in $(named '(operations/[a-z@.]*') $(named '([a-z-]*\.json'); do
+    examples=$(named '(operations/[a-z@.]*')
+    dashboards=$(named '([a-z-]*\.json')
+    for file in $examples $dashboards; do
         test -e "$here/../$file" || die "there is no $file"
     done
-    for file in $(named '`[a-z0-9]*/[a-z_]*\.c'); do
+    tests=$(named '`[a-z0-9]*/[a-z_]*\.c')
+    for file in $tests; do
         test -e "$root/tests/$file" || die "there is no $file"
     done
-    for metric in $(named 'hoist_[a-z]*_[a-z_]*'); do
+    metrics=$(named 'hoist_[a-z]*_[a-z_]*')
+    for metric in $metrics; do
         grep -qrw "$metric" "$root/server" "$root/include" || die "there is no $metric"
     done
 }

@@ -8,8 +8,10 @@ program=${HOIST_PROGRAM:-$1}
 mode=$2
 clients=1000
 scratch=$(mktemp -d)
-server=
-trap 'test -z "$server" || kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
+server='' tool='' # pids of what runs
+# shellcheck disable=SC2086 # one word for each pid
+trap 'kill $tool $server 2>/dev/null || true; rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
 
 command -v slowhttptest >/dev/null || { echo "no slowhttptest: skipped"; exit 77; }
 
@@ -51,6 +53,7 @@ dawdle()
         sleep 0.2
     done
     wait $tool || fail "slowhttptest failed"
+    tool=
 }
 
 # Seconds,Closed,Pending,Connected,Service Available: the last one is the number of clients, or 0. How many are connected at once
