@@ -1,5 +1,6 @@
 /* Jobs that run on though nobody waits for them: counted, named at growing intervals, traced, and too many of them. */
 #include "lib/app_fixture.h"
+#include "lib/errors.h"
 #include "lib/gate.h"
 #include "pool/worker.h"
 #include "server/server.h"
@@ -9,18 +10,16 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PEERS = 2, TEXT = 16 * 1024 };
+enum { PEERS = 2 };
 
 static struct app_fixture f;
 static struct gate gate;
 static struct peer peers[PEERS];
 static int sink[2];   /* what the handlers of /read and /vfork read from */
 static int read_said; /* bytes or -errno; the handler's until its exchange is gone */
-static int errors = -1, saved_errors;
 
 static int held(hoist_req *req, hoist_res *res)
 {
@@ -77,9 +76,7 @@ static const hoist_route routes[] = {
 /* Before log_start() a line is written by its caller: it is there when the call is over. */
 static void serve(const hoist_config *config)
 {
-    errors = memfd_create("errors", 0);
-    saved_errors = dup(STDERR_FILENO);
-    cr_assert_geq(dup2(errors, STDERR_FILENO), 0);
+    errors_catch();
     cr_assert_eq(pipe(sink), 0);
     app_fixture_serve(&f, config, routes, sizeof(routes) / sizeof(routes[0]));
     gate_open(&gate, &f.loop);
@@ -103,29 +100,14 @@ static void close_app(void)
     cr_expect_eq(stuck_count(&f.app->server), 0);
     gate_close(&gate);
     app_fixture_close(&f);
-    cr_assert_geq(dup2(saved_errors, STDERR_FILENO), 0);
+    errors_release();
 }
 
 TestSuite(stuck, .init = open_app, .fini = close_app, .timeout = 30);
 TestSuite(all_stuck, .fini = close_app, .timeout = 30);
 
-static const char *logged(void)
-{
-    static char text[TEXT];
-    ssize_t n = pread(errors, text, sizeof(text) - 1, 0);
-
-    text[n > 0 ? n : 0] = '\0';
-    return text;
-}
-
-static void forget_log(void)
-{
-    cr_assert_eq(ftruncate(errors, 0), 0);
-    lseek(errors, 0, SEEK_SET);
-}
-
-#define EXPECT_LOGGED(part) cr_expect_not_null(strstr(logged(), part), "'%s' is not in: %s", part, logged())
-#define EXPECT_NOT_LOGGED(part) cr_expect_null(strstr(logged(), part), "'%s' is in: %s", part, logged())
+#define EXPECT_LOGGED(part) cr_expect_not_null(strstr(errors_text(), part), "'%s' is not in: %s", part, errors_text())
+#define EXPECT_NOT_LOGGED(part) cr_expect_null(strstr(errors_text(), part), "'%s' is in: %s", part, errors_text())
 
 static struct server *server(void)
 {
@@ -273,7 +255,7 @@ Test(stuck, is_named_again_at_growing_intervals)
         cr_expect_geq(due_ms, before_ms + seconds[i] * UINT64_C(1000), "look %zu", i);
         cr_expect_leq(due_ms, uv_now(&f.loop) + seconds[i] * UINT64_C(1000), "look %zu", i);
         before_ms = uv_now(&f.loop);
-        forget_log();
+        errors_forget();
         look();
         EXPECT_LOGGED("stuck: /held, request 1, ");
     }
@@ -311,11 +293,11 @@ Test(stuck, has_its_system_call_restarted_behind_the_backtrace)
     gate_let_all_go(&gate);
     ask_and_be_late(0, "/read");
     do { /* it gets there in its time */
-        forget_log();
+        errors_forget();
         look();
         await_trace();
         EXPECT_LOGGED("backtrace: ");
-    } while (strstr(logged(), "read+0x") == NULL);
+    } while (strstr(errors_text(), "read+0x") == NULL);
     let_all_end();
 
     cr_expect_eq(read_said, 1, "%d", read_said);
@@ -327,11 +309,11 @@ Test(stuck, in_an_uninterruptible_sleep_is_named_without_a_backtrace)
     gate_let_all_go(&gate);
     ask_and_be_late(0, "/vfork");
     do {
-        forget_log();
+        errors_forget();
         look();
-    } while (strstr(logged(), "uninterruptible") == NULL);
+    } while (strstr(errors_text(), "uninterruptible") == NULL);
     await_told();
-    forget_log();
+    errors_forget();
     look();
     await_told();
 
@@ -345,9 +327,9 @@ Test(stuck, is_listed_with_its_backtrace_before_the_program_leaves)
     ask(0, "/held");
     leave(0);
     do { /* a busy machine may keep the thread from its answer */
-        forget_log();
+        errors_forget();
         stuck_list(server());
-    } while (strstr(logged(), "no backtrace") != NULL);
+    } while (strstr(errors_text(), "no backtrace") != NULL);
 
     EXPECT_LOGGED("error stuck: /held, request 1, ");
     EXPECT_LOGGED("error stuck: request 1, backtrace: ");
@@ -359,7 +341,7 @@ Test(stuck, tells_its_backtrace_when_the_signal_has_ended_it)
     gate_let_all_go(&gate);
     ask_and_be_late(0, "/pause");
     do { /* it gets there in its time */
-        forget_log();
+        errors_forget();
         look();
         LOOP_SPIN_UNTIL(&f.loop, has_ended() || !stuck_one()->watch.is_asked);
     } while (!has_ended());
@@ -376,9 +358,9 @@ Test(stuck, is_listed_with_its_backtrace_when_the_signal_has_ended_it)
     gate_let_all_go(&gate);
     ask_and_be_late(0, "/pause");
     do {
-        forget_log();
+        errors_forget();
         stuck_list(server());
-    } while (strstr(logged(), "pause+0x") == NULL);
+    } while (strstr(errors_text(), "pause+0x") == NULL);
 
     EXPECT_LOGGED("error stuck: request 1, backtrace: ");
 }
@@ -391,7 +373,7 @@ Test(stuck, leaves_no_backtrace_to_the_next_request_on_its_worker)
     look();
     await_trace();
     let_all_end();
-    forget_log();
+    errors_forget();
     gate_close(&gate);
     gate_open(&gate, &f.loop);
     ask_and_be_late(1, "/held");

@@ -29,7 +29,7 @@ void app_fixture_start(struct app_fixture *f)
     f->is_started = true;
 }
 
-void app_fixture_start_unheard(struct app_fixture *f)
+static void start_unheard(struct app_fixture *f)
 {
     int err = app_start(f->app, &f->loop);
 
@@ -48,7 +48,7 @@ void app_fixture_serve(struct app_fixture *f, const hoist_config *config, const 
 void app_fixture_serve_wires(struct app_fixture *f, const hoist_config *config, const hoist_route *routes, size_t n)
 {
     app_fixture_open(f, config, routes, n);
-    app_fixture_start_unheard(f);
+    start_unheard(f);
 }
 
 void app_fixture_stop(struct app_fixture *f)

@@ -30,11 +30,10 @@ struct app_fixture {
  * NULL. */
 void app_fixture_open(struct app_fixture *f, const hoist_config *config, const hoist_route *routes, size_t n);
 
-/* Starts it, listening on any port; or, for wires, without a listener. It must start. */
+/* Starts it, listening on any port. It must start. */
 void app_fixture_start(struct app_fixture *f);
-void app_fixture_start_unheard(struct app_fixture *f);
 
-/* Both, open and start. */
+/* Both, open and start; for wires, without a listener. */
 void app_fixture_serve(struct app_fixture *f, const hoist_config *config, const hoist_route *routes, size_t n);
 void app_fixture_serve_wires(struct app_fixture *f, const hoist_config *config, const hoist_route *routes, size_t n);
 

@@ -9,6 +9,9 @@ void errors_release(void);
 /* All that came so far; the next call overwrites it. */
 const char *errors_text(void);
 
+/* What came so far does not count any more. */
+void errors_forget(void);
+
 /* How many lines have all of text in them. */
 unsigned errors_count(const char *text);
 

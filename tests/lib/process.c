@@ -34,7 +34,7 @@ static struct {
 
 static void await_port(struct process *process);
 static void await_admin_port(struct process *process);
-static void launch(struct process *process, const char *const *args);
+static void launch(struct process *process, const char *program, const char *const *args);
 static int make_ends(struct process *process);
 static unsigned pass_sockets(void);
 static bool read_out(struct process *process, int bound_ms);
@@ -52,7 +52,7 @@ void process_start_list(struct process *process, const char *const *args)
         all[n++] = *args;
         has_admin = has_admin && (strcmp(args[0], "--admin") != 0 || strcmp(args[1], "off") != 0);
     }
-    launch(process, all);
+    launch(process, process_program(), all);
     await_port(process);
     if (has_admin)
         await_admin_port(process);
@@ -123,27 +123,31 @@ static void await_admin_port(struct process *process)
 
 int process_run_list(struct process *process, const char *const *args)
 {
-    launch(process, args);
+    launch(process, process_program(), args);
     return process_wait(process);
 }
 
 int process_run_script(struct process *process, const char *script)
 {
-    const char *program = getenv("HOIST_PROGRAM");
-
-    program = program != NULL ? program : HOIST_PROGRAM_DEFAULT;
-    setenv("HOIST_PROGRAM", "/bin/sh", 1);
-    return process_run(process, "-c", script, program);
+    launch(process, "/bin/sh", (const char *const[]){"-c", script, process_program(), NULL});
+    return process_wait(process);
 }
 
-static void launch(struct process *process, const char *const *args)
+const char *process_program(void)
+{
+    const char *program = getenv("HOIST_PROGRAM");
+
+    return program != NULL ? program : HOIST_PROGRAM_DEFAULT;
+}
+
+static void launch(struct process *process, const char *program, const char *const *args)
 {
     int out = make_ends(process);
 
     process->pid = fork();
     cr_assert_geq(process->pid, 0);
     if (process->pid == 0)
-        process_become(out, process->err, args);
+        process_become(out, process->err, program, args);
     close(out);
     passed.n = 0;
 }
@@ -170,13 +174,17 @@ void process_pass(const int *fds, size_t n, const char *names)
     passed.names = names;
 }
 
-void process_become(int out, int err, const char *const *args)
+void process_become(int out, int err, const char *program, const char *const *args)
 {
-    const char *program = getenv("HOIST_PROGRAM");
-    const char *argv[ARGS_MAX + 1] = {program != NULL ? program : HOIST_PROGRAM_DEFAULT};
+    const char *argv[ARGS_MAX + 1] = {program};
 
-    for (size_t i = 0; i < ARGS_MAX - 1 && args[i] != NULL; i++)
-        argv[i + 1] = args[i];
+    for (size_t n = 0; args[n] != NULL; n++) {
+        if (n == ARGS_MAX - 1) {
+            dprintf(err, "%s: more than %d arguments\n", program, ARGS_MAX - 1);
+            _exit(127);
+        }
+        argv[n + 1] = args[n];
+    }
     unsetenv("HOIST_PROGRAM"); /* the tests' own, of which a server would warn */
     unsetenv("HOIST_EXAMPLES");
     prctl(PR_SET_PDEATHSIG, SIGKILL);

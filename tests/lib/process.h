@@ -56,13 +56,16 @@ int process_run_list(struct process *process, const char *const *args);
 /* The same of a script of the shell's, which finds the program as $0. */
 int process_run_script(struct process *process, const char *script);
 
+/* What is started: HOIST_PROGRAM, or this build's. */
+const char *process_program(void);
+
 /* The next process that is started finds these sockets as a supervisor passes them (sd_listen_fds(3)), with names in
  * LISTEN_FDNAMES unless NULL. They stay the test's, too. */
 void process_pass(const int *fds, size_t n, const char *names);
 
-/* In a new process: becomes the server, with exactly these arguments and no more of what is open than these two, as
+/* In a new process: becomes the program, with exactly these arguments and no more of what is open than these two, as
  * stdout and stderr, and the sockets that were passed. It does not outlive the test. */
-_Noreturn void process_become(int out, int err, const char *const *args);
+_Noreturn void process_become(int out, int err, const char *program, const char *const *args);
 
 /* The next line of stdout, without its end; NULL: the process has ended. */
 const char *process_line(struct process *process);

@@ -24,7 +24,7 @@ void terminal_start_list(struct terminal *terminal, const char *const *args)
     terminal->pid = fork();
     cr_assert_geq(terminal->pid, 0);
     if (terminal->pid == 0)
-        process_become(fd, fd, args);
+        process_become(fd, fd, process_program(), args);
     close(fd);
 }
 
