@@ -42,19 +42,24 @@ __attribute__((cold)) static bool refuse(struct reading *reading, int status, co
  * section 9.1). */
 bool head_read_method(struct message *message, size_t len, struct head_refusal *ret_refusal)
 {
+#define NAMED(name) (name), sizeof(name) - 1
     static const struct {
         const char *name;
+        size_t len;
         enum hoist_method method;
         bool is_known;
     } methods[] = {
-        {"GET", HOIST_GET, true},         {"HEAD", HOIST_HEAD, true},   {"POST", HOIST_POST, true},
-        {"PUT", HOIST_PUT, true},         {"PATCH", HOIST_PATCH, true}, {"DELETE", HOIST_DELETE, true},
-        {"OPTIONS", HOIST_OPTIONS, true}, {"TRACE", HOIST_GET, false},  {"CONNECT", HOIST_GET, false},
+        {NAMED("GET"), HOIST_GET, true},         {NAMED("HEAD"), HOIST_HEAD, true},
+        {NAMED("POST"), HOIST_POST, true},       {NAMED("PUT"), HOIST_PUT, true},
+        {NAMED("PATCH"), HOIST_PATCH, true},     {NAMED("DELETE"), HOIST_DELETE, true},
+        {NAMED("OPTIONS"), HOIST_OPTIONS, true}, {NAMED("TRACE"), HOIST_GET, false},
+        {NAMED("CONNECT"), HOIST_GET, false},
     };
+#undef NAMED
 
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         /* Methods are case-sensitive. */
-        if (strncmp(message->head, methods[i].name, len) == 0 && methods[i].name[len] == '\0') {
+        if (methods[i].len == len && memcmp(message->head, methods[i].name, len) == 0) {
             message->method = methods[i].method;
             message->method_is_known = methods[i].is_known;
             return true;
