@@ -168,10 +168,12 @@ Test(command_line, a_variable_that_names_no_option_is_told)
     static const char *const words[] = {
         "warning HOIST_WROKERS in the environment names no option, did you mean HOIST_WORKERS?\n",
         "warning HOIST_DIR in the environment names no option\n",
+        "warning HOIST_PO in the environment names no option, did you mean HOIST_PORT?\n", /* how that begins */
     };
 
     setenv("HOIST_WROKERS", "8", 1);
     setenv("HOIST_DIR", "/", 1);
+    setenv("HOIST_PO", "1", 1);
     setenv("HOIST_QUEUES", "", 1);
     setenv("HOIST_QUEUE", "7", 1);
     process_start(&server, "--workers", "1");

@@ -216,6 +216,8 @@ Test(config, has_a_use_for_as_many_descriptors_as_there_is_room_for_anyway_with_
     cr_expect_eq(fd_max_of(100), 8189);
     cr_expect_eq(fd_max_of(8189 - LISTENER_BACKLOG - 64 - 8), 8189);
     cr_expect_eq(fd_max_of(8190 - LISTENER_BACKLOG - 64 - 8), 16381);
+    allow_descriptors(8189);
+    cr_expect_eq(fd_max_of(100), 8188);
     allow_descriptors(200);
     cr_expect_eq(fd_max_of(100), 199);
 }
@@ -260,6 +262,8 @@ Test(config, names_what_was_given_when_descriptors_are_too_few)
          "workers_max: 64 workers and 64 connections need 640 descriptors; RLIMIT_NOFILE is 200"},
         {{.workers = 1, .max_connections = 300},
          "max_connections: 300 connections and 1 workers need 372 descriptors; RLIMIT_NOFILE is 200"},
+        {{.workers = 10, .max_connections = 10}, /* as many as the least there must be room for */
+         "max_connections: 10 connections and 10 workers need 208 descriptors; RLIMIT_NOFILE is 200"},
     };
     hoist_config config;
 

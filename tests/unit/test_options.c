@@ -25,6 +25,10 @@ static const hoist_option verbose_option = {
 static const hoist_option *const own_options[] = {&heavy_option, &db_option, &verbose_option, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .options = own_options};
 
+/* What a line about something unknown shows of it, and two bytes less. */
+#define FIFTY_EIGHT "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define SIXTY FIFTY_EIGHT "xx"
+
 static struct options options;
 static char error[256];
 
@@ -262,11 +266,14 @@ Test(options, a_bad_value_is_named_with_what_it_should_be)
         {"--worker=8", "unknown option '--worker', did you mean --workers?"},
         {"--heavyms 8", "unknown option '--heavyms', did you mean --heavy-ms?"},
         {"--nothing-like-it", "unknown option '--nothing-like-it', see --help"},
+        {"--queuequeue 1", "unknown option '--queuequeue', see --help"},
+        {"--" SIXTY "1", "unknown option '--" FIFTY_EIGHT "', see --help"},
         {"--", "unknown option '--', see --help"},
         {"--=1", "unknown option '--', see --help"},
         {"-p 1", "unknown option '-p', see --help"},
         {"-", "unknown option '-', see --help"},
         {"8", "unexpected '8', see --help"},
+        {SIXTY "1", "unexpected '" SIXTY "', see --help"},
         {"--port 1 2", "unexpected '2', see --help"},
     };
 
@@ -305,7 +312,11 @@ Test(options, a_program_s_option_that_cannot_be_is_refused)
         {{.name = "--db", .value = &heavy_ms}, "the program's option '--db': a name is of a-z, 0-9 and '-'"},
         {{.name = "", .value = &heavy_ms}, "the program's option '': a name is of a-z, 0-9 and '-'"},
         {{.value = &heavy_ms}, "the program's option '': a name is of a-z, 0-9 and '-'"},
+        {{.name = SIXTY "1234", .value = &heavy_ms},
+         "the program's option '" SIXTY "1234': a name is of a-z, 0-9 and '-'"},
         {{.name = "x"}, "the program's option --x: no value, or an unknown type"},
+        {{.name = "x", .value = &heavy_ms, .type = (enum hoist_option_type)3},
+         "the program's option --x: no value, or an unknown type"},
         {{.name = "x", .value = &heavy_ms, .min = 2, .max = 1}, "the program's option --x: its min is over its max"},
     };
 
@@ -326,6 +337,27 @@ Test(options, a_program_may_have_none_and_a_number_no_maximum)
     cr_expect_eq(read_line(&(hoist_program){.name = "app", .options = list}, "--n 4294967295"), 0);
     cr_expect_eq(heavy_ms, 4294967295);
     cr_expect_eq(read_line(&(hoist_program){.name = "app", .options = list}, "--n 4294967296"), -EINVAL);
+}
+
+Test(options, a_number_of_a_program_may_have_a_minimum_and_no_maximum)
+{
+    static const hoist_option option = {.name = "n", .value = &heavy_ms, .min = 2};
+    const hoist_program with = {.name = "app", .options = (const hoist_option *const[]){&option, NULL}};
+
+    cr_expect_eq(read_line(&with, "--n 4294967295"), 0, "%s", error);
+    cr_expect_eq(heavy_ms, 4294967295);
+    cr_expect_eq(read_line(&with, "--n 1"), -EINVAL);
+    cr_expect_str_eq(error, "--n: '1' is not a number from 2 to 4294967295", "%s", error);
+}
+
+Test(options, a_range_is_of_numbers_alone)
+{
+    static const hoist_option option = {
+        .name = "b", .type = HOIST_OPTION_BOOL, .value = &is_verbose, .min = 1, .max = 9};
+    const hoist_program with = {.name = "app", .options = (const hoist_option *const[]){&option, NULL}};
+
+    cr_expect_eq(read_line(&with, "--b=0"), 0, "%s", error);
+    cr_expect_eq(read_line(&with, "--b=2"), -EINVAL);
 }
 
 /* What --help prints, in memory of malloc(). */
@@ -385,6 +417,20 @@ Test(options, help_shows_no_default_of_a_number_that_is_out_of_its_range)
     cr_assert_not_null(line);
     cr_expect_null(strstr(line, "default"), "%s", line);
     cr_expect_not_null(strstr(line, " 0 to 100\n"), "%s", line);
+    free(text);
+}
+
+/* The second one's name and argument end where the help begins. */
+Test(options, help_has_words_for_what_a_program_does_not_say)
+{
+    static const hoist_option option = {.name = "n", .value = &heavy_ms, .max = 1};
+    static const hoist_option full = {.name = "up-to-the-column", .value = &heavy_ms, .max = 1, .arg = "123456789"};
+    char *text =
+        help_of(&(hoist_program){.name = "app", .options = (const hoist_option *const[]){&option, &full, NULL}});
+
+    cr_expect_not_null(strstr(text, "  --n VALUE                   (no description)"), "%s", text);
+    cr_expect_not_null(strstr(text, "  --up-to-the-column 123456789\n                              (no description)"),
+                       "%s", text);
     free(text);
 }
 
