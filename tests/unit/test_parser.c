@@ -140,6 +140,7 @@ Test(parser, takes_the_forms_of_a_target_where_they_belong)
         {"the server: 3.2.4", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "OPTIONS *;"},
         {"the server, absolute", "OPTIONS http://x HTTP/1.1\r\n" HOST "\r\n", "OPTIONS *;"},
         {"not the server", "OPTIONS http://x/ HTTP/1.1\r\n" HOST "\r\n", "OPTIONS /;"},
+        {"not the server, only a query", "OPTIONS http://x?q HTTP/1.1\r\n" HOST "\r\n", "OPTIONS /?q;"},
         {"CONNECT: 3.2.3", "CONNECT x:443 HTTP/1.1\r\n" HOST "\r\n", "GET * close unknown;"},
         {"CONNECT, IPv6", "CONNECT [::1]:443 HTTP/1.1\r\n" HOST "\r\n", "GET * close unknown;"},
         {"CONNECT has no body", "CONNECT x:443 HTTP/1.1\r\n" HOST "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
@@ -464,6 +465,7 @@ Test(parser, says_what_was_wrong)
         {"GET / HTTP/1.1\r\nHost: h\r\n x\r\n\r\n", "obs-fold: a header line begins with white space"},
         {"GET / HTTP/1.1\r\nHost: h\r\n\tx\r\n\r\n", "obs-fold: a header line begins with white space"},
         {"GET / HTTP/1.1\r\nHost: h\nA: b\r\n\r\n", "bare LF"},
+        {"GET / HTTP/1.1\rHost: h\r\n\r\n", "bare CR"},
         {"GET / HTTP/1.1\r\n\r\n", "no Host"},
         {"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", "Invalid character in Content-Length"},
     };

@@ -138,6 +138,18 @@ Test(router, gives_the_arguments_as_they_were_sent)
     router_close(&router);
 }
 
+Test(router, an_argument_may_be_named_like_a_segment)
+{
+    struct router router = {0};
+    struct router_match match;
+
+    add(&router, HOIST_GET, "/id/:id", 'a');
+
+    cr_expect_eq(find(&router, HOIST_GET, "/id/7", &match), 'a');
+    cr_expect(arg_is(&match, 0, "id", "7"));
+    router_close(&router);
+}
+
 Test(router, the_rest_of_a_path_is_an_argument_that_may_be_empty)
 {
     struct router router = {0};

@@ -204,6 +204,18 @@ Test(scan, refuses_chunk_lines_and_trailers_by_itself)
     }
 }
 
+Test(scan, says_whether_a_chunk_line_or_its_end_is_wrong)
+{
+    struct scan scan;
+
+    begin_chunks(&scan);
+    cr_assert_eq(scan_all(&scan, "1x"), SCAN_BAD);
+    cr_expect_str_eq(scan.reason, "not a chunk line");
+    begin_chunks(&scan);
+    cr_assert_eq(scan_all(&scan, "1\r\r"), SCAN_BAD);
+    cr_expect_str_eq(scan.reason, "no CRLF behind a chunk line or its data");
+}
+
 Test(scan, counts_the_bytes_before_one_that_is_wrong)
 {
     struct scan scan;

@@ -125,6 +125,7 @@ Test(target, knows_an_authority)
         cr_expect_not(target_is_authority(bad[i], strlen(bad[i])), "%s", bad[i]);
     cr_expect_not(target_is_authority("h\0", 2));
     cr_expect_not(target_is_authority("[::1\0]", 6));
+    cr_expect_not(target_is_authority("[1111:2222:3333:4444:5555:6666:255.255.255.2555]", 48)); /* a byte too long */
 }
 
 Test(target, skips_the_authority_of_an_http_url)
