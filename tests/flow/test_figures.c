@@ -3,6 +3,7 @@
 #include "lib/gate.h"
 #include "server/totals.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { PEERS = 8, QUEUE = 3 };
@@ -224,6 +225,8 @@ Test(figures, the_spans_of_those_that_never_ran_say_why)
     LOOP_RUN_UNTIL(&f.loop, now().jobs.cancelled == 1);
     cr_expect_eq(last(0)->outcome, SPAN_CANCELLED);
     cr_expect_eq(last(0)->status, 0);
+    cr_expect_eq(last(0)->started_ns, 0);
+    cr_expect_eq(last(0)->seat, SPAN_ON_LOOP);
     app_fixture_hurry_deadlines(&f);
     LOOP_SPIN_UNTIL(&f.loop, peer_answers(&peers[1]) == 1 && peer_answers(&peers[2]) == 1);
 
@@ -302,6 +305,21 @@ Test(figures, the_span_of_what_is_finished_later_ends_then)
 
     LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
     cr_expect_geq(last(0)->ended_ns, before_ns);
+}
+
+Test(figures, the_span_of_what_is_pending_when_its_client_leaves_begins_when_it_came)
+{
+    peer_open(&peers[0], &f);
+    peer_get(&peers[0], "/pend");
+    LOOP_RUN_UNTIL(&f.loop, pending != NULL);
+    peer_reset(&peers[0]);
+    LOOP_RUN_UNTIL(&f.loop, hoist_req_cancelled(pending));
+    hoist_finish(pending, -ECANCELED);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
+
+    cr_expect_eq(last(0)->outcome, SPAN_ABANDONED);
+    cr_expect_neq(last(0)->started_ns, 0);
+    cr_expect_eq(last(0)->started_ns, last(0)->received_ns);
 }
 
 /* It has the exchange of one that was. */

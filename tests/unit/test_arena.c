@@ -1,6 +1,7 @@
 /* The arena: alignment, its maximum, and what happens when there is no memory. */
 #include "lib/fail_malloc.h"
 #include "server/arena.h"
+#include "server/budget.h"
 
 #include <criterion/criterion.h>
 #include <stdalign.h>
@@ -31,6 +32,23 @@ Test(arena, uses_the_owners_block_before_malloc)
     cr_assert_not_null(outside);
     cr_expect_not(is_in_first(outside));
     arena_reset(&arena);
+}
+
+Test(arena, costs_at_most_a_third_and_64_KiB_more_than_it_hands_out)
+{
+    for (size_t size = 1000; size < 70000; size += 1000) {
+        struct arena arena = arena_of(SIZE_MAX);
+        struct budget budget = {0};
+
+        arena.budget = &budget;
+        for (size_t i = 0; i < 500; i++) {
+            size_t most = arena.used + arena.used / 3 + 64 * 1024 + 64;
+
+            cr_assert_leq(budget_used(&budget), most, "%zu of %zu bytes", i, size);
+            cr_assert_not_null(arena_alloc(&arena, i < 200 ? 1000 : size));
+        }
+        arena_reset(&arena);
+    }
 }
 
 Test(arena, aligns_for_any_type_even_in_a_crooked_block)

@@ -1,5 +1,6 @@
 /* What a handler can ask of its request. */
 #include "hoist_test.h"
+#include "server/exchange.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -328,6 +329,22 @@ static unsigned remaining_ms;
 static void see_remaining(hoist_req *req)
 {
     remaining_ms = hoist_req_remaining_ms(req);
+}
+
+static void see_none_remaining(hoist_req *req)
+{
+    req->deadline_ns = 1;
+    remaining_ms = hoist_req_remaining_ms(req);
+}
+
+Test(request, has_no_time_left_when_the_deadline_is_over)
+{
+    const hoist_route hour = {.path = "/", .handler = handle, .timeout_ms = 3600000};
+
+    look = see_none_remaining;
+    remaining_ms = 1;
+    request(&hour, "GET", "/", "");
+    cr_expect_eq(remaining_ms, 0);
 }
 
 Test(request, knows_how_much_time_is_left)

@@ -85,6 +85,18 @@ static int print_too_much_and_close(hoist_req *req, hoist_res *res)
     return 0;
 }
 
+/* As code does that looks at what printf() says. */
+static int print_too_much_and_tell(hoist_req *req, hoist_res *res)
+{
+    FILE *file = hoist_res_file(res);
+
+    (void)req;
+    for (unsigned i = 0; i < 100001; i++)
+        putc('p', file);
+    errno = ENOENT; /* of something before */
+    return fflush(file) == 0 ? 0 : -errno;
+}
+
 static int print_more(hoist_req *req, hoist_res *res)
 {
     (void)req;
@@ -158,6 +170,16 @@ Test(response_file, becomes_500_over_its_limit_and_names_it)
         cr_expect_not_null(strstr(reply->body, "100000"), "%s", reply->body);
         hoist_test_free(t);
     }
+}
+
+Test(response_file, over_its_limit_is_told_by_errno_too)
+{
+    hoist_test *t;
+    const hoist_test_reply *reply = get(&t, print_too_much_and_tell, HOIST_OFFLOAD, "/");
+
+    cr_expect_eq(reply->status, 500, "%d", reply->status);
+    cr_expect_not_null(strstr(reply->body, "100000"), "%s", reply->body);
+    hoist_test_free(t);
 }
 
 Test(response_file, gives_way_to_an_error_and_to_a_reply)
