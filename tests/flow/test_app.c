@@ -42,7 +42,7 @@ Test(app_route, is_refused_when_it_makes_no_sense_and_says_why)
         {"no path", {.handler = hello}, -EINVAL},
         {"no handler", {.path = "/x"}, -EINVAL},
         {"HEAD", {.path = "/x", .handler = hello, .method = HOIST_HEAD}, -EINVAL},
-        {"run", {.path = "/x", .handler = hello, .run = (enum hoist_run)7}, -EINVAL},
+        {"run", {.path = "/x", .handler = hello, .run = (enum hoist_run)(HOIST_PROCESS + 1)}, -EINVAL},
         {"inline", {.path = "/x", .handler = hello, .run = HOIST_INLINE, .lane = "x"}, -EINVAL},
         {"inline", {.path = "/x", .handler = hello, .run = HOIST_INLINE, .max_concurrency = 1}, -EINVAL},
         {"inline", {.path = "/x", .handler = hello, .run = HOIST_INLINE, .max_waiting = 1}, -EINVAL},

@@ -104,6 +104,22 @@ Test(events, comes_however_long_the_paths_are, .timeout = 60)
     hang_up();
 }
 
+/* The one that came last goes first. */
+Test(events, lets_streams_go_in_any_order, .timeout = 60)
+{
+    static struct wire later;
+
+    hear(1, 1);
+    wire_open_on(&later, &f, &f.app->admin.server);
+    wire_send(&later, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    cr_assert_not_null(f.app->admin.events.first->next);
+    wire_close(&later);
+    cr_expect_eq(ticker_count(&f.app->admin.events), 1);
+    wire_close(&w);
+    cr_expect_null(f.app->admin.events.first);
+    app_fixture_close(&f);
+}
+
 /* ---- spans ---- */
 
 Test(events, has_room_for_spans_beside_the_longest_paths, .timeout = 60)
