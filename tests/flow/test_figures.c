@@ -1,6 +1,7 @@
 /* What is counted, at every step of a scripted run, and what is told of each request afterwards. */
 #include "lib/app_fixture.h"
 #include "lib/gate.h"
+#include "server/live.h"
 #include "server/totals.h"
 
 #include <errno.h>
@@ -362,4 +363,37 @@ Test(figures, answers_are_counted_by_status_and_route)
     cr_expect_eq(f.app->server.figures.answers, 3);
     cr_expect_eq(f.app->server.figures.accepted, 1);
     cr_expect_gt(f.app->server.figures.received, 60);
+}
+
+/* ---- what waits and runs now ---- */
+
+Test(figures, what_runs_comes_before_what_waits)
+{
+    struct span live[2];
+
+    ask(0);
+    gate_run_until_inside(&gate, 1);
+    ask(1);
+    ask(2);
+
+    cr_expect_eq(live_read(f.app, live, 2), 3);
+    cr_expect_neq(live[0].started_ns, 0);
+    cr_expect_eq(live[0].seat, 0);
+    cr_expect_eq(live[1].started_ns, 0);
+}
+
+/* Before the loop has heard of it. */
+Test(figures, what_a_worker_has_done_runs_no_more)
+{
+    struct pool_job job = {.state = POOL_JOB_RUNNING};
+
+    ask(0);
+    gate_run_until_inside(&gate, 1);
+    cr_expect_eq(live_read(f.app, NULL, 0), 1);
+    gate_let_all_go(&gate);
+    while (job.state == POOL_JOB_RUNNING)
+        pool_job_look(f.app->pool, &f.app->server.exchanges->job, &job);
+
+    cr_expect_eq(job.state, POOL_JOB_FINISHED);
+    cr_expect_eq(live_read(f.app, NULL, 0), 0);
 }

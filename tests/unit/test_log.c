@@ -293,6 +293,19 @@ Test(log, a_failing_sink_is_told_once_and_its_lines_are_counted)
     close(c.reader);
 }
 
+Test(log, a_sink_that_still_fails_is_told_again_after_the_next_start)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    for (unsigned i = 0; i < 2; i++) {
+        start(LOG_INFO, "/dev/full");
+        log_access("one");
+        log_stop();
+        cr_expect_str_eq(capture_text(capture_line(&c)), "access log: No space left on device");
+    }
+    capture_release(&c);
+}
+
 Test(log, a_reader_that_left_does_not_end_the_process)
 {
     struct capture c = capture(STDERR_FILENO);

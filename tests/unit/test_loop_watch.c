@@ -99,3 +99,13 @@ Test(loop_watch, takes_a_sample_that_is_due_when_asked)
     cr_expect_eq(uv_now(&loop), now_ms, "or timers would be called again before sockets are read");
     cr_expect_gt(watch.due_ns, begun_ns, "the next one is due later");
 }
+
+/* A timer counts whole milliseconds. */
+Test(loop_watch, counts_no_lag_that_a_timer_has_anyway)
+{
+    uint64_t due_ns = uv_hrtime() - WORK_MS * MS;
+
+    watch.due_ns = due_ns;
+    loop_watch_sample(&watch);
+    cr_expect_leq(last_lag_ns + MS, uv_hrtime() - due_ns);
+}
