@@ -328,6 +328,18 @@ Test(config, copies_the_host)
     cr_expect_eq(hoist_app_free(app), 0);
 }
 
+Test(config, copies_the_admin_address)
+{
+    char admin[] = "127.0.0.1:0";
+    hoist_app *app;
+
+    cr_assert_eq(hoist_app_new(&app, &(hoist_config){.admin = admin}), 0);
+    admin[0] = '\0';
+
+    cr_expect_str_eq(app->config.admin, "127.0.0.1:0");
+    cr_expect_eq(hoist_app_free(app), 0);
+}
+
 Test(config, makes_no_app_from_a_bad_value)
 {
     const hoist_config given = {.port = 65536};

@@ -332,6 +332,47 @@ Test(log, an_access_log_is_wanted_only_while_there_is_one)
     cr_expect_not(log_access_wanted());
 }
 
+/* The lowest descriptor that is free. */
+static int lowest_free(void)
+{
+    int fd = dup(STDERR_FILENO);
+
+    close(fd);
+    return fd;
+}
+
+Test(log, stdout_stays_open_when_the_log_is_opened_anew_and_stopped)
+{
+    struct capture c = capture(STDOUT_FILENO);
+
+    start(LOG_INFO, "-");
+    log_access("one");
+    cr_expect_str_eq(capture_line(&c), "one");
+    log_reopen();
+    log_access("two");
+    cr_expect_str_eq(capture_line(&c), "two");
+    log_stop();
+
+    cr_expect_geq(fcntl(STDOUT_FILENO, F_GETFD), 0);
+    capture_release(&c);
+}
+
+Test(log, a_file_is_closed_when_it_is_opened_anew_and_at_the_stop)
+{
+    int before = lowest_free();
+
+    for (unsigned i = 0; i < 2; i++) {
+        start(LOG_INFO, "/dev/null");
+        cr_expect_eq(fcntl(before, F_GETFD), FD_CLOEXEC, "no child has it");
+        log_access("one");
+        if (i > 0)
+            log_reopen();
+        log_access("two");
+        log_stop();
+        cr_expect_eq(lowest_free(), before);
+    }
+}
+
 Test(log, a_file_that_cannot_be_opened_fails_the_start)
 {
     cr_expect_eq(log_start(&(struct log_options){.access_log = "/nonexistent/access"}), -ENOENT);

@@ -69,6 +69,23 @@ Test(log_file, the_access_log_is_opened_anew_when_asked)
     expect_file(name, "new\n");
 }
 
+Test(log_file, a_line_for_stderr_does_not_open_it_anew)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    start();
+    cr_assert_eq(rename(name, moved), 0);
+    log_reopen();
+    log_write(LOG_INFO, "between");
+    cr_expect_str_eq(capture_text(capture_line(&c)), "between");
+    log_access("new");
+    log_stop();
+
+    expect_file(moved, "");
+    expect_file(name, "new\n");
+    capture_release(&c);
+}
+
 Test(log_file, the_old_file_stays_in_use_when_the_new_one_cannot_be_opened)
 {
     struct capture c = capture(STDERR_FILENO);
@@ -121,6 +138,21 @@ Test(log_file, a_new_file_does_not_begin_with_the_end_of_a_cut_line)
     start_with_cut_line(&c);
     cr_assert_eq(rename(name, moved), 0);
     log_reopen();
+    log_access("new");
+    log_stop();
+
+    expect_file(name, "new\n");
+    capture_release(&c);
+}
+
+Test(log_file, a_next_start_does_not_begin_with_the_end_of_a_cut_line)
+{
+    struct capture c = capture(STDERR_FILENO);
+
+    start_with_cut_line(&c);
+    log_stop();
+    cr_assert_eq(rename(name, moved), 0);
+    start();
     log_access("new");
     log_stop();
 
