@@ -370,6 +370,7 @@ Test(admin, a_port_that_is_taken_is_a_clear_error)
     (void)listener_text(&f.app->admin.listener, text, sizeof(text));
     cr_assert_eq(hoist_app_new(&app, &(hoist_config){.workers = 1, .admin = text}), 0);
     cr_assert_eq(hoist_app_route(app, &routes[0]), 0);
+    cr_assert_eq(hoist_app_route(app, &routes[0]), -EEXIST); /* whose line is not the next one's */
 
     cr_expect_eq(hoist_app_listen(app), -EADDRINUSE);
     cr_expect_not_null(strstr(hoist_app_error(app), "admin: cannot listen on 127.0.0.1:"), "%s", hoist_app_error(app));

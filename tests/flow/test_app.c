@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static struct app_fixture f;
 static struct peer p;
@@ -263,6 +265,27 @@ Test(app_start, needs_as_many_threads_of_libuv_as_workers, .timeout = 20)
     app_fixture_close(&f);
 }
 
+/* A line of its own, and none of what failed before. */
+Test(app_start, fails_without_descriptors_and_says_so, .timeout = 20)
+{
+    struct rlimit usual, none;
+    int lowest;
+
+    app_fixture_open(&f, &(hoist_config){.executor = HOIST_EXECUTOR_INLINE}, &hello_route, 1);
+    cr_assert_eq(hoist_app_listen(f.app), 0);
+    cr_expect_eq(hoist_app_route(f.app, &hello_route), -EEXIST);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = usual;
+    lowest = dup(STDERR_FILENO);
+    close(lowest);
+    none.rlim_cur = (rlim_t)lowest;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    expect_no_start(f.app, -EMFILE, "cannot start: too many open files");
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    uv_run(&f.loop, UV_RUN_DEFAULT); /* what it had begun is closed */
+    app_fixture_close(&f);
+}
+
 static int fail_init(void *data, void **ret_worker_data)
 {
     (void)data;
@@ -276,8 +299,10 @@ Test(app_start, fails_with_a_worker_init_and_names_its_route_and_the_reason, .ti
     const hoist_route route = {.path = "/db", .handler = hello, .worker_init = fail_init};
 
     for (size_t i = 0; i < 2; i++) {
-        app_fixture_open(&f, &(hoist_config){.workers = 1, .executor = executors[i]}, &route, 1);
+        app_fixture_open(&f, &(hoist_config){.workers = 1, .executor = executors[i], .admin = "127.0.0.1:0"}, &route,
+                         1);
         expect_no_start(f.app, -ECONNREFUSED, "/db");
+        cr_expect(f.app->listener.fd < 0 && f.app->admin.listener.fd < 0, "it listens");
         cr_expect_not_null(strstr(hoist_app_error(f.app), "connection refused"), "%s", hoist_app_error(f.app));
         app_fixture_close(&f);
     }
