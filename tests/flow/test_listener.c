@@ -395,6 +395,31 @@ Test(listener_start, never_polls_a_descriptor_above_what_it_is_ready_for)
     close_app();
 }
 
+/* Both are written from one buffer. */
+Test(listener_start, writes_answers_that_are_held_before_it_refuses)
+{
+    static struct wire w;
+    char request[] = GET("/say"), text[512];
+    int high;
+
+    limit_descriptors(FDS_MAX);
+    app_fixture_serve(&f, &(hoist_config){.workers = 1, .max_connections = 70}, &route, 1);
+    f.app->server.fd_max = 500;
+    take_descriptors_up_to(f.app->server.fd_max);
+    high = client_new();
+    client_ask(high);
+    wire_open(&w, &f);
+    conn_on_bytes(&w.conn, request, strlen(request)); /* as the loop does before it accepts */
+    cr_expect_eq(f.app->server.n_held, 1);
+    cr_expect_eq(client_answer(high, text), 503);
+
+    wire_expect_body(&w, 0, "said");
+    wire_close(&w);
+    close(high);
+    give_descriptors_back(FDS_MAX);
+    close_app();
+}
+
 /* ---- as many connections as allowed ---- */
 
 Test(listener_start, serves_clients_over_the_maximum_at_the_stop)
