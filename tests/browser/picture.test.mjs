@@ -189,6 +189,28 @@ test("a job that an event leaves out as it ends is drawn whole when the next one
   assert.equal(await page.locator(".bar.wait.gone").count(), 0);
 });
 
+test("a job that has no room among 300 in progress has not ended", async t => {
+  const live = first => Array.from({ length: 300 }, (_, i) => [first + i, 0, -1, 9.5, null, 0, 9.5]);
+  const page = await openWith(t, [event({ live: [[1, 0, 0, 9, 9, 0, 9]] }), event({ t: 10.25, live: live(2) }),
+    event({ t: 10.5, live: live(2).slice(1) })]);
+
+  assert.deepEqual(await page.evaluate(() => [1, 2, 3].map(id => model.spans.get(id).ended)), [10.5, 10.5, null]);
+});
+
+test("a screen reader hears the state every ten seconds at most, and bad news every two", async t => {
+  const page = await openWith(t, [event({})]);
+  const heard = await page.evaluate(() => {
+    const hear = (ago, text, bad) => {
+      spoken.at = clock() - ago;
+      say(text, bad);
+      return $("spoken").textContent;
+    };
+    return [hear(11, "one"), hear(9, "two"), hear(9, "three", true), hear(1, "four", true), $("sentence").textContent];
+  });
+
+  assert.deepEqual(heard, ["one", "one", "three", "three", "four"]);
+});
+
 test("what is not told is counted, and not drawn as if it had never run", async t => {
   const page = await openWith(t, [event({ live: [[1, 0, -1, 9, null, 0]] }), event({ t: 10.25 }),
     event({ t: 10.5, skipped: 1200, spans: [[2, 0, 0, 9, 9.1, 9.2, 200, 0]] })]);
