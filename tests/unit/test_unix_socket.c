@@ -208,3 +208,20 @@ Test(unix_socket, says_why_it_cannot)
     cr_expect_eq(unix_socket_listen(&file, "/does/not/exist/s", 8), -ENOENT);
     cr_expect_str_empty(file.path);
 }
+
+Test(unix_socket, takes_a_path_that_has_room_for_its_nul_and_no_longer_one)
+{
+    char long_path[sizeof(file.path) + 1];
+    size_t len = (size_t)snprintf(long_path, sizeof(long_path), "%s/", folder);
+    int fd;
+
+    memset(long_path + len, 'x', sizeof(long_path) - len);
+    long_path[sizeof(file.path)] = '\0';
+    cr_expect_eq(unix_socket_listen(&file, long_path, 8), -ENAMETOOLONG);
+    long_path[sizeof(file.path) - 1] = '\0';
+    fd = unix_socket_listen(&file, long_path, 8);
+    cr_assert_geq(fd, 0, "%s", strerror(-fd));
+    cr_expect_str_eq(file.path, long_path);
+    unix_socket_remove(&file);
+    close(fd);
+}
