@@ -200,6 +200,32 @@ Test(logs, a_target_cannot_end_its_quotes_nor_look_as_if_it_had_tried)
     cr_expect_not_null(strstr(line, " \"GET /dummy?\\x5Cx22\\x22x HTTP/1.1\" 200 "), "%s", line);
 }
 
+Test(logs, a_line_has_the_version_that_was_sent_and_a_target_that_is_cut)
+{
+    static char long_target[8000];
+    const struct {
+        const char *request, *part;
+    } rows[] = {
+        {"GET /dummy HTTP/1.0\r\n\r\n", " \"GET /dummy HTTP/1.0\" 200 "},
+        {"GET /dummy?a HTTP/1.1\r\nHost: h\r\n\r\n", " \"GET /dummy?a HTTP/1.1\" 200 "},
+        {long_target, "00000000 HTTP/1.1\" 200 "},
+    };
+
+    (void)snprintf(long_target, sizeof(long_target), "GET /dummy?%07000d HTTP/1.1\r\nHost: h\r\n\r\n", 0);
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct client *client = client_open(&server);
+        const char *line;
+
+        client_send(client, rows[i].request);
+        cr_expect_eq(client_receive(client)->status, 200);
+        client_close(client);
+        line = access_line();
+        cr_expect_not_null(strstr(line, rows[i].part), "row %zu: %s", i, line);
+        cr_expect_lt(strlen(line), 2000, "row %zu: %zu bytes", i, strlen(line));
+    }
+}
+
 /* Behind a JSON string's closing quote; NULL: it is none. */
 static const char *skip_string(const char *at)
 {
@@ -242,6 +268,7 @@ Test(logs, a_json_line_is_json_whatever_a_client_sends)
         {"GET /dummy?a=1 HTTP/1.1\r\nHost: h\r\n\r\n",
          "\"method\":\"GET\",\"target\":\"/dummy?a=1\",\"protocol\":\"HTTP/1.1\""},
         {"GET /sleep/0 HTTP/1.0\r\nHost: h\r\n\r\n", "\"route\":\"/sleep/:ms\""},
+        {"GET /dummy HTTP/1.0\r\n\r\n", "\"target\":\"/dummy\",\"protocol\":\"HTTP/1.0\",\"status\":200"},
         {"GET /sleep/0 HTTP/1.1\r\nHost: h\r\n\r\n", "\"worker\":0,\"threads\":2,\"busy\":"},
         {"GET /dummy?\"\\ HTTP/1.1\r\nHost: h\r\n\r\n", "\"target\":\"/dummy?\\\"\\\\\""},
         {"GET /dummy HTTP/1.1\r\nHost: h\r\nUser-Agent: a\tb\"\\\xc3\xa9\xff\r\n\r\n",
