@@ -1,0 +1,161 @@
+/* What the admin listener tells Prometheus, number by number. */
+#include "lib/app_fixture.h"
+#include "lib/gate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CLIENTS = 6, JOBS_MOST = 3 };
+
+static struct app_fixture f;
+static struct gate gate;
+static struct peer clients[CLIENTS];
+static struct wire w;
+
+static int quick(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, "quick");
+}
+
+static int held(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    gate_pass(&gate, 0);
+    return hoist_reply_text(res, 200, "held");
+}
+
+static const hoist_route routes[] = {
+    {.path = "/held", .handler = held},
+    {.path = "/loop", .handler = quick, .run = HOIST_INLINE},
+};
+
+static void open_all(void)
+{
+    app_fixture_serve(&f, &(hoist_config){.workers = 1, .max_waiting = JOBS_MOST, .admin = "127.0.0.1:0"}, routes, 2);
+    gate_open(&gate, &f.loop);
+}
+
+static void close_all(void)
+{
+    gate_let_all_go(&gate);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
+    gate_close(&gate);
+    app_fixture_close(&f);
+}
+
+TestSuite(metrics, .init = open_all, .fini = close_all, .timeout = 30);
+
+static void scrape(void)
+{
+    wire_open_on(&w, &f, &f.app->admin.server);
+    wire_send(&w, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    cr_assert_eq(wire_answer(&w, 0)->status, 200);
+    w.out[w.out_len] = '\0';
+    wire_close(&w);
+}
+
+/* What follows on a line that begins so; NULL: there is none. */
+static const char *value_of(const char *name)
+{
+    const char *at = w.out;
+
+    while ((at = strstr(at, name)) != NULL && at[-1] != '\n')
+        at++;
+    return at != NULL ? at + strlen(name) : NULL;
+}
+
+static void expect(const char *name, const char *value)
+{
+    const char *found = value_of(name);
+
+    cr_expect(found != NULL && strncmp(found, value, strlen(value)) == 0 && found[strlen(value)] == '\n', "%s: %.20s",
+              name, found != NULL ? found : "none");
+}
+
+/* Two that have ended, one that left, one that runs, three that wait and one too many. */
+Test(metrics, have_each_count_of_a_routes_jobs_and_none_of_what_the_loop_answers)
+{
+    unsigned n = 0;
+
+    peer_open(&clients[n], &f);
+    gate_let_go(&gate, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        peer_get(&clients[n], "/held");
+        cr_assert_eq(peer_answer(&clients[n], i)->status, 200);
+    }
+    peer_get(&clients[n++], "/held");
+    gate_run_until_inside(&gate, 1);
+    peer_open(&clients[n], &f);
+    peer_get(&clients[n], "/held");
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_count(&f, EXCHANGE_QUEUED) == 2);
+    peer_reset(&clients[n++]);
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_count(&f, EXCHANGE_QUEUED) == 1);
+    for (unsigned i = 0; i < JOBS_MOST; i++, n++) {
+        peer_open(&clients[n], &f);
+        peer_get(&clients[n], "/held");
+    }
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_count(&f, EXCHANGE_QUEUED) == 1 + JOBS_MOST);
+    peer_open(&clients[n], &f);
+    peer_get(&clients[n], "/held");
+    cr_expect_eq(peer_answer(&clients[n], 0)->status, 503);
+    scrape();
+
+    expect("hoist_jobs_admitted_total{method=\"GET\",route=\"/held\"} ", "7");
+    expect("hoist_jobs_finished_total{method=\"GET\",route=\"/held\"} ", "2");
+    expect("hoist_jobs_cancelled_total{method=\"GET\",route=\"/held\"} ", "1");
+    expect("hoist_jobs_shed_total{method=\"GET\",route=\"/held\"} ", "1");
+    expect("hoist_jobs_waiting{method=\"GET\",route=\"/held\"} ", "3");
+    expect("hoist_jobs_running{method=\"GET\",route=\"/held\"} ", "1");
+    expect("hoist_jobs_abandoned{method=\"GET\",route=\"/held\"} ", "0");
+    expect("hoist_requests_total{method=\"GET\",route=\"/held\",status=\"200\"} ", "2");
+    expect("hoist_workers_busy ", "1");
+    cr_expect_null(value_of("hoist_jobs_admitted_total{method=\"GET\",route=\"/loop\"} "));
+    cr_expect_null(value_of("hoist_wait_seconds_count{method=\"GET\",route=\"/loop\"} "));
+    expect("hoist_run_seconds_count{method=\"GET\",route=\"/loop\"} ", "0");
+}
+
+/* Less than a second so far, or it would not have passed its time limit. */
+Test(metrics, have_times_in_seconds)
+{
+    static const char *const names[] = {
+        "hoist_handler_seconds_total{method=\"GET\",route=\"/held\"} ",
+        "hoist_handler_cpu_seconds_total{method=\"GET\",route=\"/held\"} ",
+        "hoist_loop_busy_seconds_total ",
+        "process_cpu_seconds_total ",
+    };
+
+    scrape();
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = value_of(names[i]);
+
+        cr_assert_not_null(value, "%s", names[i]);
+        cr_expect_eq(value[strspn(value, "0123456789")], '.', "%s%.20s", names[i], value);
+    }
+}
+
+/* statm's first two numbers, in pages, are all that is mapped and what of it is in RAM. */
+Test(metrics, have_the_memory_that_is_in_ram_and_when_the_server_began)
+{
+    FILE *statm = fopen("/proc/self/statm", "r");
+    unsigned long long mapped_pages, bytes;
+    const char *value;
+
+    cr_assert_not_null(statm);
+    cr_assert_eq(fscanf(statm, "%llu", &mapped_pages), 1);
+    fclose(statm);
+    f.app->admin.begun_ns -= UINT64_C(1000000000) * 1000;
+    scrape();
+    value = value_of("process_resident_memory_bytes ");
+    cr_assert_not_null(value);
+    bytes = strtoull(value, NULL, 10);
+    cr_expect_eq(bytes % (unsigned long long)sysconf(_SC_PAGESIZE), 0);
+    cr_expect_lt(bytes, mapped_pages * (unsigned long long)sysconf(_SC_PAGESIZE));
+    value = value_of("process_start_time_seconds ");
+    cr_assert_not_null(value);
+    cr_expect_leq(strtoll(value, NULL, 10), (long long)time(NULL) - 1000);
+    f.app->admin.begun_ns += UINT64_C(1000000000) * 1000;
+}
