@@ -121,6 +121,7 @@ Test(admin, answers_only_for_loopback_and_itself)
         {"Host: 127.0.0.1:8001\r\n", 200},
         {"Host: 127.1.2.3\r\n", 200},
         {"Host: [::1]:8001\r\n", 200},
+        {"Host: [::1]\r\n", 200},
         {"Host: example.org\r\n", 403},
         {"Host: 127.0.0.1.example.org\r\n", 403},
         {"Host: localhost.example.org:8001\r\n", 403},
@@ -141,6 +142,7 @@ Test(admin, answers_only_for_loopback_and_itself)
     /* RFC 9112, section 3.2.2 */
     cr_expect_eq(ask("GET http://example.org/stats", "Host: localhost\r\n")->status, 403);
     cr_expect_eq(ask("GET http://localhost:1/stats", "Host: example.org\r\n")->status, 200);
+    cr_expect_eq(ask("GET http://localhost/stats", "Host: example.org\r\n")->status, 200);
 }
 
 Test(admin, changes_nothing_by_get)

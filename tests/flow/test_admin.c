@@ -362,6 +362,32 @@ Test(admin, lets_its_requests_to_itself_go_when_it_closes)
     cr_expect(w.is_closed);
 }
 
+static unsigned status_for(const char *host)
+{
+    char text[128];
+    unsigned status;
+
+    open_admin();
+    (void)snprintf(text, sizeof(text), "GET /live HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+    wire_send(&w, text);
+    status = (unsigned)wire_answer(&w, 0)->status;
+    wire_close(&w);
+    return status;
+}
+
+Test(admin, answers_for_every_address_when_it_listens_on_all)
+{
+    static const char *const all[] = {"0.0.0.0", "::"};
+
+    cr_expect_eq(status_for("192.0.2.1"), 403);
+    for (size_t i = 0; i < 2; i++) {
+        strcpy(f.app->admin.address.host, all[i]);
+        cr_expect_eq(status_for("192.0.2.1:8001"), 200);
+        cr_expect_eq(status_for("[2001:db8::1]"), 200);
+        cr_expect_eq(status_for("example.org"), 403);
+    }
+}
+
 Test(admin, a_port_that_is_taken_is_a_clear_error)
 {
     char text[64];
@@ -374,6 +400,7 @@ Test(admin, a_port_that_is_taken_is_a_clear_error)
 
     cr_expect_eq(hoist_app_listen(app), -EADDRINUSE);
     cr_expect_not_null(strstr(hoist_app_error(app), "admin: cannot listen on 127.0.0.1:"), "%s", hoist_app_error(app));
+    cr_expect_not_null(strstr(hoist_app_error(app), "; another address will do, or \"off\""));
     cr_expect_eq(hoist_app_free(app), 0);
     cr_assert_eq(hoist_app_new(&app, &(hoist_config){.workers = 1, .admin = "here"}), 0);
     cr_expect_eq(hoist_app_listen(app), -EINVAL);
