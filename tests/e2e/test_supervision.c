@@ -420,3 +420,21 @@ Test(supervision, cannot_give_two_servers_the_same_admin_socket)
     cr_expect_not_null(strstr(process_errors(&second), "address already in use"), "%s", second.err_text);
     expect_live();
 }
+
+/* To write to a file's socket whose client is gone is SIGPIPE at once, where TCP's is only reset. */
+Test(supervision, outlives_clients_that_leave_the_admin_socket_before_their_answer)
+{
+    char option[80];
+
+    (void)snprintf(option, sizeof(option), "unix:%s", path);
+    process_start(&server, "--workers", "1", "--admin", option);
+    for (unsigned i = 0; i < 20; i++) {
+        struct client *client = client_open_unix(path);
+
+        client_get(client, "/stats");
+        client_close(client);
+    }
+
+    expect_live();
+    cr_expect_eq(process_stop(&server), 0);
+}
