@@ -146,7 +146,7 @@ static void set_number(const struct option *option, uint64_t number)
         *(unsigned *)option->value = (unsigned)number;
         break;
     case KIND_LIMIT:
-        *(unsigned *)option->value = number == 0 && option->min == 0 ? HOIST_NO_LIMIT : (unsigned)number;
+        *(unsigned *)option->value = number == 0 ? HOIST_NO_LIMIT : (unsigned)number;
         break;
     case KIND_SIZE:
         *(size_t *)option->value = (size_t)number;
