@@ -2,6 +2,7 @@
 #ifndef EXPERIMENT_JOB_H
 #define EXPERIMENT_JOB_H
 
+#include <math.h> /* for isnan() */
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,6 +15,17 @@ struct job {
     bool is_async, is_process; /* as its route says */
     bool is_shed;              /* or its time was over while it waited: it never ran */
 };
+
+static inline bool job_has_run(const struct job *job)
+{
+    return !job->is_shed && !isnan(job->finished_s);
+}
+
+/* When it began to be served: on timers, at once. */
+static inline double job_begin_s(const struct job *job)
+{
+    return job->is_async ? job->received_s : job->started_s;
+}
 
 struct jobs {
     struct job *list; /* in the order in which they were received */

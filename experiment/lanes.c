@@ -36,8 +36,9 @@ struct group {
     double max_s; /* of the axis */
     double y;     /* of its top */
     unsigned rows;
+    size_t n_ran, n_bars; /* those that ran; those of them that are drawn */
     unsigned most_waiting;
-    double *arrivals, *starts; /* sorted; of all that ran */
+    double *arrivals, *starts; /* sorted; of the n that were started */
     size_t n;
     int row_of[LANES_BARS_MAX];
 };
@@ -104,11 +105,6 @@ static size_t drawn(const struct group *group)
     return group->trial->jobs.n < LANES_BARS_MAX ? group->trial->jobs.n : LANES_BARS_MAX;
 }
 
-static double begin_of(const struct job *job)
-{
-    return job->is_async ? job->received_s : job->started_s;
-}
-
 /* A worker's row is its seat. What waits on timers has no seat: it takes the first row that is free. */
 static void place_bars(struct group *group)
 {
@@ -121,24 +117,27 @@ static void place_bars(struct group *group)
         const struct job *job = &group->trial->jobs.list[i];
         int row = is_pool ? job->seat : 0;
 
-        while (!is_pool && row < ROWS_MAX && free_at[row] > begin_of(job) + 1e-9)
+        while (!is_pool && row < ROWS_MAX && free_at[row] > job_begin_s(job) + 1e-9)
             row++;
-        if (job->is_shed || isnan(job->finished_s) || row < 0 || row >= ROWS_MAX) {
+        if (!job_has_run(job) || row < 0 || row >= ROWS_MAX) {
             group->row_of[i] = -1;
             continue;
         }
         free_at[row] = job->finished_s;
         group->row_of[i] = row;
+        group->n_bars++;
         if ((unsigned)row >= group->rows)
             group->rows = (unsigned)row + 1;
     }
+    group->n_ran = group->trial->n_lost;
+    for (size_t i = 0; i < group->trial->jobs.n; i++)
+        group->n_ran += job_has_run(&group->trial->jobs.list[i]);
 }
 
 /* Who waits at a moment: those that have come, less those that have started. */
 static void sort_waits(struct group *group)
 {
     const struct trial *trial = group->trial;
-    bool is_inline = trial->setting.executor == EXECUTOR_INLINE;
     size_t n = 0;
 
     if (trial->setting.executor == EXECUTOR_ASYNC)
@@ -148,15 +147,10 @@ static void sort_waits(struct group *group)
         return;
     group->starts = group->arrivals + trial->jobs.n;
     for (size_t i = 0; i < trial->jobs.n; i++) {
-        const struct job *job = &trial->jobs.list[i];
-
-        if (job->is_shed)
+        if (trial->jobs.list[i].is_shed)
             continue;
-        group->starts[n] = job->started_s;
-        group->arrivals[n] = job->received_s;
-        if (is_inline && n < trial->n_calls)
-            group->arrivals[n] = ((double)trial->calls[n].intended_ns - (double)trial->zero_ns) / 1e9;
-        n++;
+        group->starts[n] = trial->jobs.list[i].started_s;
+        group->arrivals[n++] = trial_arrival_s(trial, i);
     }
     sample_sort(group->arrivals, n);
     sample_sort(group->starts, n);
@@ -191,6 +185,12 @@ static void draw_legend(const char *probe, FILE *out, double y)
             y - 8, y, y - 8, y, y - 8, y, probe, y - 8, y, probe);
 }
 
+/* From 1, of all that were asked for. */
+static size_t number_of(const struct group *group, size_t i)
+{
+    return group->trial->n_lost + i + 1;
+}
+
 static void draw_group(const struct group *group, FILE *out)
 {
     char name[PLAN_TEXT], makespan[SUMMARY_TIME], dummy[SUMMARY_TIME], answered[48] = "all";
@@ -205,8 +205,9 @@ static void draw_group(const struct group *group, FILE *out)
     fprintf(out, "<text class=\"soft\" x=\"%d\" y=\"%.1f\">%s answered after %s; %s after %s at most", SVG_LEFT,
             group->y + 17, answered, summary_time(group->result->makespan_s, makespan), group->probe,
             summary_time(group->result->dummy_max_s, dummy));
-    if (group->trial->jobs.n > LANES_BARS_MAX)
-        fprintf(out, "; the first %d of %zu requests", LANES_BARS_MAX, group->trial->jobs.n);
+    if (group->n_bars < group->n_ran)
+        fprintf(out, "; drawn: %zu of %zu requests, from number %zu on", group->n_bars, group->n_ran,
+                number_of(group, 0));
     fputs("</text>\n", out);
     draw_strip(group, y, out);
     y += STRIP_HEIGHT + 3;
@@ -224,9 +225,7 @@ static void label(FILE *out, double y, const char *text)
 
 static double probe_s(const struct group *group, uint64_t at_ns)
 {
-    double seconds = ((double)at_ns - (double)group->trial->zero_ns) / 1e9;
-
-    return real_max(0, real_min(seconds, group->max_s));
+    return real_max(0, real_min(seconds_between(group->trial->zero_ns, at_ns), group->max_s));
 }
 
 /* A tick for each answer that came soon; a block, to scale, while somebody was kept waiting for more than a hundredth
@@ -320,38 +319,19 @@ static void draw_lanes(const struct group *group, double y, FILE *out)
             draw_bar(group, i, y + group->row_of[i] * height, height - gap, out);
 }
 
-/* As the table has it: an inline server receives a request only when it starts it, so there the k-th start is set
- * against the k-th arrival. NAN: there was no memory for those. */
-static double wait_of(const struct group *group, const struct job *job)
-{
-    size_t low = 0, high = group->n;
-
-    if (group->trial->setting.executor != EXECUTOR_INLINE)
-        return begin_of(job) - job->received_s;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (group->starts[middle] < job->started_s)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < group->n ? real_max(0, job->started_s - group->arrivals[low]) : NAN;
-}
-
 static void draw_bar(const struct group *group, size_t i, double y, double height, FILE *out)
 {
     const struct job *job = &group->trial->jobs.list[i];
-    double x = svg_x(begin_of(job), group->max_s), end = svg_x(job->finished_s, group->max_s);
+    double x = svg_x(job_begin_s(job), group->max_s), end = svg_x(job->finished_s, group->max_s);
     double width = real_max(0.6, end - x - (end - x > 4 ? 1 : 0));
     char waited[SUMMARY_TIME], ran[SUMMARY_TIME];
 
     fprintf(out, "<rect class=\"bar%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">",
             i % 2 == 1 ? " odd" : "", x, y, width, height);
-    fprintf(out, "<title>request %zu: waited %s, ran %s</title></rect>", i + 1,
-            summary_time(wait_of(group, job), waited), summary_time(job->finished_s - begin_of(job), ran));
+    fprintf(out, "<title>request %zu: waited %s, ran %s</title></rect>", number_of(group, i),
+            summary_time(trial_wait_s(group->trial, i), waited), summary_time(job->finished_s - job_begin_s(job), ran));
     if (width >= NUMBER_MIN && height >= 11)
         fprintf(out, "<text class=\"number\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%zu</text>", x + width / 2,
-                y + height / 2 + 3.5, i + 1);
+                y + height / 2 + 3.5, number_of(group, i));
     fputc('\n', out);
 }

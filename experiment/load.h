@@ -26,6 +26,12 @@ struct call {
     int status; /* 0: no answer */
 };
 
+/* Of uv_hrtime()'s moments. */
+static inline double seconds_between(uint64_t from_ns, uint64_t to_ns)
+{
+    return ((double)to_ns - (double)from_ns) / 1e9;
+}
+
 /* With a 2xx: with what it asked for. */
 static inline bool call_is_answered(const struct call *call)
 {

@@ -3,9 +3,7 @@
  * Happy path: each group of figures from its own array of values. Failures: no memory for the values. Close: they are
  * freed before it returns.
  *
- * Waits: a pool's are the server's own, from received to started. An inline server cannot see them, because while a
- * handler holds the loop nothing is received; there the k-th call that was due is taken for the k-th that was started,
- * which leaves the mean exact and is right for each as long as the loop keeps their order.
+ * Requests whose times the server no longer had count as one of those that it had.
  */
 #include "result.h"
 
@@ -19,7 +17,6 @@
 #define SHORT_S 0.0005
 
 static void count(struct result *result, const struct trial *trial);
-static size_t count_lost(const struct trial *trial);
 static void measure_calls(struct result *result, const struct trial *trial, double *values);
 static void measure_jobs(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
 static unsigned count_running(const struct trial *trial, double *values);
@@ -28,11 +25,6 @@ static void measure_probes(struct result *result, const struct trial *trial, dou
 static void predict(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
 static void predict_burst(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
 static void predict_stream(struct result *result, const struct trial *trial, const struct plan *plan, double *values);
-
-static double seconds_between(uint64_t from_ns, uint64_t to_ns)
-{
-    return ((double)to_ns - (double)from_ns) / 1e9;
-}
 
 int result_make(struct result *ret_result, const struct trial *trial, const struct plan *plan)
 {
@@ -47,7 +39,7 @@ int result_make(struct result *ret_result, const struct trial *trial, const stru
         return -ENOMEM;
     result.late_s = (double)trial->late_ns / 1e9;
     result.n_held = trial->n_held;
-    result.n_lost = count_lost(trial);
+    result.n_lost = trial->n_lost;
     count(&result, trial);
     measure_calls(&result, trial, values);
     measure_jobs(&result, trial, plan, values);
@@ -110,17 +102,6 @@ static void count(struct result *result, const struct trial *trial)
     }
 }
 
-/* Most of what a server drops is of the probe: only calls that were answered and are not among the jobs count. */
-static size_t count_lost(const struct trial *trial)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < trial->n_calls; i++)
-        n += trial->calls[i].status != 0;
-    n = n > trial->jobs.n ? n - trial->jobs.n : 0;
-    return n < trial->jobs.n_dropped ? n : trial->jobs.n_dropped;
-}
-
 /* In flight: each call's time, over the makespan. */
 static void measure_calls(struct result *result, const struct trial *trial, double *values)
 {
@@ -164,7 +145,7 @@ static void measure_probes(struct result *result, const struct trial *trial, dou
 /* How long a request was served: where no worker is held, that is its whole stay. */
 static double run_of(const struct job *job)
 {
-    return job->finished_s - (job->is_async ? job->received_s : job->started_s);
+    return job->finished_s - job_begin_s(job);
 }
 
 static size_t collect_runs(const struct trial *trial, double *values)
@@ -172,7 +153,7 @@ static size_t collect_runs(const struct trial *trial, double *values)
     size_t n = 0;
 
     for (size_t i = 0; i < trial->jobs.n; i++)
-        if (!trial->jobs.list[i].is_shed && !isnan(trial->jobs.list[i].finished_s))
+        if (job_has_run(&trial->jobs.list[i]))
             values[n++] = run_of(&trial->jobs.list[i]);
     return n;
 }
@@ -181,6 +162,7 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
 {
     double held_s = 0, cpu_s = 0, on_workers_s = 0;
     unsigned servers = trial->setting.workers > 0 ? trial->setting.workers : 1;
+    double of_kept = trial->jobs.n > 0 ? 1 + (double)trial->n_lost / (double)trial->jobs.n : 1; /* all, of those */
     size_t n = collect_waits(trial, values);
 
     result->wait_mean_s = sample_mean(values, n);
@@ -193,12 +175,12 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
     sample_sort(values, n);
     result->run_p99_s = sample_percentile(values, n, 0.99);
     result->most_running = count_running(trial, values);
-    result->throughput = (double)n / result->makespan_s;
+    result->throughput = (double)n * of_kept / result->makespan_s;
     result->residence_s = result->wait_mean_s + result->run_mean_s;
     for (size_t i = 0; i < trial->jobs.n; i++) {
         const struct job *job = &trial->jobs.list[i];
 
-        if (job->is_shed || isnan(job->finished_s))
+        if (!job_has_run(job))
             continue;
         result->lacks_process =
             result->lacks_process || (trial->setting.executor == EXECUTOR_INLINE && job->is_process);
@@ -209,7 +191,7 @@ static void measure_jobs(struct result *result, const struct trial *trial, const
             cpu_s += job->cpu_s;
         }
     }
-    result->busy = result_is_of_servers(result) ? held_s / (servers * result->makespan_s) : NAN;
+    result->busy = result_is_of_servers(result) ? held_s * of_kept / (servers * result->makespan_s) : NAN;
     result->cpu_share =
         trial->setting.executor == EXECUTOR_POOL && on_workers_s > 0 ? real_min(cpu_s / on_workers_s, 1) : NAN;
 }
@@ -221,11 +203,11 @@ static unsigned count_running(const struct trial *trial, double *values)
     size_t n = 0, ended = 0, most = 0;
 
     for (size_t i = 0; i < trial->jobs.n; i++)
-        if (!trial->jobs.list[i].is_shed && !isnan(trial->jobs.list[i].finished_s))
+        if (job_has_run(&trial->jobs.list[i]))
             values[n++] = trial->jobs.list[i].started_s;
     sample_sort(values, n);
     for (size_t i = 0, k = 0; i < trial->jobs.n; i++)
-        if (!trial->jobs.list[i].is_shed && !isnan(trial->jobs.list[i].finished_s))
+        if (job_has_run(&trial->jobs.list[i]))
             values[n + k++] = trial->jobs.list[i].finished_s;
     sample_sort(values + n, n);
     for (size_t i = 0; i < n; i++) {
@@ -239,20 +221,11 @@ static unsigned count_running(const struct trial *trial, double *values)
 /* In the order of arrival. */
 static size_t collect_waits(const struct trial *trial, double *values)
 {
-    bool is_inline = trial->setting.executor == EXECUTOR_INLINE;
     size_t n = 0;
 
-    for (size_t i = 0; i < trial->jobs.n; i++) {
-        const struct job *job = &trial->jobs.list[i];
-
-        if (!job->is_shed)
-            values[n++] = is_inline ? job->started_s : job->is_async ? 0 : job->started_s - job->received_s;
-    }
-    if (!is_inline)
-        return n;
-    sample_sort(values, n);
-    for (size_t i = 0; i < n && i < trial->n_calls; i++)
-        values[i] = real_max(0, values[i] - seconds_between(trial->zero_ns, trial->calls[i].intended_ns));
+    for (size_t i = 0; i < trial->jobs.n; i++)
+        if (!trial->jobs.list[i].is_shed)
+            values[n++] = trial_wait_s(trial, i);
     return n;
 }
 

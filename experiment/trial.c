@@ -6,6 +6,7 @@
 #include "trial.h"
 
 #include "child.h"
+#include "real.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -216,6 +217,8 @@ static int ask_for_jobs(struct run *run)
     err = run->err;
     if (err == 0)
         err = jobs_read(&run->trial->jobs, run->admin.body != NULL ? run->admin.body : "", target);
+    if (err == 0)
+        trial_place_jobs(run->trial);
     caller_close(&run->admin);
     while (run->admin.state != CALLER_CLOSED)
         uv_run(run->bench->loop, UV_RUN_ONCE);
@@ -255,6 +258,50 @@ static void on_admin_answer(struct caller *caller, const struct caller_answer *a
         run->load.err = answer->err;
     else if (answer->status != 200)
         run->load.err = -EPROTO;
+}
+
+/* Most of what a server drops is of the probe: only calls that were answered and are not among the jobs count. */
+static size_t count_lost(const struct trial *trial)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < trial->n_calls; i++)
+        n += trial->calls[i].status != 0;
+    n = n > trial->jobs.n ? n - trial->jobs.n : 0;
+    return n < trial->jobs.n_dropped ? n : trial->jobs.n_dropped;
+}
+
+void trial_place_jobs(struct trial *trial)
+{
+    uint64_t answered_ns = trial->zero_ns;
+    double finished_s = 0, later_s;
+
+    trial->n_lost = count_lost(trial);
+    if (trial->n_lost == 0) /* the first one came when the first call was sent */
+        return;
+    for (size_t i = 0; i < trial->n_calls; i++)
+        if (trial->calls[i].answered_ns > answered_ns)
+            answered_ns = trial->calls[i].answered_ns;
+    for (size_t i = 0; i < trial->jobs.n; i++)
+        finished_s = real_max(finished_s, trial->jobs.list[i].finished_s);
+    later_s = seconds_between(trial->zero_ns, answered_ns) - finished_s;
+    for (size_t i = 0; i < trial->jobs.n; i++) {
+        trial->jobs.list[i].received_s += later_s;
+        trial->jobs.list[i].started_s += later_s;
+        trial->jobs.list[i].finished_s += later_s;
+    }
+}
+
+double trial_arrival_s(const struct trial *trial, size_t i)
+{
+    if (trial->setting.executor != EXECUTOR_INLINE || trial->n_lost + i >= trial->n_calls)
+        return trial->jobs.list[i].received_s;
+    return seconds_between(trial->zero_ns, trial->calls[trial->n_lost + i].intended_ns);
+}
+
+double trial_wait_s(const struct trial *trial, size_t i)
+{
+    return real_max(0, job_begin_s(&trial->jobs.list[i]) - trial_arrival_s(trial, i));
 }
 
 /* ---- failures and the end ---- */

@@ -19,6 +19,7 @@ struct trial {
     uint64_t zero_ns; /* the first call's start: where the jobs' times begin */
     uint64_t late_ns; /* how late this process was at worst */
     size_t n_held;    /* calls that had to wait for a connection */
+    size_t n_lost;    /* calls, the first ones, whose times the server no longer had */
 };
 
 /* What trials share. */
@@ -36,5 +37,16 @@ struct bench {
 
 int trial_run(struct trial *trial, struct bench *bench, const struct setting *setting);
 void trial_free(struct trial *trial);
+
+/* Sets the jobs beside the calls: trial_run() does. If the server no longer had all of them, they are the last ones,
+ * and the last of them ended when the last call was answered. */
+void trial_place_jobs(struct trial *trial);
+
+/* When the i-th job came. A loop that is held receives nothing; there the k-th call that was due is taken for the k-th
+ * that was received, which leaves the mean exact and is right for each as long as the loop keeps their order. */
+double trial_arrival_s(const struct trial *trial, size_t i);
+
+/* How long it then waited until it was served. */
+double trial_wait_s(const struct trial *trial, size_t i);
 
 #endif

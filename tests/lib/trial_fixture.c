@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const uint64_t zero_ns = 1000000000;
 static const double probe_every_s = 0.01;
@@ -44,6 +45,23 @@ void trial_burst(struct trial *trial, enum executor executor, unsigned workers, 
 
         trial->probes[i] = (struct call){at_ns(due_s), at_ns(due_s), at_ns(answered_s), 200};
     }
+}
+
+/* As jobs_read() leaves them: from the first one's arrival on. */
+void trial_lose(struct trial *trial, size_t n)
+{
+    struct jobs *jobs = &trial->jobs;
+    double zero_s = jobs->list[n].received_s;
+
+    jobs->n -= n;
+    jobs->n_dropped += n;
+    memmove(jobs->list, jobs->list + n, jobs->n * sizeof(*jobs->list));
+    for (size_t i = 0; i < jobs->n; i++) {
+        jobs->list[i].received_s -= zero_s;
+        jobs->list[i].started_s -= zero_s;
+        jobs->list[i].finished_s -= zero_s;
+    }
+    trial_place_jobs(trial);
 }
 
 void trial_summary(struct summary *summary, const struct plan *plan, struct trial *trials, size_t n)

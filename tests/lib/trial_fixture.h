@@ -11,6 +11,9 @@
  * inline server answers at the end and others after 1 ms. */
 void trial_burst(struct trial *trial, enum executor executor, unsigned workers, size_t n, double run_s, double cpu_s);
 
+/* The server no longer has the first n of its jobs. */
+void trial_lose(struct trial *trial, size_t n);
+
 /* A summary of n such trials under this plan, with their results; all of it is freed by trial_summary_free(). */
 struct summary;
 void trial_summary(struct summary *summary, const struct plan *plan, struct trial *trials, size_t n);

@@ -118,7 +118,29 @@ Test(lanes, of_very_many_requests_are_of_the_first_ones)
     write_with(lanes_write);
 
     cr_expect_eq(count("<title>"), 24 + LANES_BARS_MAX);
-    cr_expect_not_null(strstr(text, "the first 3000 of 3100 requests"));
+    cr_expect_not_null(strstr(text, "; drawn: 3000 of 3100 requests, from number 1 on"));
+}
+
+Test(lanes, of_requests_that_the_server_no_longer_had_begin_with_the_first_that_it_had)
+{
+    trial_lose(&trials[0], 5);
+    write_with(lanes_write);
+
+    cr_expect_eq(count("; drawn: "), 1);
+    cr_expect_not_null(strstr(text, "; drawn: 3 of 8 requests, from number 6 on"));
+    cr_expect_not_null(strstr(text, "x=\"627.0\""), "5 eighths of the axis");
+    cr_expect_not_null(strstr(text, "request 6: waited 10.00 s, ran 2.000 s"));
+    cr_expect_not_null(strstr(text, "text-anchor=\"middle\">8</text>"));
+}
+
+/* There is no room for more than 1024 lanes. */
+Test(lanes, that_have_no_room_are_told)
+{
+    trial_free(&trials[3]);
+    trial_burst(&trials[3], EXECUTOR_ASYNC, 1, 1100, 2, 0);
+    write_with(lanes_write);
+
+    cr_expect_not_null(strstr(text, "; drawn: 1024 of 1100 requests, from number 1 on"));
 }
 
 /* The n-th line's look without its colour: its dashes and its width. */

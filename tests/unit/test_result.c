@@ -121,10 +121,8 @@ Test(result, a_burst_whose_runs_differ_is_predicted_as_they_were_dealt)
 Test(result, a_burst_is_predicted_with_the_mean_for_what_the_server_no_longer_had)
 {
     trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
-    trial.jobs.n = 3;
-    trial.jobs.n_dropped = 5;
+    trial_lose(&trial, 5);
     cr_assert_eq(result_make(&result, &trial, &burst), 0);
-    trial.jobs.n = 8;
     trial_free(&trial);
 
     expect_near(result.predicted_s, 16, "predicted");
@@ -198,10 +196,34 @@ Test(result, only_requests_whose_times_are_missing_were_lost)
         trial.jobs.n -= rows[i].missing;
         for (size_t k = 0; k < rows[i].unanswered; k++)
             trial.calls[k].status = 0;
+        trial_place_jobs(&trial);
         cr_assert_eq(result_make(&result, &trial, &burst), 0);
         trial_free(&trial);
 
         cr_expect_eq(result.n_lost, rows[i].lost, "row %zu: %zu", i, result.n_lost);
+    }
+}
+
+/* Eight that came one a second: the last four waited for 4 to 7 s. */
+Test(result, what_the_server_no_longer_had_counts_as_what_it_had)
+{
+    static const enum executor executors[] = {EXECUTOR_POOL, EXECUTOR_INLINE};
+
+    for (size_t i = 0; i < 2; i++) {
+        trial_burst(&trial, executors[i], 1, 8, 2, 0.5);
+        for (size_t k = 0; k < 8; k++) {
+            trial.calls[k].intended_ns += k * UINT64_C(1000000000);
+            trial.jobs.list[k].received_s = executors[i] == EXECUTOR_POOL ? (double)k : trial.jobs.list[k].started_s;
+        }
+        trial_lose(&trial, 4);
+        expect_near(trial.jobs.list[0].started_s, 8, "the fifth's start");
+        expect_near(trial.jobs.list[3].finished_s, 16, "the last one's end");
+        cr_assert_eq(result_make(&result, &trial, &burst), 0);
+        trial_free(&trial);
+
+        expect_near(result.busy, 1, "busy");
+        expect_near(result.throughput, 0.5, "throughput");
+        expect_near(result.wait_mean_s, 5.5, "wait");
     }
 }
 

@@ -329,8 +329,7 @@ Test(summary, warns_of_what_makes_its_figures_doubtful)
 {
     trial_burst(&trials[0], EXECUTOR_POOL, 1, 16, 0.02, 0);
     trials[0].late_ns = 20000000;
-    trials[0].jobs.n = 13;
-    trials[0].jobs.n_dropped = 3;
+    trial_lose(&trials[0], 3);
     trials[0].calls[3].status = 404;
     trials[0].calls[4].status = 503;
     trial_summary(&summary, &plan, trials, 1);
