@@ -40,7 +40,6 @@ static const char *next_line(const char *line)
 
 int jobs_read(struct jobs *jobs, const char *text, const char *target)
 {
-    static const char dropped[] = "# dropped ";
     struct cell cells[CELLS_MAX];
     size_t at[COLUMNS], lines = 0, count;
 
@@ -53,8 +52,6 @@ int jobs_read(struct jobs *jobs, const char *text, const char *target)
     if (jobs->list == NULL)
         return -ENOMEM;
     for (const char *line = next_line(text); *line != '\0'; line = next_line(line)) {
-        if (strncmp(line, dropped, strlen(dropped)) == 0)
-            jobs->n_dropped = strtoul(line + strlen(dropped), NULL, 10);
         if (line[0] == '#' || line[0] == '\n')
             continue;
         count = split(line, cells);

@@ -30,7 +30,6 @@ static inline double job_begin_s(const struct job *job)
 struct jobs {
     struct job *list; /* in the order in which they were received */
     size_t n;
-    size_t n_dropped; /* that the server no longer had, of all its routes */
 };
 
 /* Takes out of the text the requests that target, a path with or without a query, names a route for. Zero is when the

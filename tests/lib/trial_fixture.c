@@ -54,7 +54,6 @@ void trial_lose(struct trial *trial, size_t n)
     double zero_s = jobs->list[n].received_s;
 
     jobs->n -= n;
-    jobs->n_dropped += n;
     memmove(jobs->list, jobs->list + n, jobs->n * sizeof(*jobs->list));
     for (size_t i = 0; i < jobs->n; i++) {
         jobs->list[i].received_s -= zero_s;
