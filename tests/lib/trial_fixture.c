@@ -1,8 +1,6 @@
 /* Jobs on workers as theory has them. Close: the trials' memory goes with trial_summary_free(). */
 #include "trial_fixture.h"
 
-#include "experiment/summary.h"
-
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -81,4 +79,13 @@ void trial_summary_free(struct summary *summary)
     for (size_t i = 0; i < summary->n; i++)
         trial_free((struct trial *)(uintptr_t)&summary->trials[i]);
     free((struct result *)(uintptr_t)summary->results);
+    *summary = (struct summary){0};
+}
+
+bool trial_summary_warns(const struct summary *summary, const char *words)
+{
+    for (size_t i = 0; i < summary->n_warnings; i++)
+        if (strstr(summary->warnings[i], words) != NULL)
+            return true;
+    return false;
 }
