@@ -11,7 +11,7 @@
 #include "alarm.h"
 #include "caller.h"
 
-enum { LOAD_CALLS_MAX = 1000000 };
+enum { LOAD_CALLS_MAX = 1000000 }; /* what the plan lets one load have */
 
 enum load_kind {
     LOAD_BURST,  /* n calls, each as soon as a caller is free */

@@ -334,6 +334,9 @@ static int settle_load(struct plan *plan, const struct given *given, struct erro
     plan->for_s = given->for_s > 0 ? given->for_s : 10;
     if (plan->rate * plan->for_s > LOAD_CALLS_MAX)
         return fail(error, "--rate: '%g' for %g s is more than %d requests", plan->rate, plan->for_s, LOAD_CALLS_MAX);
+    if (plan->rate > 0 && plan->probe_rate * plan->for_s > LOAD_CALLS_MAX)
+        return fail(error, "--probe-rate: '%g' for %g s is more than %d requests", plan->probe_rate, plan->for_s,
+                    LOAD_CALLS_MAX);
     plan->jobs = (unsigned)(plan->rate * plan->for_s + 0.5);
     if (plan->rate > 0 && plan->jobs == 0)
         return fail(error, "--for: %g s is too short for %g requests a second: not one is due", plan->for_s,

@@ -294,6 +294,9 @@ static void warn_of_result(struct summary *summary, const struct result *result)
     if (result->n_dummy < FEW_PROBES)
         warn(summary, "%s: the p99 of %s is that of %zu requests: its maximum", name, plan_probe(summary->plan),
              result->n_dummy);
+    if (result->n_dummy >= LOAD_CALLS_MAX)
+        warn(summary, "%s: after %zu requests for %s no more were sent: --probe-rate less", name, result->n_dummy,
+             plan_probe(summary->plan));
     if (result->late_s > LATE_S)
         warn(summary, "%s: the client itself was up to %.1f ms late: this machine is busy", name,
              1000 * result->late_s);

@@ -12,7 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-enum { PROBES_MAX = 1 << 20, PROGRESS_MS = 100, ARGS_MAX = 120, NUMBER_MAX = 24, QUEUE_MIN = 256, QUEUE_MAX = 1000000 };
+enum { PROGRESS_MS = 100, ARGS_MAX = 120, NUMBER_MAX = 24, QUEUE_MIN = 256, QUEUE_MAX = 1000000 };
 enum { EXIT_NS = 1000 * 1000 * 1000 };
 
 /* What lives while one trial runs. */
@@ -140,7 +140,7 @@ static int drive(struct run *run)
                            .port = run->child.port,
                            .kind = LOAD_STEADY,
                            .request = run->bench->probe,
-                           .n = PROBES_MAX,
+                           .n = LOAD_CALLS_MAX,
                            .rate = plan->probe_rate,
                            .n_callers = 1};
     err = load_open(load);

@@ -149,6 +149,12 @@ Test(plan, a_stream_has_as_many_requests_as_people_count)
     cr_expect_eq(plan.jobs, 29);
 }
 
+Test(plan, a_stream_is_as_long_as_its_probe_can_be)
+{
+    cr_expect_eq(READ(&article, "--rate", "1", "--for", "10000s"), 0, "%s", error);
+    cr_expect_eq(READ(&article, "--rate", "1", "--for", "86400", "--probe-rate", "11"), 0, "%s", error);
+}
+
 Test(plan, a_bad_value_is_refused_with_its_option_value_and_range)
 {
     static const struct {
@@ -167,6 +173,7 @@ Test(plan, a_bad_value_is_refused_with_its_option_value_and_range)
         {&article, {"--rate", "5", "--for", "3h"}, {"--for:", "'3h'", "0.1 to 86400"}},
         {&article, {"--rate", "5", "--jobs", "3"}, {"--jobs:", "'3'", "--rate"}},
         {&article, {"--rate", "1000000", "--for", "2"}, {"--rate:", "'1e+06'", "1000000"}},
+        {&article, {"--rate", "1", "--for", "10001"}, {"--probe-rate:", "'100'", "10001 s is more than 1000000"}},
         {&article, {"--for", "3"}, {"--for:", "'3'", "--rate"}},
         {&article, {"--rate", "0.4", "--for", "1"}, {"--for:", "1 s", "not one is due"}},
         {&article, {"--clients", "10001"}, {"--clients:", "'10001'", "1 to 10000"}},

@@ -40,6 +40,17 @@ Test(warnings, of_what_makes_its_figures_doubtful)
     cr_expect_not(warns("client and server do not agree"), "the server had not all of them");
 }
 
+Test(warnings, of_a_probe_that_ended_before_the_requests)
+{
+    for (size_t i = 0; i < 2; i++) {
+        trial_burst(&trials[0], EXECUTOR_POOL, 1, 1, i == 0 ? 9000 : 11000, 0);
+        trials[0].n_probes = i == 0 ? trials[0].n_probes : LOAD_CALLS_MAX;
+        trial_summary(&summary, &plan, trials, 1);
+        cr_expect_eq(warns("after 1000000 requests for /dummy no more were sent: --probe-rate less"), i == 1);
+        trial_summary_free(&summary);
+    }
+}
+
 Test(warnings, of_an_async_route_that_is_none)
 {
     for (size_t i = 0; i < 2; i++) {
