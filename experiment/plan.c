@@ -5,6 +5,7 @@
  */
 #include "plan.h"
 
+#include "job.h"
 #include "load.h"
 #include "server/number.h"
 #include "server/options.h"
@@ -278,6 +279,15 @@ static bool has_heavy_ms(const hoist_program *program)
     return false;
 }
 
+/* Is anything that is tried for this route, however it is written? */
+static bool tries(const struct plan *plan, const hoist_route *route)
+{
+    for (size_t i = 0; i < plan->n_settings; i++)
+        if (job_route_matches(route->path, strlen(route->path), plan_target(plan, &plan->settings[i])))
+            return true;
+    return false;
+}
+
 /* /async waits for as long as the route of the others does: --heavy-ms, or the number in /sleep/200. */
 static int settle_routes(struct plan *plan, const struct given *given, const hoist_program *program,
                          struct error *error)
@@ -303,7 +313,7 @@ static int settle_routes(struct plan *plan, const struct given *given, const hoi
     (void)snprintf(plan->route, sizeof(plan->route), "%s", route);
     (void)snprintf(plan->async_route, sizeof(plan->async_route), "%s", async_route);
     /* A probe must not be one of the requests that are tried, nor go to a worker as by a route that takes any path. */
-    plan->probes_options = dummy == NULL || dummy->run != HOIST_INLINE || strcmp(route, dummy->path) == 0;
+    plan->probes_options = dummy == NULL || dummy->run != HOIST_INLINE || tries(plan, dummy);
     if (given->full && !has_defaults)
         return fail(error, "--full: it is for a program that has /, /async and --heavy-ms");
     if (given->full && strcmp(route, "/") != 0)

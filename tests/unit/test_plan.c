@@ -57,19 +57,36 @@ Test(plan, without_options_is_the_articles_four_systems)
     cr_expect_eq(plan.rate, 0);
 }
 
-Test(plan, probes_are_answered_on_the_loop_and_are_none_of_the_requests)
+Test(plan, probes_are_answered_on_the_loop)
 {
     const hoist_route *const on_loop[] = {&other, &dummy, NULL}, *const on_workers[] = {&other, &slow_dummy, NULL};
     const hoist_program fast = {.name = "mine", .routes = on_loop}, slow = {.name = "mine", .routes = on_workers};
 
     cr_assert_eq(READ(&fast, "--route", "/report"), 0, "%s", error);
     cr_expect_str_eq(plan_probe(&plan), "/dummy");
-    cr_assert_eq(READ(&fast, "--route", "/dummy"), 0, "%s", error);
-    cr_expect_str_eq(plan_probe(&plan), "OPTIONS *");
+    cr_assert_eq(READ(&fast, "--route", "/report", "--async-route", "/dummy"), 0, "%s", error);
+    cr_expect_str_eq(plan_probe(&plan), "/dummy", "async is not tried");
     cr_assert_eq(READ(&slow, "--route", "/report"), 0, "%s", error);
     cr_expect_str_eq(plan_probe(&plan), "OPTIONS *");
     cr_assert_eq(READ(&foreign, "--route", "/report"), 0, "%s", error);
     cr_expect_str_eq(plan_probe(&plan), "OPTIONS *");
+}
+
+Test(plan, a_probe_is_none_of_the_requests_however_they_are_written)
+{
+    static const hoist_route *const on_loop[] = {&other, &dummy, NULL};
+    static const hoist_program fast = {.name = "mine", .routes = on_loop};
+    static const char *const args[][7] = {
+        {"--route", "/dummy"},
+        {"--route", "/dummy?x=1"},
+        {"--route", "/dumm%79"},
+        {"--route", "/report", "--compare", "async", "--async-route", "/dummy"},
+    };
+
+    for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
+        cr_assert_eq(read_plan(&fast, args[i]), 0, "%s", error);
+        cr_expect_str_eq(plan_probe(&plan), "OPTIONS *", "row %zu", i);
+    }
 }
 
 Test(plan, in_full_waits_the_articles_twenty_seconds)
