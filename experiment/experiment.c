@@ -274,6 +274,10 @@ static void tell_unwritten(struct experiment *experiment, const char *where, int
 
 /* ---- progress: a line that is rewritten on a terminal, one for each server elsewhere ---- */
 
+/* DECAWM: the terminal cuts what does not fit. Of a line that has wrapped, only the last piece could be rewritten. */
+#define NO_WRAP "\033[?7l"
+#define WRAP "\033[?7h"
+
 static void say_begun(struct experiment *experiment)
 {
     char name[PLAN_TEXT];
@@ -290,10 +294,9 @@ static void on_progress(void *arg, size_t answered, size_t all)
     char name[PLAN_TEXT];
 
     experiment->has_line = true;
-    fprintf(stderr, "\r\033[K%zu of %zu: %s, %s: %zu of %zu answered, %.1f s", experiment->n + 1,
-            experiment->plan->n_settings, plan_setting_name(experiment->setting, name),
-            plan_target(experiment->plan, experiment->setting), answered, all,
-            (double)(uv_hrtime() - experiment->begun_ns) / 1e9);
+    fprintf(stderr, "\r\033[K" NO_WRAP "%zu of %zu: %s: %zu of %zu answered, %.1f s, %s" WRAP, experiment->n + 1,
+            experiment->plan->n_settings, plan_setting_name(experiment->setting, name), answered, all,
+            seconds_between(experiment->begun_ns, uv_hrtime()), plan_target(experiment->plan, experiment->setting));
     fflush(stderr);
 }
 

@@ -414,6 +414,19 @@ Test(experiment, its_server_ends_even_when_it_is_killed)
     await_end(child);
 }
 
+/* Else each time it is rewritten it would take more lines. */
+Test(experiment, a_long_route_is_cut_in_the_line_that_is_rewritten)
+{
+    static const char route[] =
+        "/sleep/300?of=a-route-with-so-many-letters-that-it-does-not-fit-into-a-line-of-eighty-columns";
+    char line[256];
+
+    (void)snprintf(line, sizeof(line), " s, %s\033[?7h", route);
+    terminal_start(&terminal, "experiment", "--route", route, "--jobs", "1", "--workers", "1");
+    terminal_await(&terminal, "\r\033[K\033[?7l1 of 1: 1 worker: 0 of 1 answered, ");
+    terminal_await(&terminal, line);
+}
+
 /* Its connections break before the system tells its end. */
 Test(experiment, a_server_that_is_killed_has_ended)
 {
