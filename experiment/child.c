@@ -33,34 +33,37 @@ static const char *program_file(const char *program)
 
 int child_start(struct child *child, uv_loop_t *loop, const char *program, const char *const *args)
 {
-    const char *argv[CHILD_ARGS_MAX + 6];
     uv_stdio_container_t stdio[3] = {
         {.flags = UV_IGNORE},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&child->out},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&child->err},
     };
     uv_process_options_t options = {.exit_cb = on_end, .stdio_count = 3, .stdio = stdio};
+    const char **argv;
     char pid[24];
     size_t n = 0;
     int err;
 
+    while (args[n] != NULL)
+        n++;
+    argv = calloc(n + 6, sizeof(*argv));
+    if (argv == NULL)
+        return -ENOMEM;
+    n = 0;
     (void)snprintf(pid, sizeof(pid), "%ld", (long)getpid());
     argv[n++] = program;
     argv[n++] = "experiment";
     argv[n++] = serve_for;
     argv[n++] = pid;
     argv[n++] = "serve";
-    while (*args != NULL) {
-        if (n == sizeof(argv) / sizeof(argv[0]) - 1)
-            return -E2BIG;
+    while (*args != NULL)
         argv[n++] = *args++;
-    }
-    argv[n] = NULL;
     options.file = program_file(program);
     options.args = (char **)(uintptr_t)argv; /* libuv does not write to them */
     options.flags = UV_PROCESS_WINDOWS_HIDE;
     open_handles(child, loop);
     err = uv_spawn(loop, &child->process, &options);
+    free(argv);
     if (err == 0)
         err = uv_read_start((uv_stream_t *)&child->out, on_alloc, on_out);
     if (err == 0)

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-enum { CHILD_ARGS_MAX = 128, CHILD_TEXT = 4096, CHILD_GRACE_MS = 5000 };
+enum { CHILD_TEXT = 4096, CHILD_GRACE_MS = 5000 };
 
 struct child {
     unsigned port, admin_port; /* 0: not yet known */

@@ -224,7 +224,7 @@ static int fail_unanswered(struct experiment *experiment, const struct result *r
 
     if (status == 405)
         hint = plan->body != NULL ? ": with --body requests are POST" : ": requests are GET; with --body they are POST";
-    (void)snprintf(bench->error, sizeof(bench->error), "%s: none of %zu requests was answered with 200; one had %d%s",
+    (void)snprintf(bench->error, sizeof(bench->error), "%s: none of %zu requests was answered with a 2xx; one had %d%s",
                    plan_target(plan, experiment->setting), result->n_calls, status, hint);
     return -EPROTO;
 }

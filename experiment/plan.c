@@ -144,6 +144,8 @@ static int read_options(struct given *given, struct plan *plan, int argc, char *
         if (err < 0)
             return err;
     }
+    if (argc - i - 1 > PLAN_SERVER_ARGS_MAX)
+        return fail(error, "more than %d words for the servers follow --", PLAN_SERVER_ARGS_MAX);
     /* The end of argv is a NULL, as the end of a list of arguments is. */
     plan->server_args = (const char **)(uintptr_t)(argv + (i < argc ? i + 1 : argc));
     return 0;

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { PLAN_SETTINGS_MAX = 32, PLAN_BODY_MAX = 64 * 1024, PLAN_TEXT = 256 };
+enum { PLAN_SETTINGS_MAX = 32, PLAN_BODY_MAX = 64 * 1024, PLAN_TEXT = 256, PLAN_SERVER_ARGS_MAX = 100 };
 
 enum executor {
     EXECUTOR_POOL,   /* handlers block workers */
@@ -36,7 +36,7 @@ struct plan {
     double probe_rate;   /* per second */
     const char *out;     /* a folder, NULL: none */
     bool is_json;
-    const char **server_args; /* what came behind "--"; ends with NULL */
+    const char **server_args; /* what came behind "--", PLAN_SERVER_ARGS_MAX words at most; ends with NULL */
 };
 
 /* Reads argv[2 ..], `hoist experiment` being the first two. 0, or -EINVAL after one line in error that names the

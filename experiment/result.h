@@ -9,7 +9,7 @@
 /* NAN: there is no such figure for this setting. */
 struct result {
     struct setting setting;
-    size_t n_calls, n_answered, n_shed, n_failed; /* 200s; 503s; everything else */
+    size_t n_calls, n_answered, n_shed, n_failed; /* 2xx; 503; everything else */
     int failed_status;                            /* one of those */
     double makespan_s, predicted_s;               /* from the first request to the last answer */
     double speedup;                 /* of a burst, against the first setting's makespan, if both are whole */

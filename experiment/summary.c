@@ -25,6 +25,9 @@ enum { KNEE_REACH = 2 };   /* how far beyond the most servers that were measured
 #define LATE_S 0.005
 /* Variance over the mean's square, from which a tail is not that of exponential waits: theirs is 1. */
 #define VARIES 2.0
+/* Less is written as if it were nothing: times, and workers that are needed. */
+#define LEAST_TIME_S 0.000005
+#define LEAST_WORKERS 0.05
 /* Only the clients see the way to the server and back. */
 #define ON_THE_WAY_S 0.001
 
@@ -41,6 +44,11 @@ static void warn_of_stream(struct summary *summary, const struct result *result,
 static void warn(struct summary *summary, const char *format, ...) HOIST_PRINTF(2, 3);
 static void conclude_burst(struct summary *summary);
 static void conclude_stream(struct summary *summary);
+
+static const char *plural(double n)
+{
+    return n == 1 ? "" : "s";
+}
 
 /* The pool with the most or the fewest workers; NULL: there is none. */
 static const struct result *find_pool(const struct summary *summary, bool most)
@@ -81,12 +89,12 @@ const char *summary_title(const struct plan *plan, char text[SUMMARY_TEXT])
 
     if (plan->rate > 0)
         (void)snprintf(text, SUMMARY_TEXT,
-                       "%s %.*s%s: %g requests a second at random moments for %g s, up to %u clients", method,
-                       TITLE_ROUTE, plan->route, rest, plan->rate, plan->for_s, plan->clients);
+                       "%s %.*s%s: %g request%s a second at random moments for %g s, up to %u client%s", method,
+                       TITLE_ROUTE, plan->route, rest, plan->rate, plural(plan->rate), plan->for_s, plan->clients,
+                       plural(plan->clients));
     else
         (void)snprintf(text, SUMMARY_TEXT, "%s %.*s%s: %u request%s at once from %u client%s", method, TITLE_ROUTE,
-                       plan->route, rest, plan->jobs, plan->jobs == 1 ? "" : "s", plan->clients,
-                       plan->clients == 1 ? "" : "s");
+                       plan->route, rest, plan->jobs, plural(plan->jobs), plan->clients, plural(plan->clients));
     return text;
 }
 
@@ -234,7 +242,7 @@ static void judge_cpu(struct summary *summary)
     if (result_is_short(base))
         (void)snprintf(summary->cpu, SUMMARY_TEXT,
                        "takes %s, hardly more than the way to a worker and back: more workers help little",
-                       summary_time(base->run_mean_s, run));
+                       base->run_mean_s < LEAST_TIME_S ? "less than 0.01 ms" : summary_time(base->run_mean_s, run));
     else if (share < SHARE_WAITS)
         (void)snprintf(summary->cpu, SUMMARY_TEXT, "waits %.1f %% of its time: more workers help where requests queue",
                        100 * (1 - share));
@@ -292,8 +300,8 @@ static void warn_of_result(struct summary *summary, const struct result *result)
     if (result->n_shed > 0)
         warn(summary, "%s: %zu of %zu requests were refused with 503", name, result->n_shed, result->n_calls);
     if (result->n_dummy < FEW_PROBES)
-        warn(summary, "%s: the p99 of %s is that of %zu requests: its maximum", name, plan_probe(summary->plan),
-             result->n_dummy);
+        warn(summary, "%s: the p99 of %s is that of %zu request%s: its maximum", name, plan_probe(summary->plan),
+             result->n_dummy, plural((double)result->n_dummy));
     if (result->n_dummy >= LOAD_CALLS_MAX)
         warn(summary, "%s: after %zu requests for %s no more were sent: --probe-rate less", name, result->n_dummy,
              plan_probe(summary->plan));
@@ -326,20 +334,19 @@ static void warn_of_stream(struct summary *summary, const struct result *result,
     double offered = result_offered(summary->plan, result);
 
     if (offered >= 1)
-        warn(summary,
-             "%s: %g requests a second are %.2f times what it can do: the queue only grows, and --for decides "
-             "how long",
-             name, summary->plan->rate, offered);
+        warn(summary, "%s: %.2f times what it can do is asked of it: the queue only grows, and --for decides how long",
+             name, offered);
     else if (offered > 0.9)
         warn(summary, "%s: %.0f %% of what it can do is asked of it: waits need a much longer --for to settle", name,
              100 * offered);
     if (result->n_calls < FEW_CALLS)
-        warn(summary, "%s: %zu requests are few for a p99 or an interval: --for longer", name, result->n_calls);
+        warn(summary, "%s: %zu request%s too few for a p99 or an interval: --for longer", name, result->n_calls,
+             result->n_calls == 1 ? " is" : "s are");
     if (result->stream.run_variability > VARIES)
         warn(summary, "%s: a few runs are much longer than the others: the predicted p99 may be far too short", name);
     if (result->n_held > 0)
-        warn(summary, "%s: %zu requests waited for one of the %u connections: --clients more", name, result->n_held,
-             summary->plan->clients);
+        warn(summary, "%s: %zu request%s waited for a connection: try more --clients than %u", name, result->n_held,
+             plural((double)result->n_held), summary->plan->clients);
     if (offered < 1 && !isnan(result->wait_half_s) &&
         fabs(result->wait_mean_s - result->wait_predicted_s) > result->wait_half_s + 0.0005)
         warn(summary, "%s: theory's mean wait of %.1f ms is outside of the measured interval, %.1f to %.1f ms", name,
@@ -397,10 +404,10 @@ static void conclude_burst(struct summary *summary)
     }
     if (few->setting.workers == many->setting.workers)
         say(summary, "%s answer%s %zu request%s in %s", name, many->setting.workers == 1 ? "s" : "", many->n_answered,
-            many->n_answered == 1 ? "" : "s", summary_time(many->makespan_s, many_s));
+            plural((double)many->n_answered), summary_time(many->makespan_s, many_s));
     else
         say(summary, "%s answer %zu request%s in %s where %u take%s %s, %.1f times as fast", name, many->n_answered,
-            many->n_answered == 1 ? "" : "s", summary_time(many->makespan_s, many_s), few->setting.workers,
+            plural((double)many->n_answered), summary_time(many->makespan_s, many_s), few->setting.workers,
             few->setting.workers == 1 ? "s" : "", summary_time(few->makespan_s, few_s),
             few->makespan_s / many->makespan_s);
     if (few->setting.workers != many->setting.workers &&
@@ -415,12 +422,22 @@ static void conclude_burst(struct summary *summary)
     say(summary, ".");
 }
 
+static const char *write_need(double workers, char text[SUMMARY_TIME])
+{
+    if (workers < LEAST_WORKERS)
+        (void)snprintf(text, SUMMARY_TIME, "less than 0.1");
+    else
+        (void)snprintf(text, SUMMARY_TIME, "%.1f", workers);
+    return text;
+}
+
 /* The fewest workers that keep up. */
 static void conclude_stream(struct summary *summary)
 {
     const struct result *base = find_pool(summary, true), *enough = NULL;
+    double rate = summary->plan->rate;
     bool has_room = false;
-    char p99_s[SUMMARY_TIME], wait_s[SUMMARY_TIME], name[PLAN_TEXT];
+    char p99_s[SUMMARY_TIME], wait_s[SUMMARY_TIME], need[SUMMARY_TIME], name[PLAN_TEXT];
 
     assert(base != NULL);
     if (conclude_async(summary, base))
@@ -435,17 +452,18 @@ static void conclude_stream(struct summary *summary)
             enough = result;
     }
     if (enough == NULL && has_room)
-        say(summary, "No pool that was tried answers 99 %% of %g requests a second", summary->plan->rate);
+        say(summary, "No pool that was tried answers 99 %% of %g request%s a second", rate, plural(rate));
     else if (enough == NULL)
         say(summary,
-            "No pool that was tried keeps up with %g requests a second of %s each, which need more than %.1f workers",
-            summary->plan->rate, summary_time(base->run_mean_s, wait_s), summary->plan->rate * base->run_mean_s);
+            "No pool that was tried keeps up with %g request%s a second of %s each, which takes more than %.1f workers",
+            rate, plural(rate), summary_time(base->run_mean_s, wait_s), rate * base->run_mean_s);
     else
         say(summary,
-            "%g requests a second need %.1f workers on average; with %s they wait %s on average and 99 %% are "
+            "%g request%s a second take%s %s workers on average; with %s they wait %s on average and 99 %% are "
             "answered within %s",
-            summary->plan->rate, summary->plan->rate * enough->run_mean_s, plan_setting_name(&enough->setting, name),
-            summary_time(enough->wait_mean_s, wait_s), summary_time(enough->latency_p99_s, p99_s));
+            rate, plural(rate), rate == 1 ? "s" : "", write_need(rate * enough->run_mean_s, need),
+            plan_setting_name(&enough->setting, name), summary_time(enough->wait_mean_s, wait_s),
+            summary_time(enough->latency_p99_s, p99_s));
     if (summary->cpu[0] != '\0')
         say(summary, "; the handler %s", summary->cpu);
     say(summary, ".");

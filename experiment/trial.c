@@ -12,7 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-enum { PROGRESS_MS = 100, ARGS_MAX = 120, NUMBER_MAX = 24, QUEUE_MIN = 256, QUEUE_MAX = 1000000 };
+enum { PROGRESS_MS = 100, OWN_ARGS_MAX = 32, NUMBER_MAX = 24, QUEUE_MIN = 256, QUEUE_MAX = 1000000 };
 enum { EXIT_NS = 1000 * 1000 * 1000 };
 
 /* What lives while one trial runs. */
@@ -82,7 +82,7 @@ static int start(struct run *run)
 {
     const struct plan *plan = run->bench->plan;
     const struct setting *setting = &run->trial->setting;
-    const char *args[ARGS_MAX + 32];
+    const char *args[OWN_ARGS_MAX + PLAN_SERVER_ARGS_MAX];
     char workers[NUMBER_MAX], heavy[NUMBER_MAX], queue[NUMBER_MAX], connections[NUMBER_MAX];
     unsigned waiting = plan->rate > 0 || plan->jobs < QUEUE_MIN ? QUEUE_MIN : plan->jobs;
     size_t n = 0;
@@ -99,11 +99,8 @@ static int start(struct run *run)
     ADD("--log-level", "warning");
     if (plan->sets_heavy_ms)
         ADD("--heavy-ms", heavy);
-    for (const char **arg = plan->server_args; *arg != NULL; arg++) {
-        if (n >= ARGS_MAX)
-            return fail(run, -E2BIG, "more options for the server than %d", ARGS_MAX);
+    for (const char **arg = plan->server_args; *arg != NULL; arg++)
         args[n++] = *arg;
-    }
     ADD("--host", "127.0.0.1");
     ADD("--port", "0");
     ADD("--admin", "127.0.0.1:0");

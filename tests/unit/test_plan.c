@@ -142,6 +142,23 @@ Test(plan, what_follows_two_dashes_is_the_servers)
     cr_expect_null(plan.server_args[3]);
 }
 
+Test(plan, the_servers_take_a_hundred_words_more)
+{
+    char *argv[PLAN_SERVER_ARGS_MAX + 5];
+    int argc = 0;
+
+    argv[argc++] = error;
+    argv[argc++] = error;
+    argv[argc++] = (char *)(uintptr_t) "--";
+    while (argc < PLAN_SERVER_ARGS_MAX + 4)
+        argv[argc++] = (char *)(uintptr_t) "x";
+    argv[argc] = NULL;
+    cr_expect_lt(plan_read(&plan, &article, argc, argv, error, sizeof(error)), 0);
+    cr_expect_str_eq(error, "more than 100 words for the servers follow --");
+    argv[--argc] = NULL;
+    cr_expect_eq(plan_read(&plan, &article, argc, argv, error, sizeof(error)), 0, "%s", error);
+}
+
 Test(plan, no_more_are_served_at_once_than_there_are_clients)
 {
     cr_assert_eq(READ(&article, "--workers", "8", "--compare", "inline,async", "--jobs", "9", "--clients", "3"), 0);

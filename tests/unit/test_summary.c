@@ -85,6 +85,7 @@ Test(summary, says_what_the_handler_does_with_its_time)
         {2, 0.04, "waits 98.0 % of its time: more workers help where requests queue"},
         {2, 2, "burns CPU for 100 % of its time: more workers than 2 cores will not help"},
         {2, 1, "is on a CPU for 50 % of its time: 2 cores can keep about 4 workers busy"},
+        {0.000004, 0, "takes less than 0.01 ms, hardly more than"},
         {0.0001, 0.0001, "takes 0.10 ms, hardly more than the way to a worker and back"},
     };
 
@@ -189,7 +190,7 @@ Test(summary, a_pool_that_refuses_requests_does_not_keep_up)
     trial_summary(&summary, &stream, trials, 1);
 
     cr_expect(isinf(summary.target_measured_s), "most of its answers came in time, but not of its requests");
-    cr_expect_not_null(strstr(summary.verdict, "No pool that was tried answers 99 % of 1 requests a second"), "%s",
+    cr_expect_not_null(strstr(summary.verdict, "No pool that was tried answers 99 % of 1 request a second"), "%s",
                        summary.verdict);
 }
 
@@ -200,6 +201,23 @@ Test(summary, the_verdict_of_a_stream_names_the_fewest_workers_that_keep_up)
     make_pools_under(&stream, 2, 3, 0.1, 0);
 
     cr_expect_not_null(strstr(summary.verdict, "; with 2 workers they wait "), "%s", summary.verdict);
+}
+
+Test(summary, the_verdict_of_a_stream_says_how_many_workers_it_needs_and_never_none)
+{
+    static const struct {
+        double rate;
+        const char *words;
+    } rows[] = {{2, "2 requests a second take 0.2 workers on average"},
+                {0.1, "0.1 requests a second take less than 0.1 workers on average"}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct plan stream = {.rate = rows[i].rate, .for_s = 16, .jobs = 16, .clients = 16, .route = "/"};
+
+        make_pools_under(&stream, 2, 1, 0.1, 0);
+        cr_expect_not_null(strstr(summary.verdict, rows[i].words), "%s", summary.verdict);
+        trial_summary_free(&summary);
+    }
 }
 
 Test(summary, the_verdict_compares_no_pool_with_one_of_the_same_size)

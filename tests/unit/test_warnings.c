@@ -36,7 +36,7 @@ Test(warnings, of_what_makes_its_figures_doubtful)
     cr_expect(warns("no longer had 3"));
     cr_expect(warns("1 of 16 requests failed, one with status 404"));
     cr_expect(warns("1 of 16 requests were refused with 503"));
-    cr_expect(warns("the p99 of /dummy is that of 32 requests"));
+    cr_expect(warns("the p99 of /dummy is that of 32 requests: its maximum"));
     cr_expect_not(warns("client and server do not agree"), "the server had not all of them");
 }
 
@@ -97,7 +97,7 @@ Test(warnings, when_more_is_asked_for_than_the_workers_can_do)
     trial_summary(&summary, &stream, trials, 1);
 
     cr_expect(warns("2.00 times what it can do"));
-    cr_expect(warns("16 requests are few"));
+    cr_expect(warns("16 requests are too few"));
     cr_expect_not_null(strstr(summary.verdict, "No pool that was tried keeps up"), "%s", summary.verdict);
 }
 
@@ -119,7 +119,7 @@ Test(warnings, when_requests_waited_for_a_connection)
     trials[0].n_held = 3;
     trial_summary(&summary, &stream, trials, 1);
 
-    cr_expect(warns("3 requests waited for one of the 16 connections: --clients more"));
+    cr_expect(warns("3 requests waited for a connection: try more --clients than 16"));
 }
 
 Test(warnings, of_a_stream_in_which_a_few_runs_are_much_longer)
@@ -156,6 +156,19 @@ Test(warnings, when_a_stream_waits_otherwise_than_theory_says)
         cr_expect_eq(warns("is outside of the measured interval"), rows[k].warns, "row %zu", k);
     }
     cr_expect(warns("is outside of the measured interval, 1000.0 to 1000.0 ms"));
+}
+
+Test(warnings, of_one_are_of_one)
+{
+    static const struct plan stream = {.rate = 0.1, .for_s = 10, .clients = 1, .route = "/"};
+
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 1, 2, 0);
+    trials[0].n_held = trials[0].n_probes = 1;
+    trial_summary(&summary, &stream, trials, 1);
+
+    cr_expect(warns("the p99 of /dummy is that of 1 request: its maximum"));
+    cr_expect(warns("1 request is too few for a p99 or an interval"));
+    cr_expect(warns("1 request waited for a connection: try more --clients than 1"));
 }
 
 Test(warnings, for_which_there_is_no_place_are_left_out)
