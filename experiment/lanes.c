@@ -62,11 +62,9 @@ static double lane_height(const struct group *group)
 void lanes_write(const struct summary *summary, FILE *out)
 {
     struct group *groups = calloc(summary->n, sizeof(*groups));
-    double max_s = 0, y = TITLE_HEIGHT;
+    double max_s = summary_longest_s(summary), y = TITLE_HEIGHT;
     char title[SUMMARY_TEXT];
 
-    for (size_t i = 0; i < summary->n; i++)
-        max_s = real_max(max_s, summary->results[i].makespan_s);
     for (size_t i = 0; i < summary->n && groups != NULL; i++) {
         group_init(&groups[i], summary, i, max_s, y);
         y += group_height(&groups[i]);
@@ -240,7 +238,7 @@ static void draw_strip(const struct group *group, double y, FILE *out)
         const struct call *probe = &group->trial->probes[i];
         double x = svg_x(probe_s(group, probe->answered_ns), group->max_s);
 
-        if (x >= last_x + 0.5 && (double)(probe->answered_ns - probe->intended_ns) / 1e9 <= group->max_s / 100) {
+        if (x >= last_x + 0.5 && seconds_between(probe->intended_ns, probe->answered_ns) <= group->max_s / 100) {
             fprintf(out, "M%.1f %.1fv%d", x, y, STRIP_HEIGHT);
             last_x = x;
         }

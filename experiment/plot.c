@@ -22,20 +22,6 @@ enum {
     POINTS_MAX = 400
 };
 
-static double elapsed_s(uint64_t from_ns, uint64_t to_ns)
-{
-    return ((double)to_ns - (double)from_ns) / 1e9;
-}
-
-static double longest(const struct summary *summary)
-{
-    double max_s = 0;
-
-    for (size_t i = 0; i < summary->n; i++)
-        max_s = real_max(max_s, summary->results[i].makespan_s);
-    return max_s;
-}
-
 /* Its path follows, and then a quote. */
 static void begin_line(FILE *out, size_t series)
 {
@@ -101,8 +87,8 @@ static void draw_dummy(const struct trial *trial, size_t series, const struct sc
     char move = 'M';
 
     for (size_t i = 0; i < trial->n_probes; i++) {
-        double at_s = elapsed_s(trial->zero_ns, trial->probes[i].intended_ns);
-        double took_s = elapsed_s(trial->probes[i].intended_ns, trial->probes[i].answered_ns);
+        double at_s = seconds_between(trial->zero_ns, trial->probes[i].intended_ns);
+        double took_s = seconds_between(trial->probes[i].intended_ns, trial->probes[i].answered_ns);
         size_t bucket = at_s <= 0 ? 0 : (size_t)(at_s / max_s * BUCKETS);
 
         bucket = bucket < BUCKETS ? bucket : BUCKETS - 1;
@@ -122,7 +108,7 @@ static void draw_dummy(const struct trial *trial, size_t series, const struct sc
 void plot_write_dummy(const struct summary *summary, FILE *out)
 {
     struct scale scale = dummy_scale(summary);
-    double max_s = longest(summary);
+    double max_s = summary_longest_s(summary);
     char text[SUMMARY_TIME], title[128];
 
     (void)snprintf(title, sizeof(title),
@@ -152,7 +138,7 @@ static double *sorted_latencies(const struct trial *trial, size_t *ret_n)
         return NULL;
     for (size_t i = 0; i < trial->n_calls; i++)
         if (call_is_answered(&trial->calls[i]))
-            values[(*ret_n)++] = elapsed_s(trial->calls[i].intended_ns, trial->calls[i].answered_ns);
+            values[(*ret_n)++] = seconds_between(trial->calls[i].intended_ns, trial->calls[i].answered_ns);
     sample_sort(values, *ret_n);
     return values;
 }

@@ -98,6 +98,15 @@ const char *summary_title(const struct plan *plan, char text[SUMMARY_TEXT])
     return text;
 }
 
+double summary_longest_s(const struct summary *summary)
+{
+    double longest_s = 0;
+
+    for (size_t i = 0; i < summary->n; i++)
+        longest_s = real_max(longest_s, summary->results[i].makespan_s);
+    return longest_s;
+}
+
 const char *summary_time(double seconds, char text[SUMMARY_TIME])
 {
     double ms = seconds * 1000;

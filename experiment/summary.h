@@ -37,6 +37,9 @@ void summary_make(struct summary *summary);
 /* "GET /sleep/200: 16 requests at once from 16 clients". Returns text. */
 const char *summary_title(const struct plan *plan, char text[SUMMARY_TEXT]);
 
+/* The longest makespan. */
+double summary_longest_s(const struct summary *summary);
+
 /* A time as people write it: "2.003 s", "0.31 ms", "-" for NAN. Returns text. */
 enum { SUMMARY_TIME = 32 };
 const char *summary_time(double seconds, char text[SUMMARY_TIME]);

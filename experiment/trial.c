@@ -23,8 +23,8 @@ struct run {
     struct load load, probe;
     struct caller admin;
     uv_timer_t progress; /* wakes the loop, too, so that an interrupt is seen */
-    bool has_progress, is_asked, is_answered;
-    int err;
+    bool has_progress, is_answered;
+    int err, jobs_err; /* what reading the server's answer came to */
 };
 
 static int start(struct run *run);
@@ -198,7 +198,6 @@ static void on_progress(uv_timer_t *timer)
 
 static int ask_for_jobs(struct run *run)
 {
-    const char *target = plan_target(run->bench->plan, &run->trial->setting);
     int err;
 
     run->admin = (struct caller){.loop = run->bench->loop,
@@ -211,9 +210,7 @@ static int ask_for_jobs(struct run *run)
     if (err < 0)
         return fail(run, err, "cannot reach the server's admin listener: %s", uv_strerror(err));
     TURN_UNTIL(run, run->is_answered);
-    err = run->err;
-    if (err == 0)
-        err = jobs_read(&run->trial->jobs, run->admin.body != NULL ? run->admin.body : "", target);
+    err = run->err < 0 ? run->err : run->jobs_err;
     if (err == 0)
         trial_place_jobs(run->trial);
     caller_close(&run->admin);
@@ -222,7 +219,8 @@ static int ask_for_jobs(struct run *run)
     if (err == -EPROTO)
         return fail(run, err, "the server's /spans is not what this client reads");
     if (err == 0 && run->trial->jobs.n == 0 && has_answers(run->trial))
-        return fail(run, -ENOENT, "the server's /spans has none of the requests for %s", target);
+        return fail(run, -ENOENT, "the server's /spans has none of the requests for %s",
+                    plan_target(run->bench->plan, &run->trial->setting));
     return err < 0 && run->err == 0 ? fail(run, err, "cannot keep the server's figures: %s", uv_strerror(err)) : err;
 }
 
@@ -255,6 +253,9 @@ static void on_admin_answer(struct caller *caller, const struct caller_answer *a
         run->load.err = answer->err;
     else if (answer->status != 200)
         run->load.err = -EPROTO;
+    else
+        run->jobs_err = jobs_read(&run->trial->jobs, answer->body != NULL ? answer->body : "",
+                                  plan_target(run->bench->plan, &run->trial->setting));
 }
 
 /* Whatever the server says that it dropped: most of that is of the probe. */
