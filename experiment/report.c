@@ -42,6 +42,7 @@ static const char head[] =
     "var(--edge);padding:.35rem .75rem;margin:.3rem 0;font-size:.9rem}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem "
     "1rem;font-size:.9rem}dt{font-weight:600}dd{margin:0}\n"
+    "@media screen and (max-width:30rem){dl{display:block}dt{margin-top:.6rem}}\n"
     "@media print{@page{size:A4;margin:12mm}body{padding:0;max-width:none;font-size:11px}h1{font-size:17px}h2{"
     "margin-top:1.2rem;break-after:avoid}.lead{font-size:13px;margin:.5rem 0}figure,table,li,dl{break-inside:avoid}"
     "svg{max-height:215mm}table{font-size:8.5px}th,td{padding:.2rem .3rem}}\n"
@@ -69,7 +70,10 @@ static int make_path(char path[PATH_MAX], const char *folder, const char *name, 
 static int write_file(const struct summary *summary, const char *path,
                       void (*write)(const struct summary *summary, FILE *out));
 static void write_page(const struct summary *summary, FILE *out);
-static void write_table(const struct summary *summary, const struct column *columns, FILE *out);
+static void write_warnings(const struct summary *summary, FILE *out);
+static void write_figure(const struct summary *summary, const char *name,
+                         void (*write)(const struct summary *summary, FILE *out), FILE *out);
+static void write_table(const struct summary *summary, const char *name, const struct column *columns, FILE *out);
 
 int report_prepare(const char *folder)
 {
@@ -153,46 +157,62 @@ static void write_page(const struct summary *summary, FILE *out)
     fputs("</title>\n<h1>What do more workers buy?</h1>\n", out);
     fprintf(out, "<p class=\"soft\">An experiment on %u core%s</p>\n", summary->cores, summary->cores == 1 ? "" : "s");
     paragraph(out, "lead", summary->verdict);
-    fputs("<figure>\n", out);
-    lanes_write(summary, out);
-    fputs("</figure>\n<h2>Measured</h2>\n", out);
-    write_table(summary, table_measured(), out);
-    fputs("<h2>Predicted beside measured</h2>\n", out);
-    write_table(summary, table_predicted(summary->plan), out);
+    write_figure(summary, "Lanes of requests", lanes_write, out);
+    write_table(summary, "Measured", table_measured(), out);
+    write_table(summary, "Predicted beside measured", table_predicted(summary->plan), out);
     paragraph(out, "law", summary->target);
     paragraph(out, "law", summary->law);
-    if (summary->n_warnings > 0)
-        fputs("<ul class=\"warnings\">\n", out);
-    for (size_t i = 0; i < summary->n_warnings; i++) {
-        fputs("<li>", out);
-        svg_text(out, summary->warnings[i]);
-        fputs("</li>\n", out);
-    }
-    if (summary->n_warnings > 0)
-        fputs("</ul>\n", out);
-    fputs("<figure>\n", out);
-    plot_write_dummy(summary, out);
-    fputs("</figure>\n<figure>\n", out);
-    plot_write_latency(summary, out);
-    fputs("</figure>\n", out);
+    write_warnings(summary, out);
+    fputs("<h2>Latencies</h2>\n", out);
+    write_figure(summary, "What the probe took", plot_write_dummy, out);
+    write_figure(summary, "What requests took", plot_write_latency, out);
     fputs(explanation, out);
     fputs("<script type=\"application/json\" id=\"data\">\n", out);
     json_print(summary, out);
     fputs("</script>\n</html>\n", out);
 }
 
-static void write_table(const struct summary *summary, const struct column *columns, FILE *out)
+static void write_warnings(const struct summary *summary, FILE *out)
+{
+    if (summary->n_warnings == 0)
+        return;
+    fputs("<h2>Warnings</h2>\n<ul class=\"warnings\">\n", out);
+    for (size_t i = 0; i < summary->n_warnings; i++) {
+        fputs("<li>", out);
+        svg_text(out, summary->warnings[i]);
+        fputs("</li>\n", out);
+    }
+    fputs("</ul>\n", out);
+}
+
+/* What scrolls can be reached by keys, and then has a name. */
+static void begin_region(const char *element, const char *name, FILE *out)
+{
+    fprintf(out, "<%s tabindex=\"0\" role=\"region\" aria-label=\"%s\">\n", element, name);
+}
+
+static void write_figure(const struct summary *summary, const char *name,
+                         void (*write)(const struct summary *summary, FILE *out), FILE *out)
+{
+    begin_region("figure", name, out);
+    write(summary, out);
+    fputs("</figure>\n", out);
+}
+
+static void write_table(const struct summary *summary, const char *name, const struct column *columns, FILE *out)
 {
     char text[TABLE_CELL], setting[PLAN_TEXT];
 
-    fputs("<div class=\"scroll\"><table><thead><tr><th>", out);
+    fprintf(out, "<h2>%s</h2>\n", name);
+    begin_region("div class=\"scroll\"", name, out);
+    fprintf(out, "<table aria-label=\"%s\"><thead><tr><th scope=\"col\">Setting", name);
     for (const struct column *column = columns; column->title != NULL; column++)
-        fprintf(out, "<th>%s<br>%s", table_above(column, summary->plan), column->title);
+        fprintf(out, "<th scope=\"col\">%s<br>%s", table_above(column, summary->plan), column->title);
     fputs("</thead><tbody>\n", out);
     for (size_t i = 0; i < summary->n; i++) {
         const struct result *result = &summary->results[i];
 
-        fprintf(out, "<tr><th>%s", plan_setting_name(&result->setting, setting));
+        fprintf(out, "<tr><th scope=\"row\">%s", plan_setting_name(&result->setting, setting));
         for (const struct column *column = columns; column->title != NULL; column++) {
             fputs("<td>", out);
             svg_text(out, table_cell(column, result, summary->plan, text));

@@ -16,7 +16,7 @@ static const char style[] =
     ".h .ground{fill:#fff}.h text{fill:#1f2328}.h .soft{fill:#59636e}.h .strong{font-weight:600;font-size:13px}\n"
     ".h .title{font-weight:600;font-size:15px}.h .number{fill:#fff;font-size:10px}\n"
     ".h .rule{stroke:#d8dee4;fill:none}.h .frame{stroke:#8b949e;fill:none}\n"
-    ".h .bar{fill:#0072b2}.h .odd{fill:#2b7fb3}.h .lane{fill:#f3f5f7}\n"
+    ".h .bar{fill:#0072b2}.h .odd{fill:#2579ac}.h .lane{fill:#f3f5f7}\n"
     ".h .wait{fill:#c8ced6}.h .tick{stroke:#007a5a;stroke-width:1.2;fill:none}.h .late{fill:#d55e00}\n"
     ".h .s{fill:none;stroke-width:1.8;stroke-linejoin:round}\n"
     ".h .s0{stroke:#0072b2}.h .s1{stroke:#d55e00;stroke-dasharray:7 2}.h .s2{stroke:#007a5a;stroke-dasharray:2 2}\n"

@@ -85,3 +85,53 @@ test("on paper pictures are as wide as the text", { skip }, async t => {
   const widths = await page.$$eval("svg", pictures => pictures.map(picture => picture.getBoundingClientRect().width));
   assert.ok(Math.max(...widths) <= 400, `${widths}`);
 });
+
+test("what belongs to a heading is below it", { skip }, async t => {
+  const page = await newPage(t, browser);
+  await page.goto(pathToFileURL(join(folderOf(1), "index.html")).href);
+
+  const parts = await page.$$eval("h1, h2, svg, table, ul.warnings, dl", all => all.map(part =>
+    part.matches("h1, h2") ? part.textContent : part.localName));
+  assert.deepEqual(parts, ["What do more workers buy?", "svg", "Measured", "table", "Predicted beside measured", "table",
+    "Warnings", "ul", "Latencies", "svg", "svg", "How to read it", "dl"]);
+});
+
+test("what scrolls can be reached by keys and has a name, and so do tables and their heads", { skip }, async t => {
+  const page = await newPage(t, browser);
+  await page.setViewportSize({ width: 360, height: 800 });
+  await page.goto(pathToFileURL(join(folderOf(8), "index.html")).href);
+
+  const scrolling = await page.$$eval("body *", all => all.filter(box => box.scrollWidth > box.clientWidth &&
+    getComputedStyle(box).overflowX === "auto").map(box => box.getAttribute("aria-label")));
+  assert.equal(scrolling.length, 5);
+  for (const name of scrolling) {
+    const box = page.getByRole("region", { name, exact: true });
+    await box.focus();
+    await page.keyboard.press("End");
+    await page.keyboard.press("ArrowRight");
+    await page.waitForFunction(box => box.scrollLeft > 0, await box.elementHandle());
+  }
+  assert.equal(await page.getByRole("table", { name: "Measured", exact: true }).count(), 1);
+  assert.equal(await page.getByRole("rowheader", { name: "8 workers" }).count(), 2);
+  assert.equal(await page.locator("th:not([scope]), th:empty").count(), 0);
+});
+
+// WCAG 2.1, contrast (minimum): 4.5 for text of this size.
+test("the numbers on bars can be read", { skip }, async t => {
+  for (const colorScheme of ["light", "dark"]) {
+    const page = await newPage(t, browser, { colorScheme });
+    await page.goto(pathToFileURL(join(folderOf(8), "index.html")).href);
+
+    const ratios = await page.$$eval("rect.bar", rects => {
+      const luminance = element => getComputedStyle(element).fill.match(/\d+/g).map(Number).map(value => value / 255)
+        .map(value => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0);
+      return rects.filter(rect => rect.nextElementSibling?.matches(".number")).map(rect => {
+        const [less, more] = [rect, rect.nextElementSibling].map(luminance).sort((a, b) => a - b);
+        return (more + 0.05) / (less + 0.05);
+      });
+    });
+    assert.equal(ratios.length, JOBS);
+    assert.ok(Math.min(...ratios) >= 4.5, `${colorScheme}: ${ratios}`);
+  }
+});
