@@ -7,8 +7,10 @@
 
 #include "child.h"
 #include "real.h"
+#include "sample.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -212,7 +214,7 @@ static int ask_for_jobs(struct run *run)
     TURN_UNTIL(run, run->is_answered);
     err = run->err < 0 ? run->err : run->jobs_err;
     if (err == 0)
-        trial_place_jobs(run->trial);
+        err = trial_place_jobs(run->trial);
     caller_close(&run->admin);
     while (run->admin.state != CALLER_CLOSED)
         uv_run(run->bench->loop, UV_RUN_ONCE);
@@ -268,25 +270,44 @@ static size_t count_lost(const struct trial *trial)
     return n > trial->jobs.n ? n - trial->jobs.n : 0;
 }
 
-void trial_place_jobs(struct trial *trial)
+/* How much later the jobs ended than they say: an answer is never seen before its job has ended, and one of them, if
+ * not the last, was seen at once. The k-th from the end is set against the k-th from the end. */
+static double find_delay(const struct trial *trial, double *answered_s, double *finished_s)
 {
-    uint64_t answered_ns = trial->zero_ns;
-    double finished_s = 0, later_s;
+    size_t n = 0, n_finished = 0;
+    double delay_s = INFINITY;
+
+    for (size_t i = 0; i < trial->n_calls; i++)
+        if (trial->calls[i].status != 0)
+            answered_s[n++] = seconds_between(trial->zero_ns, trial->calls[i].answered_ns);
+    for (size_t i = 0; i < trial->jobs.n; i++)
+        if (!isnan(trial->jobs.list[i].finished_s))
+            finished_s[n_finished++] = trial->jobs.list[i].finished_s;
+    sample_sort(answered_s, n);
+    sample_sort(finished_s, n_finished);
+    while (n_finished > 0) /* there are more answers */
+        delay_s = real_min(delay_s, answered_s[--n] - finished_s[--n_finished]);
+    return isinf(delay_s) ? 0 : delay_s;
+}
+
+int trial_place_jobs(struct trial *trial)
+{
+    double *values, delay_s;
 
     trial->n_lost = count_lost(trial);
     if (trial->n_lost == 0) /* the first one came when the first call was sent */
-        return;
-    for (size_t i = 0; i < trial->n_calls; i++)
-        if (trial->calls[i].answered_ns > answered_ns)
-            answered_ns = trial->calls[i].answered_ns;
-    for (size_t i = 0; i < trial->jobs.n; i++)
-        finished_s = real_max(finished_s, trial->jobs.list[i].finished_s);
-    later_s = seconds_between(trial->zero_ns, answered_ns) - finished_s;
+        return 0;
+    values = calloc(trial->n_calls + trial->jobs.n, sizeof(*values));
+    if (values == NULL)
+        return -ENOMEM;
+    delay_s = find_delay(trial, values, values + trial->n_calls);
+    free(values);
     for (size_t i = 0; i < trial->jobs.n; i++) {
-        trial->jobs.list[i].received_s += later_s;
-        trial->jobs.list[i].started_s += later_s;
-        trial->jobs.list[i].finished_s += later_s;
+        trial->jobs.list[i].received_s += delay_s;
+        trial->jobs.list[i].started_s += delay_s;
+        trial->jobs.list[i].finished_s += delay_s;
     }
+    return 0;
 }
 
 double trial_arrival_s(const struct trial *trial, size_t i)

@@ -39,8 +39,8 @@ int trial_run(struct trial *trial, struct bench *bench, const struct setting *se
 void trial_free(struct trial *trial);
 
 /* Sets the jobs beside the calls: trial_run() does. If the server no longer had all of them, they are the last ones,
- * and the last of them ended when the last call was answered. */
-void trial_place_jobs(struct trial *trial);
+ * and ended when the last calls were answered. -ENOMEM. */
+int trial_place_jobs(struct trial *trial);
 
 /* When the i-th job came. A loop that is held receives nothing; there the k-th call that was due is taken for the k-th
  * that was received, which leaves the mean exact and is right for each as long as the loop keeps their order. */

@@ -58,7 +58,7 @@ void trial_lose(struct trial *trial, size_t n)
         jobs->list[i].started_s -= zero_s;
         jobs->list[i].finished_s -= zero_s;
     }
-    trial_place_jobs(trial);
+    cr_assert_eq(trial_place_jobs(trial), 0);
 }
 
 void trial_summary(struct summary *summary, const struct plan *plan, struct trial *trials, size_t n)

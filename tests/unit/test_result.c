@@ -225,6 +225,19 @@ Test(result, what_the_server_no_longer_had_counts_as_what_it_had)
     }
 }
 
+/* The client was held up when the last answers came. */
+Test(result, answers_that_were_seen_late_do_not_move_jobs_that_are_placed_by_others)
+{
+    trial_burst(&trial, EXECUTOR_INLINE, 0, 8, 2, 0.5);
+    for (size_t i = 5; i < 8; i++)
+        trial.calls[i].answered_ns += 3 * UINT64_C(1000000000);
+    trial_lose(&trial, 4);
+
+    expect_near(trial.jobs.list[0].started_s, 8, "the fifth's start");
+    expect_near(trial_wait_s(&trial, 3), 14, "the last one's wait");
+    trial_free(&trial);
+}
+
 /* The moments are differences, with all digits of a double. */
 Test(result, one_that_ends_when_the_next_starts_does_not_run_beside_it)
 {
@@ -255,6 +268,9 @@ Test(result, no_handler_has_more_than_a_core_and_nobody_waits_less_than_not_at_a
 Test(result, memory_that_runs_out_is_an_error)
 {
     trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
+    trial_lose(&trial, 4);
+    fail_malloc_at(1);
+    cr_expect_eq(trial_place_jobs(&trial), -ENOMEM);
     fail_malloc_at(1);
     cr_expect_eq(result_make(&result, &trial, &burst), -ENOMEM);
     fail_malloc_at(0);
