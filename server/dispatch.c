@@ -376,9 +376,8 @@ static void fail(struct exchange *x, int result)
                   "%s: its handler returned HOIST_PENDING; only one with .run = HOIST_ASYNC may, on the loop", path);
     else if (result > 0)
         log_write(LOG_ERROR, "%s: its handler returned %d, which is neither 0 nor a negative errno", path, result);
-    else if (status == 500 && result != x->res.told_err) /* after its client has left, that is how a handler gives up */
-        log_write(atomic_load_explicit(&x->req.cancelled, memory_order_relaxed) ? LOG_INFO : LOG_ERROR,
-                  "%s: its handler failed: %s%s%s", path, text, reason != NULL ? ": " : "",
+    else if (status == 500 && result != x->res.told_err)
+        log_write(exchange_failure_level(x), "%s: its handler failed: %s%s%s", path, text, reason != NULL ? ": " : "",
                   reason != NULL ? reason : "");
     if (reason == NULL && result < 0)
         reason = text;

@@ -268,6 +268,11 @@ int exchange_call(struct exchange *x, hoist_handler *handler)
     return result;
 }
 
+enum log_level exchange_failure_level(const struct exchange *x)
+{
+    return atomic_load_explicit(&x->req.cancelled, memory_order_relaxed) ? LOG_INFO : LOG_ERROR;
+}
+
 int exchange_keep(struct exchange *x)
 {
     struct message *message = &x->req.message;

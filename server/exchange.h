@@ -10,6 +10,7 @@
 #include "buffer.h"
 #include "deadlines.h"
 #include "hoist.h"
+#include "log.h"
 #include "parser.h"
 #include "pool/owner.h"
 #include "pool/pool.h"
@@ -144,6 +145,9 @@ bool exchange_is_inline(const struct exchange *x);
 /* Calls a handler, on the loop, on a worker or in a process of its own. Afterwards the request is nobody's, unless the
  * handler goes on later. Returns what the handler returned, or why what it printed is no reply. */
 int exchange_call(struct exchange *x, hoist_handler *handler);
+
+/* How a 500 of its handler's is logged: after its client has left it is no error, that is how a handler gives up. */
+enum log_level exchange_failure_level(const struct exchange *x);
 
 /* Copies the head into the arena, once, for an exchange that outlives the bytes it was received in. -ENOMEM. */
 int exchange_keep(struct exchange *x);

@@ -114,6 +114,7 @@ int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, s
 int hoist_reply_error(hoist_res *res, int status, const char *format, ...)
 {
     char text[REPLY_ERROR_MAX], body[REPLY_ERROR_MAX];
+    const struct exchange *x = exchange_of_res(res);
     struct reply reply;
     va_list args;
     int err;
@@ -124,7 +125,7 @@ int hoist_reply_error(hoist_res *res, int status, const char *format, ...)
     reply_error(&reply, status, text, body);
     err = hoist_reply_copy(res, status, reply.type, reply.body, reply.body_len);
     if (err == 0 && status == 500) /* as one that it returns is logged */
-        log_write(LOG_ERROR, "%s: its handler replied with 500: %s", exchange_of_res(res)->req.route->given.path, text);
+        log_write(exchange_failure_level(x), "%s: its handler replied with 500: %s", x->req.route->given.path, text);
     return err;
 }
 

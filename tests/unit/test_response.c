@@ -256,6 +256,20 @@ Test(response, that_says_why_it_is_a_500_is_logged)
     expect_error(500, 1);
 }
 
+Test(response, that_says_why_it_is_a_500_when_its_client_has_left_is_no_error)
+{
+    static const hoist_route route = {.path = "/", .handler = reply_with_error};
+    hoist_test *t = hoist_test_new(&route);
+
+    error_status = 500;
+    errors_catch();
+    hoist_test_cancel(t);
+    cr_expect_eq(hoist_test_get(t, "/")->status, 0);
+    cr_expect_eq(errors_count(" info /: its handler replied with 500: no table 7"), 1, "%s", errors_text());
+    errors_release();
+    hoist_test_free(t);
+}
+
 Test(response, that_says_why_it_is_something_else_is_not_logged)
 {
     expect_error(503, 0);
