@@ -97,7 +97,7 @@ int hoist_app_route_sized(hoist_app *app, const hoist_route *given, size_t size)
         return err;
     err = abi_import(&route, sizeof(route), given, size);
     if (err < 0)
-        snprintf(app->error, sizeof(app->error), "route " ABI_TOO_NEW, given->path);
+        snprintf(app->error, sizeof(app->error), "route " ABI_TOO_NEW, route_path(given));
     else
         err = app_add_route(app, &route);
     if (err == -ENOMEM)

@@ -445,13 +445,12 @@ static int print_routes(const hoist_program *program, size_t route_size)
 
     for (size_t i = 0; program->routes[i] != NULL; i++) {
         if (abi_import(&route, sizeof(route), program->routes[i], route_size) < 0) {
-            fprintf(stderr, "%s: route " ABI_TOO_NEW "\n", program->name, program->routes[i]->path);
+            fprintf(stderr, "%s: route " ABI_TOO_NEW "\n", program->name, route_path(program->routes[i]));
             return EXIT_FAILURE;
         }
         method = router_method_name(route.method);
         run = route_run_name(route.run);
-        printf("%-8s%-24s%s\n", method != NULL ? method : "?", route.path != NULL ? route.path : "(no path)",
-               run != NULL ? run : "?");
+        printf("%-8s%-24s%s\n", method != NULL ? method : "?", route_path(&route), run != NULL ? run : "?");
     }
     return check_stdout();
 }

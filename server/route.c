@@ -172,6 +172,11 @@ static struct lane *find_lane(hoist_app *app, const char *name)
     return lane;
 }
 
+const char *route_path(const hoist_route *given)
+{
+    return given->path != NULL ? given->path : "(no path)";
+}
+
 const char *route_run_name(enum hoist_run run)
 {
     static const char *const names[] = {

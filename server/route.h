@@ -55,6 +55,9 @@ struct route {
 /* One of app_add_route()'s. */
 void route_free(struct route *route);
 
+/* Its path, or that it has none, of one that was not checked yet. */
+const char *route_path(const hoist_route *given);
+
 /* "offload", "inline", "async", "process"; NULL for a value that is none of them. */
 const char *route_run_name(enum hoist_run run);
 

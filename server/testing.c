@@ -140,7 +140,7 @@ hoist_test *hoist_test_new_sized(const hoist_route *given, size_t size)
         err = uv_loop_init(&t->loop);
     if (err < 0) {
         if (err == -E2BIG)
-            fprintf(stderr, "hoist_test_new: route " ABI_TOO_NEW "\n", given->path);
+            fprintf(stderr, "hoist_test_new: route " ABI_TOO_NEW "\n", route_path(given));
         else
             fprintf(stderr, "hoist_test_new: %s\n", given != NULL ? uv_strerror(err) : "route is NULL");
         free(t);

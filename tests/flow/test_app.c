@@ -112,6 +112,10 @@ Test(app_route, may_come_from_a_program_with_more_or_fewer_fields)
     cr_expect_eq(hoist_app_route_sized(f.app, &newer.route, sizeof(newer)), -E2BIG);
     cr_expect_str_eq(hoist_app_error(f.app),
                      "route /newest sets a field that libhoist " HOIST_VERSION " does not have");
+    newer.route.path = NULL;
+    cr_expect_eq(hoist_app_route_sized(f.app, &newer.route, sizeof(newer)), -E2BIG);
+    cr_expect_str_eq(hoist_app_error(f.app),
+                     "route (no path) sets a field that libhoist " HOIST_VERSION " does not have");
     cr_expect_eq(hoist_app_route_sized(f.app, &older, offsetof(hoist_route, max_concurrency)), 0);
     cr_expect_eq(f.app->routes->next->given.max_concurrency, 0);
     app_fixture_close(&f);
