@@ -87,6 +87,7 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
     struct options options;
     char error[256];
     bool has_command;
+    int status;
 
     if (import_program(&own, given, program_size, option_size, error, sizeof(error)) < 0) {
         fprintf(stderr, "%s: %s\n", given->name != NULL ? given->name : "hoist_main", error);
@@ -94,8 +95,10 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
     }
     signal(SIGPIPE, SIG_IGN); /* who has left is an error of write(2), not the end */
     descriptors_raise_limit();
-    if (argc > 1 && strcmp(argv[1], "experiment") == 0)
-        return experiment_main(argc, argv, program);
+    if (argc > 1 && strcmp(argv[1], "experiment") == 0) {
+        status = experiment_main(argc, argv, program);
+        return status == EXIT_SUCCESS ? check_stdout() : status; /* its --help */
+    }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return print_help(program);

@@ -80,6 +80,11 @@ Test(command_line, help_that_cannot_be_written_is_an_error)
     expect_unwritten("exec \"$0\" --help >/dev/full", 1);
 }
 
+Test(command_line, help_for_an_experiment_that_cannot_be_written_is_an_error)
+{
+    expect_unwritten("exec \"$0\" experiment --help >/dev/full", 1);
+}
+
 Test(command_line, a_version_that_cannot_be_written_is_an_error)
 {
     expect_unwritten("exec \"$0\" --version >/dev/full", 1);
