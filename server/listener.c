@@ -3,8 +3,8 @@
  * Happy path: the loop polls it, on_readable() accepts up to ACCEPTS_MAX connections and hands each to tcp_open().
  * libuv's own listener would accept until the backlog is empty and spins when descriptors run out, so this is a
  * uv_poll_t and accept4(2). Failures: no descriptors or memory, or a socket that somebody has shut down: nothing is
- * accepted for BACK_OFF_MS; as many connections as allowed: until one is gone. Close: listener_close(), once the
- * backlog is taken.
+ * accepted for BACK_OFF_MS; as many connections as allowed: until one is gone. Close: listener_close(), which
+ * takes the backlog, unless the socket is a supervisor's.
  *
  * Without descriptors, clients wait in the backlog at first: most shortages are short, and a client that is served
  * 100 ms late will not know. But unlike a connection, what took the descriptors has no time limit, and nothing says

@@ -17,7 +17,8 @@
 struct server;
 union address;
 
-/* Connections that the kernel keeps until they are accepted; a stop takes them all, whatever max_connections says. */
+/* Connections that the kernel keeps until they are accepted; a stop takes them all, whatever max_connections says, but
+ * an adopted socket's. */
 enum { LISTENER_BACKLOG = 4096 };
 
 /* Room for any address as text. */
