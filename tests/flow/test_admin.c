@@ -4,7 +4,6 @@
 #include "lib/fail_malloc.h"
 #include "lib/gate.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { JOBS = 50, SPANS_KEPT = 8 };
@@ -118,75 +117,6 @@ Test(admin, survives_an_allocation_that_fails_anywhere)
         }
     }
     cr_expect_null(f.app->admin.rows.first);
-}
-
-static void put_jobs(uint64_t first, uint64_t n)
-{
-    uint64_t now_ns = uv_hrtime();
-
-    for (uint64_t id = first; id < first + n; id++)
-        spans_put(&f.app->server.job_spans,
-                  &(struct span){.id = id, .received_ns = now_ns, .started_ns = now_ns, .ended_ns = now_ns});
-}
-
-static void hear_fast(void)
-{
-    open_admin();
-    ask("GET /events");
-    uv_timer_set_repeat(&f.app->admin.events.timer, 1);
-    uv_timer_again(&f.app->admin.events.timer);
-}
-
-/* Of the first event there: how many spans it tells, and says that it has skipped. */
-static void count_spans(uint64_t *ret_told, uint64_t *ret_skipped)
-{
-    static const char spans[] = "\"spans\":[", skipped[] = "],\"skipped\":";
-    const char *at = memmem(w.out, w.out_len, spans, strlen(spans));
-    const char *end = memmem(w.out, w.out_len, skipped, strlen(skipped));
-
-    cr_assert(at != NULL && end != NULL);
-    *ret_skipped = strtoul(end + strlen(skipped), NULL, 10);
-    for (*ret_told = 0, at += strlen(spans); at < end; at++)
-        *ret_told += *at == '[';
-}
-
-/* There is room for 500 in an event. */
-Test(admin, tells_its_page_of_the_past_from_its_beginning_and_of_the_present_what_has_room)
-{
-    uint64_t told, skipped;
-
-    put_jobs(1, 1000);
-    hear_fast();
-    await("\"skipped\":");
-    count_spans(&told, &skipped);
-    cr_expect(says("\"spans\":[[1,"));
-    cr_expect_eq(skipped, 0);
-    await("\"spans\":[],"); /* that was all of it */
-    put_jobs(1001, 1000);
-    w.out_len = 0;
-    await("[2000,");
-
-    await("\"live\":[");
-    count_spans(&told, &skipped);
-    cr_expect_eq(told + skipped, 1000, "%ju and %ju", (uintmax_t)told, (uintmax_t)skipped);
-    cr_expect_gt(told, 100);
-    wire_close(&w);
-}
-
-Test(admin, tells_its_page_the_longest_lag_since_the_event_before)
-{
-    static const uint64_t lags_s[] = {0, 7, 0};
-    struct admin *admin = &f.app->admin;
-
-    hear_fast();
-    await("\"missed\":0");
-    for (size_t i = 0; i < 3; i++)
-        admin->samples[admin->n_samples++ % ADMIN_SAMPLES] = (struct sample){.lag_ns = lags_s[i] * 1000000000};
-    w.out_len = 0;
-
-    await("\"lag_s\":");
-    cr_expect(says("\"lag_s\":7"));
-    wire_close(&w);
 }
 
 Test(admin, tells_its_page_that_events_were_missed)

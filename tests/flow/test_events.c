@@ -3,6 +3,7 @@
 #include "lib/app_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ROUTES = 100, PATH_BYTES = 800, SPANS_KEPT = 8 };
@@ -163,6 +164,42 @@ Test(events, comes_to_the_present_however_much_there_is_of_the_past, .timeout = 
     hang_up();
 }
 
+/* Of the first event there: how many spans it tells, and says that it has skipped. */
+static void count_spans(uint64_t *ret_told, uint64_t *ret_skipped)
+{
+    static const char spans[] = "\"spans\":[", skipped[] = "],\"skipped\":";
+    const char *at = memmem(w.out, w.out_len, spans, strlen(spans));
+    const char *end = memmem(w.out, w.out_len, skipped, strlen(skipped));
+
+    cr_assert(at != NULL && end != NULL);
+    *ret_skipped = strtoul(end + strlen(skipped), NULL, 10);
+    for (*ret_told = 0, at += strlen(spans); at < end; at++)
+        *ret_told += *at == '[';
+}
+
+/* There is room for 500 in an event. */
+Test(events, tells_of_the_past_from_its_beginning_and_of_the_present_what_has_room, .timeout = 60)
+{
+    uint64_t told, skipped;
+
+    serve(1, 1);
+    put_jobs(1, 1000);
+    listen_to_it();
+    count_spans(&told, &skipped);
+    cr_expect(says("\"spans\":[[1,"));
+    cr_expect_eq(skipped, 0);
+    hear_fast();
+    LOOP_SPIN_UNTIL(&f.loop, says("\"spans\":[],")); /* that was all of it */
+    put_jobs(1001, 1000);
+    w.out_len = 0;
+    LOOP_SPIN_UNTIL(&f.loop, says("[2000,") && says("}\n\n"));
+
+    count_spans(&told, &skipped);
+    cr_expect_eq(told + skipped, 1000, "%ju and %ju", (uintmax_t)told, (uintmax_t)skipped);
+    cr_expect_gt(told, 100);
+    hang_up();
+}
+
 /* ---- the loop ---- */
 
 /* The watch's own timer may come after the event's. */
@@ -178,6 +215,22 @@ Test(events, tells_the_lag_that_there_is_without_waiting_for_the_watch, .timeout
     LOOP_SPIN_UNTIL(&f.loop, says("\"lag_s\":"));
 
     cr_expect_not(says("\"lag_s\":0."), "%.*s", (int)w.out_len, w.out);
+    hang_up();
+}
+
+Test(events, tells_the_longest_lag_since_the_event_before, .timeout = 60)
+{
+    static const uint64_t lags_s[] = {0, 7, 0};
+    struct admin *admin;
+
+    hear(1, 1);
+    admin = &f.app->admin;
+    hear_fast();
+    for (size_t i = 0; i < 3; i++)
+        admin->samples[admin->n_samples++ % ADMIN_SAMPLES] = (struct sample){.lag_ns = lags_s[i] * 1000000000};
+    LOOP_SPIN_UNTIL(&f.loop, says("\"lag_s\":"));
+
+    cr_expect(says("\"lag_s\":7"), "%.*s", (int)w.out_len, w.out);
     hang_up();
 }
 
