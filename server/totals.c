@@ -35,6 +35,8 @@ void totals_read(const hoist_app *app, struct totals *ret_totals)
         all->jobs.cancelled += one.jobs.cancelled;
         all->jobs.waiting += one.jobs.waiting;
         all->jobs.running += one.jobs.running;
+        all->jobs.busy_ns += one.jobs.busy_ns;
+        all->jobs.cpu_ns += one.jobs.cpu_ns;
     }
     if (app->pool != NULL)
         pool_figures(app->pool, &ret_totals->pool);

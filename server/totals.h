@@ -14,7 +14,7 @@ struct job_figures {
 };
 
 struct totals {
-    struct job_figures all; /* but for their times, which nobody asks for */
+    struct job_figures all;
     struct pool_figures pool;
     unsigned stuck; /* abandoned jobs that are on a worker still */
 };
