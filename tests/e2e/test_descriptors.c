@@ -101,6 +101,16 @@ Test(descriptors, that_run_out_harm_nobody_who_is_there_and_all_is_well_afterwar
 }
 
 /* The client is refused after a second of waiting: so long is the shortage that is looked at. */
+/* Until the server has said so for the n-th time. */
+static void await_the_end_of_shortage(unsigned n)
+{
+    for (unsigned i = 0; i < 100 && count(process_errors(&server), "accepting again") < n; i++) {
+        client_get(there[0], "/sleep/100");
+        cr_expect_eq(client_receive(there[0])->status, 200);
+    }
+    cr_expect_eq(count(process_errors(&server), "accepting again"), n, "%s", process_errors(&server));
+}
+
 Test(descriptors, that_run_out_cost_little_time_and_one_line_of_the_log)
 {
     struct usage begun;
@@ -114,12 +124,15 @@ Test(descriptors, that_run_out_cost_little_time_and_one_line_of_the_log)
     expect_served(there[0]);
     cr_expect_eq(count(process_errors(&server), "cannot accept"), 1, "%s", process_errors(&server));
     client_close(there[1]);
-    for (unsigned i = 0; i < 100 && count(process_errors(&server), "accepting again") == 0; i++) {
-        client_get(there[0], "/sleep/100"); /* until it is over, and says so */
-        cr_expect_eq(client_receive(there[0])->status, 200);
-    }
-    cr_expect_eq(count(process_errors(&server), "accepting again"), 1, "%s", process_errors(&server));
-    cr_expect_not_null(strstr(process_errors(&server), "2 clients were refused"), "%s", process_errors(&server));
+    await_the_end_of_shortage(1);
+    cr_expect_not_null(strstr(process_errors(&server), "; 2 clients were refused"), "%s", process_errors(&server));
+
+    there[1] = client_open(&server);
+    expect_served(there[1]);
+    cr_expect_eq(client_receive(client_ask(&server, "/dummy"))->status, 503);
+    client_close(there[1]);
+    await_the_end_of_shortage(2);
+    cr_expect_not_null(strstr(process_errors(&server), "; 1 clients were refused"), "%s", process_errors(&server));
 }
 
 Test(descriptors, more_connections_than_allowed_wait_for_room)

@@ -1,4 +1,5 @@
 /* The logs of the program as a whole: a sink that is slow, full or moved away costs lines, never answers. */
+#include "hoist.h"
 #include "lib/client.h"
 #include "lib/process.h"
 
@@ -223,6 +224,45 @@ Test(logs, a_line_has_the_version_that_was_sent_and_a_target_that_is_cut)
         line = access_line();
         cr_expect_not_null(strstr(line, rows[i].part), "row %zu: %s", i, line);
         cr_expect_lt(strlen(line), 2000, "row %zu: %zu bytes", i, strlen(line));
+    }
+}
+
+static int say_status(hoist_req *req, hoist_res *res)
+{
+    long status;
+    int err = hoist_req_long(req, "status", 200, 399, &status);
+
+    return err < 0 ? err : hoist_reply_text(res, (int)status, "body");
+}
+
+static const hoist_route say = {.path = "/say/:status", .handler = say_status, .run = HOIST_INLINE};
+static const hoist_program program = {
+    .name = "say", .version = "1", .routes = (const hoist_route *const[]){&say, NULL}};
+
+Test(logs, a_line_has_the_bytes_of_a_body_that_were_sent_and_no_others)
+{
+    static const struct {
+        const char *request, *common, *json;
+    } rows[] = {
+        {"GET /say/200 HTTP/1.1\r\nHost: h\r\n\r\n", "\" 200 4 ", "\"status\":200,\"bytes\":4,"},
+        {"HEAD /say/200 HTTP/1.1\r\nHost: h\r\n\r\n", "\" 200 0 ", "\"status\":200,\"bytes\":0,"},
+        {"GET /say/204 HTTP/1.1\r\nHost: h\r\n\r\n", "\" 204 0 ", "\"status\":204,\"bytes\":0,"},
+        {"GET /say/304 HTTP/1.1\r\nHost: h\r\n\r\n", "\" 304 0 ", "\"status\":304,\"bytes\":0,"},
+    };
+
+    for (unsigned json = 0; json < 2; json++) {
+        process_fork(&server, &program, NULL, "--access-log", "-", "--access-log-format", json ? "json" : "common");
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            struct client *client = client_open(&server);
+            const char *line, *part = json ? rows[i].json : rows[i].common;
+
+            client_send(client, rows[i].request);
+            cr_expect_neq(client_receive_head(client)->status, 0);
+            client_close(client);
+            line = access_line();
+            cr_expect_not_null(strstr(line, part), "no %s in %s", part, line);
+        }
+        cr_expect_eq(process_stop(&server), 0);
     }
 }
 

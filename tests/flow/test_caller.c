@@ -242,3 +242,29 @@ Test(caller, keeps_a_body_as_long_as_its_memory)
     cr_expect_eq(strlen(caller.body), BODY_BLOCK);
     cr_expect_gt(caller.body_size, BODY_BLOCK, "there is room for the NUL");
 }
+
+/* The rest of the body comes when the caller has kept so much that this makes it len bytes. */
+static void expect_of_long_body(size_t len, int err)
+{
+    static const struct step steps[] = {{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", false}};
+    uv_buf_t rest = {.base = (char *)(uintptr_t) "k", .len = 1};
+
+    open_both(steps);
+    caller_ask(&caller, ASK, strlen(ASK));
+    LOOP_RUN_UNTIL(&loop, caller.answer.body_len == 1);
+    caller.answer.body_len = len - 1;
+    cr_assert_eq(uv_try_write((uv_stream_t *)&connections[0], &rest, 1), 1);
+    LOOP_RUN_UNTIL(&loop, n_answers == 1);
+    expect(err, 1, 1);
+}
+
+Test(caller, keeps_a_body_up_to_its_limit)
+{
+    expect_of_long_body(CALLER_BODY_MAX - 1, 0);
+    cr_expect_eq(last.body_len, CALLER_BODY_MAX - 1);
+}
+
+Test(caller, fails_when_a_body_is_longer)
+{
+    expect_of_long_body(CALLER_BODY_MAX, -EFBIG);
+}

@@ -226,19 +226,25 @@ Test(listener, goes_on_without_its_spare_descriptor_and_gets_another)
     close(waiting);
 }
 
-Test(listener, refuses_what_waits_when_it_is_closed_in_a_shortage)
+Test(listener, refuses_all_that_wait_when_it_is_closed_in_a_shortage)
 {
-    int waiting = client_new();
+    enum { WAITING = 70 }; /* more than in a turn of the loop */
+    int waiting[WAITING];
     char text[512];
 
+    for (unsigned i = 0; i < WAITING; i++)
+        waiting[i] = client_new();
     take_descriptors();
-    client_ask(waiting);
+    for (unsigned i = 0; i < WAITING; i++)
+        client_ask(waiting[i]);
     run_until_short();
     app_fixture_stop(&f);
 
-    cr_expect_eq(client_answer(waiting, text), 503);
+    for (unsigned i = 0; i < WAITING; i++) {
+        cr_expect_eq(client_answer(waiting[i], text), 503, "client %u", i);
+        close(waiting[i]);
+    }
     give_descriptors_back(FDS_MAX);
-    close(waiting);
 }
 
 /* ---- errors that no descriptor helps against ---- */

@@ -4,6 +4,7 @@
 #include "lib/gate.h"
 #include "server/server.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 
 /* stdio gathers some thousand bytes; a reply of up to 16 KiB is copied, a larger one stays where it is. */
@@ -16,6 +17,21 @@ static struct wire w;
 static hoist_req *pending; /* what /finish waits with */
 static hoist_res *pending_res;
 static char expected[MAX_REPLY + 1];
+
+static bool is_short; /* of memory for a stream */
+
+/* In the place of the C library's, for the whole program. */
+FILE *fopencookie(void *cookie, const char *mode, cookie_io_functions_t functions)
+{
+    FILE *(*real)(void *, const char *, cookie_io_functions_t);
+
+    if (is_short) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    *(void **)&real = dlsym(RTLD_NEXT, "fopencookie"); /* as dlsym(3) has it */
+    return real(cookie, mode, functions);
+}
 
 /* "line 000042\n": all of them are LINE bytes. */
 static int print_lines(hoist_res *res, unsigned n)
@@ -127,6 +143,14 @@ static int flush_all(hoist_req *req, hoist_res *res)
     return file != NULL && fputs("own", file) >= 0 ? 0 : -ENOMEM;
 }
 
+/* Whatever came of it. */
+static int print_if_it_can(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    (void)print_lines(res, 1);
+    return 0;
+}
+
 static const hoist_route routes[] = {
     {.path = "/flush-all", .handler = flush_all, .run = HOIST_INLINE},
     {.path = "/inline", .handler = print, .run = HOIST_INLINE, .max_reply = MAX_REPLY},
@@ -143,6 +167,7 @@ static const hoist_route routes[] = {
     {.path = "/too-much-inline", .handler = print_too_much, .max_reply = MAX_REPLY, .run = HOIST_INLINE},
     {.path = "/look", .handler = print_too_much_and_look, .max_reply = MAX_REPLY},
     {.path = "/held", .handler = held},
+    {.path = "/if", .handler = print_if_it_can},
 };
 
 static void open_app(void)
@@ -262,6 +287,15 @@ Test(print, is_500_over_max_reply_names_it_and_the_connection_lives_on)
         cr_expect(answer_says(&p.answer, "over max_reply, 24000 bytes"), "%.*s", (int)p.answer.body_len, p.answer.body);
         cr_expect_eq(ask("/twice", 2 * i + 1)->status, 200);
     }
+}
+
+Test(print, is_503_without_memory_for_a_stream_whatever_the_handler_makes_of_it)
+{
+    is_short = true;
+    cr_expect_eq(ask("/if", 0)->status, 503, "%d", p.answer.status);
+    cr_expect_eq(ask("/worker", 1)->status, 503, "%d", p.answer.status);
+    is_short = false;
+    cr_expect_eq(ask("/if", 2)->status, 200);
 }
 
 Test(print, goes_nowhere_when_the_client_has_left)

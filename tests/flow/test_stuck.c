@@ -442,9 +442,23 @@ Test(all_stuck, never_ends_an_app_without_that_limit)
     cr_expect_not(exit_is_due());
 }
 
+static bool takes_connections(unsigned port)
+{
+    struct sockaddr_in address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), err;
+
+    uv_ip4_addr("127.0.0.1", (int)port, &address);
+    err = connect(fd, (struct sockaddr *)&address, sizeof(address));
+    close(fd);
+    return err == 0;
+}
+
 Test(all_stuck, stops_the_app_as_a_drain_that_is_over)
 {
+    unsigned port;
+
     serve(&(hoist_config){.workers = 1, .stuck_exit_ms = 1});
+    port = hoist_app_port(f.app);
     peer_open(&peers[1], &f);
     ask(0, "/held");
     leave(0);
@@ -453,6 +467,7 @@ Test(all_stuck, stops_the_app_as_a_drain_that_is_over)
     cr_expect_eq(f.result, -ETIMEDOUT);
     cr_expect_str_eq(hoist_app_error(f.app), "every worker (1) was stuck for longer than stuck-exit-ms allows");
     EXPECT_LOGGED("error every worker (1) was stuck for longer than stuck-exit-ms allows");
+    cr_expect_not(takes_connections(port), "there is nobody to serve them");
     LOOP_RUN_UNTIL(&f.loop, peers[1].at_end);
     cr_expect_eq(hoist_app_free(f.app), -EBUSY);
     gate_let_all_go(&gate);
