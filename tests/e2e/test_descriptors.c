@@ -100,7 +100,6 @@ Test(descriptors, that_run_out_harm_nobody_who_is_there_and_all_is_well_afterwar
         expect_served(client_open(&server));
 }
 
-/* The client is refused after a second of waiting: so long is the shortage that is looked at. */
 /* Until the server has said so for the n-th time. */
 static void await_the_end_of_shortage(unsigned n)
 {
@@ -111,6 +110,7 @@ static void await_the_end_of_shortage(unsigned n)
     cr_expect_eq(count(process_errors(&server), "accepting again"), n, "%s", process_errors(&server));
 }
 
+/* The client is refused after a second of waiting: so long is the shortage that is looked at. */
 Test(descriptors, that_run_out_cost_little_time_and_one_line_of_the_log)
 {
     struct usage begun;
