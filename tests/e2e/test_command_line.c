@@ -189,6 +189,16 @@ Test(command_line, a_variable_that_names_no_option_is_told)
     cr_expect_null(strstr(process_errors(&server), "HOIST_QUEUE"), "%s", process_errors(&server));
 }
 
+Test(command_line, a_server_without_an_admin_listener_tells_of_none)
+{
+    cr_expect_eq(process_run_script(&server, "sh -c 'echo $$; exec \"$0\" --port 0 --admin off' \"$0\" |"
+                                             "{ read -r pid; read -r line; kill \"$pid\"; cat; }"),
+                 0);
+
+    cr_expect_not_null(strstr(process_errors(&server), "draining"), "%s", process_errors(&server));
+    cr_expect_str_empty(server.out_text);
+}
+
 Test(command_line, options_may_follow_the_command_serve)
 {
     static const char *const words[] = {"--workers:", "'0'"};

@@ -6,10 +6,12 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { ROOM = 10, WAITING = 20 };
 
@@ -151,4 +153,67 @@ Test(descriptors, more_connections_than_allowed_wait_for_room)
 
     cr_expect_eq(client_receive(waiting)->status, 200);
     expect_served(there[0]);
+}
+
+Test(descriptors, may_be_as_many_as_the_system_allows)
+{
+    struct rlimit limit;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64; /* too few for any server */
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    process_start(&server, "--workers", "1");
+
+    cr_assert_eq(prlimit(server.pid, RLIMIT_NOFILE, NULL, &limit), 0);
+    cr_expect_eq(limit.rlim_cur, limit.rlim_max);
+}
+
+/* Else a connection would get the log, or what a handler prints. The last digit says that it may be read and written.
+ */
+Test(descriptors, that_are_standard_are_never_those_of_connections)
+{
+    static const char script[] = "sh -c 'echo $$; exec \"$0\" --port 0 --admin off <&- 2>&-' \"$0\" |"
+                                 "{ read -r pid; read -r line; for i in 0 2; do readlink /proc/$pid/fd/$i;"
+                                 "sed -n '/flags/s/.*\\(.\\)$/\\1/p' /proc/$pid/fdinfo/$i; done; kill $pid; }";
+
+    cr_expect_eq(process_run_script(&server, script), 0);
+    cr_expect_str_eq(server.out_text, "/dev/null\n2\n/dev/null\n2\n");
+}
+
+/* Whether a program that a handler starts would get it, too. */
+static bool is_inherited(const char *number)
+{
+    unsigned flags = 0;
+    char path[320];
+    FILE *info;
+    int n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", (int)server.pid, number);
+    info = fopen(path, "r");
+    cr_assert_not_null(info, "%s", path);
+    n = fscanf(info, "pos: %*u flags: %o", &flags);
+    fclose(info);
+    cr_assert_eq(n, 1);
+    return (flags & O_CLOEXEC) == 0;
+}
+
+Test(descriptors, are_no_childs_but_the_standard_ones)
+{
+    const struct dirent *entry;
+    char path[64], name[512];
+    DIR *dir;
+
+    process_start(&server, "--workers", "1", "--access-log", "/dev/null");
+    expect_served(client_open(&server));
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)server.pid);
+    dir = opendir(path);
+    cr_assert_not_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.' || atoi(entry->d_name) <= STDERR_FILENO || !is_inherited(entry->d_name))
+            continue;
+        (void)snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+        path[readlink(name, path, sizeof(path) - 1)] = '\0';
+        cr_expect_fail("%s is %s", name, path);
+    }
+    closedir(dir);
 }
