@@ -144,10 +144,15 @@ Test(logs, a_full_disk_costs_lines_and_is_told_once)
     cr_expect_null(strstr(first + strlen(note), note), "%s", process_errors(&server));
 }
 
+/* Also when the server was started with it blocked. */
 Test(logs, sighup_opens_the_access_log_anew_and_loses_nothing)
 {
     unsigned asked = 1;
+    sigset_t hang_up;
 
+    sigemptyset(&hang_up);
+    sigaddset(&hang_up, SIGHUP);
+    cr_assert_eq(sigprocmask(SIG_BLOCK, &hang_up, NULL), 0);
     process_start(&server, "--workers", "1", "--access-log", access_path);
     client_fence(&server);
     while (count_lines(text_of(access_path)) < asked)

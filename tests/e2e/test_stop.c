@@ -61,6 +61,23 @@ Test(stop, sigint_answers_what_runs_and_what_waits)
     expect_all_answered(SIGINT);
 }
 
+/* As by a parent that takes its own signals by sigwait(3). */
+Test(stop, a_signal_counts_though_the_server_was_started_with_it_blocked)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    sigset_t both;
+
+    sigemptyset(&both);
+    for (size_t i = 0; i < 2; i++)
+        sigaddset(&both, signals[i]);
+    cr_assert_eq(sigprocmask(SIG_BLOCK, &both, NULL), 0);
+    for (size_t i = 0; i < 2; i++) {
+        process_start(&server, "--workers", "1");
+        process_signal(&server, signals[i]);
+        cr_expect_eq(process_wait(&server), 0);
+    }
+}
+
 Test(stop, a_wait_on_the_loop_is_waited_for)
 {
     struct client *client;
@@ -222,6 +239,8 @@ Test(stop, a_second_signal_ends_at_once)
         process_signal(&server, SIGTERM);
 
     cr_expect_eq(process_wait(&server), 1);
+    cr_expect_not_null(strstr(process_errors(&server), "error Terminated again: leaving at once\n"), "%s",
+                       server.err_text);
 }
 
 Test(stop, signals_that_come_together_are_one)
