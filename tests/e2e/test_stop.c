@@ -4,6 +4,7 @@
 #include "lib/usage.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -316,15 +317,62 @@ Test(stop, answers_a_long_backlog_whatever_the_number_of_connections)
     cr_expect_eq(process_wait(&server), 0);
 }
 
-/* As a rotation of logs may come with a restart. */
-Test(stop, is_clean_whatever_signal_comes_while_it_ends)
+static bool has_ended(void)
 {
     siginfo_t ended = {0};
 
+    return waitid(P_PID, (id_t)server.pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0;
+}
+
+/* As a rotation of logs may come with a restart. */
+Test(stop, is_clean_whatever_signal_comes_while_it_ends)
+{
     process_start(&server, "--workers", "1");
     process_signal(&server, SIGTERM);
-    while (waitid(P_PID, (id_t)server.pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0)
+    while (!has_ended())
         process_signal(&server, SIGHUP);
 
     cr_expect_eq(process_wait(&server), 0);
+}
+
+/* Which signals the server ignores, as a mask. */
+static unsigned long ignored(void)
+{
+    unsigned long mask = 0;
+    char path[64], line[256];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)server.pid);
+    file = fopen(path, "r");
+    cr_assert_not_null(file);
+    while (fgets(line, sizeof(line), file) != NULL && sscanf(line, "SigIgn: %lx", &mask) != 1)
+        ;
+    fclose(file);
+    return mask;
+}
+
+/* It has stopped and only waits for the log, whose lines nobody reads: they fill the pipe several times. */
+Test(stop, is_clean_though_it_is_told_again_when_only_its_log_is_left)
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+    unsigned long of_signals = 0;
+    struct client *client;
+
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    cr_assert_geq(fcntl(server.out, F_SETPIPE_SZ, 4096), 4096);
+    client = client_open(&server);
+    for (unsigned i = 0; i < 200; i++) {
+        client_get(client, "/dummy");
+        cr_assert_eq(client_receive(client)->status, 200);
+    }
+    client_close(client);
+    for (size_t i = 0; i < 3; i++)
+        of_signals |= 1ul << (signals[i] - 1);
+    process_signal(&server, SIGTERM);
+    while ((ignored() & of_signals) == 0 && !has_ended())
+        ;
+    for (size_t i = 0; i < 3; i++)
+        process_signal(&server, signals[i]);
+
+    cr_expect_eq(process_wait(&server), 0, "%d", server.status);
 }
