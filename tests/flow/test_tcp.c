@@ -42,15 +42,27 @@ static int say_much(hoist_req *req, hoist_res *res)
     return hoist_reply_static(res, 200, "text/plain", much, sizeof(much));
 }
 
+static hoist_req *pending;
+static hoist_res *pending_res;
+
+static int pend(hoist_req *req, hoist_res *res)
+{
+    pending = req;
+    pending_res = res;
+    return HOIST_PENDING;
+}
+
 static const hoist_route routes[] = {
+    {.path = "/pend", .handler = pend, .run = HOIST_ASYNC},
     {.path = "/say", .handler = say, .run = HOIST_INLINE},
     {.path = "/much", .handler = say_much, .run = HOIST_INLINE, .max_reply = MUCH},
 };
 
 static void open_app(void)
 {
-    app_fixture_serve(&f, &(hoist_config){.executor = HOIST_EXECUTOR_INLINE}, routes,
-                      sizeof(routes) / sizeof(routes[0]));
+    const hoist_config config = {.executor = HOIST_EXECUTOR_INLINE, .half_close = HOIST_HALF_CLOSE_FINISH};
+
+    app_fixture_serve(&f, &config, routes, sizeof(routes) / sizeof(routes[0]));
 }
 
 static void close_app(void)
@@ -126,4 +138,59 @@ Test(tcp, tells_how_much_of_an_answer_has_not_arrived)
 
     cr_expect_lt(arrived(client), MUCH / 2, "nobody reads");
     close(client);
+}
+
+/* As after the answers before, to a client that reads slowly. */
+Test(tcp, writes_an_answer_later_for_which_the_socket_has_no_room)
+{
+    static char bytes[64 * 1024];
+    size_t before = 0;
+    ssize_t n = 0;
+    int client = ask_and_wait(GET("/pend"));
+
+    memset(bytes, 'x', sizeof(bytes));
+    LOOP_SPIN_UNTIL(&f.loop, pending != NULL);
+    while ((n = send(accepted, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+        before += (size_t)n;
+    hoist_finish(pending, hoist_reply_text(pending_res, 200, "said"));
+    LOOP_SPIN_UNTIL(&f.loop, f.app->server.n_due == 0);
+    cr_assert_eq(f.app->server.n_conns, 1);
+    while (before > 0 && (n = recv(client, bytes, before < sizeof(bytes) ? before : sizeof(bytes), 0)) > 0)
+        before -= (size_t)n;
+    LOOP_SPIN_UNTIL(&f.loop, (n = recv(client, bytes, sizeof(bytes) - 1, MSG_DONTWAIT)) > 0);
+
+    bytes[n] = '\0';
+    cr_expect_eq(strncmp(bytes, "HTTP/1.1 200 OK\r\n", 17), 0, "%s", bytes);
+    cr_expect_not_null(strstr(bytes, "\r\n\r\nsaid"), "%s", bytes);
+    close(client);
+}
+
+/* As by a child that a handler has forked: what its client does is of no interest any more. */
+Test(tcp, forgets_a_client_whose_socket_is_still_open_elsewhere)
+{
+    int client = ask_and_wait(GET("/pend")), elsewhere;
+
+    LOOP_SPIN_UNTIL(&f.loop, pending != NULL);
+    cr_assert_eq(shutdown(client, SHUT_WR), 0);
+    LOOP_SPIN_UNTIL(&f.loop, f.app->server.conns->at_eof);
+    elsewhere = dup(accepted);
+    hoist_finish(pending, hoist_reply_text(pending_res, 200, "said"));
+    LOOP_SPIN_UNTIL(&f.loop, f.app->server.n_conns == 0);
+    close(client); /* with an answer that was not read: a reset */
+    for (unsigned i = 0; i < 10; i++)
+        uv_run(&f.loop, UV_RUN_NOWAIT);
+
+    close(elsewhere);
+}
+
+/* Otherwise a client that reads to the end would wait until the server has stopped listening to it. */
+Test(tcp, ends_behind_a_last_answer_before_it_stops_to_listen)
+{
+    peer_open(&p, &f);
+    peer_send(&p, "BAD\r\n\r\n");
+    cr_expect_eq(peer_answer(&p, 0)->status, 400);
+    LOOP_RUN_UNTIL(&f.loop, p.at_end);
+
+    cr_expect_eq(p.end, UV_EOF);
+    cr_expect_eq(f.app->server.n_conns, 1);
 }
