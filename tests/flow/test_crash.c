@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,6 +118,16 @@ static int divide(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "divided");
 }
 
+/* As of a file that somebody has cut meanwhile. */
+static int read_behind(hoist_req *req, hoist_res *res)
+{
+    int fd = memfd_create("cut", MFD_CLOEXEC);
+    volatile char *file = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
+
+    (void)req;
+    return hoist_reply_text(res, 200, file[0] == 0 ? "yes" : "no");
+}
+
 /* Memory that was written over is read for a pointer. */
 static int follow(hoist_req *req, hoist_res *res)
 {
@@ -157,12 +168,13 @@ static const hoist_route abort_route = {.path = "/abort", .handler = give_up};
 static const hoist_route deep_route = {.path = "/deep", .handler = recurse};
 static const hoist_route time_route = {.path = "/time", .handler = ask_the_time};
 static const hoist_route divide_route = {.path = "/divide", .handler = divide};
+static const hoist_route behind_route = {.path = "/behind", .handler = read_behind};
 static const hoist_route follow_route = {.path = "/follow", .handler = follow};
 static const hoist_route load_route = {.path = "/load", .handler = load_module};
 static const hoist_route hello_route = {.path = "/hello", .handler = hello, .run = HOIST_INLINE};
 static const hoist_route *const routes[] = {&find_route, &nested_route, &inline_route, &abort_route,
                                             &deep_route, &time_route,   &divide_route, &follow_route,
-                                            &load_route, &hello_route,  NULL};
+                                            &load_route, &hello_route,  &behind_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- the program, in a process of its own ---- */
@@ -233,6 +245,13 @@ Test(crash, of_abort)
     process_expect_said(&server, " error crashed: SIGABRT: /abort, request 2, worker 0\n");
     process_expect_said(&server, "abort+0x");
     process_expect_said(&server, "give_up_for_good+0x");
+}
+
+Test(crash, of_a_file_that_is_shorter_than_what_is_read)
+{
+    crash_in("/behind", SIGBUS);
+    process_expect_said(&server, " error crashed: SIGBUS, address 0x");
+    process_expect_said(&server, ": /behind, request 2, worker 0\n");
 }
 
 Test(crash, of_a_signal_that_was_sent)

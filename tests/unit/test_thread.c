@@ -46,6 +46,7 @@ Test(thread, runs_while_it_asks)
     char text[THREAD_TEXT];
 
     cr_expect_not_null(strstr(thread_describe((int)syscall(SYS_gettid), text), ") runs"), "%s", text);
+    cr_expect_null(strstr(text, ", at 0"), "it waits nowhere: %s", text);
 }
 
 Test(thread, that_is_not_there_is_a_number)
@@ -53,4 +54,18 @@ Test(thread, that_is_not_there_is_a_number)
     char text[THREAD_TEXT];
 
     cr_expect_str_eq(thread_describe(999999999, text), "999999999");
+}
+
+/* A look at a stuck thread must not cost more each time. */
+Test(thread, is_told_without_keeping_a_descriptor)
+{
+    char text[THREAD_TEXT];
+    int before = dup(STDERR_FILENO), after;
+
+    close(before);
+    (void)thread_describe((int)syscall(SYS_gettid), text);
+    after = dup(STDERR_FILENO);
+    close(after);
+
+    cr_expect_eq(after, before);
 }
