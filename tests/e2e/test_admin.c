@@ -1,6 +1,7 @@
 /* The admin listener of the built program: what it tells, who may ask, and what it changes. */
 #include "lib/client.h"
 #include "lib/process.h"
+#include "lib/wait.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -189,6 +190,27 @@ static void await(const char *target, const char *text)
 {
     while (!says(get(target), text))
         ;
+}
+
+Test(admin, tells_what_runs_handlers_for_how_long_and_how_many_connections_came)
+{
+    uint64_t begun_ns = wait_clock_ns();
+    unsigned long long received, sent;
+    double uptime_s = -1;
+    const char *body;
+
+    process_start(&server, "--executor", "inline");
+    for (unsigned i = 0; i < 3; i++)
+        client_expect(&server, "/dummy", 200, "");
+    await("/stats", "\"connections\":{\"open\":0,\"accepted\":3,");
+    body = get("/stats")->body;
+
+    cr_expect_not_null(strstr(body, "\"executor\":\"inline\""), "%s", body);
+    cr_assert_eq(sscanf(strstr(body, "\"uptime_s\":"), "\"uptime_s\":%lf", &uptime_s), 1, "%s", body);
+    cr_expect(uptime_s > 0 && uptime_s * 1e9 <= (double)(wait_clock_ns() - begun_ns), "%s", body);
+    cr_assert_eq(sscanf(strstr(body, "\"bytes\":{"), "\"bytes\":{\"received\":%llu,\"sent\":%llu", &received, &sent), 2,
+                 "%s", body);
+    cr_expect_lt(received, sent, "an answer has more fields than a request here: %s", body);
 }
 
 Test(admin, lets_the_server_ask_itself)
