@@ -366,6 +366,18 @@ Test(conn_drain, leaves_half_of_what_is_left_for_what_follows)
     cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 50);
 }
 
+/* The timer that cuts off whoever is left may come later in the turn. */
+Test(conn_drain, leaves_a_moment_when_nothing_is_left)
+{
+    wire_send(&w, HALF_HEAD);
+    drain();
+    f.app->server.drain_due_ms = uv_now(&f.loop) - 1;
+    wire_send(&w, "st: t\r\n\r\n");
+
+    cr_expect_eq(w.conn.state, CONN_LINGERING);
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1);
+}
+
 /* Its answer was not yet written when the drain began. */
 Test(conn_drain, counts_from_the_end_of_an_answer)
 {
