@@ -40,10 +40,7 @@ static void serve(unsigned workers, const hoist_route *routes, size_t n)
 
 static void close_all(void)
 {
-    gate_let_all_go(&gate);
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
-    gate_close(&gate);
-    app_fixture_close(&f);
+    app_fixture_close_with(&f, &gate);
 }
 
 /* Peers from to from + n - 1 connect and ask for target with their number as the query. */

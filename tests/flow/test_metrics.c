@@ -41,10 +41,7 @@ static void open_all(void)
 
 static void close_all(void)
 {
-    gate_let_all_go(&gate);
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
-    gate_close(&gate);
-    app_fixture_close(&f);
+    app_fixture_close_with(&f, &gate);
 }
 
 TestSuite(metrics, .init = open_all, .fini = close_all, .timeout = 30);

@@ -75,10 +75,7 @@ static void open_app(void)
 
 static void close_app(void)
 {
-    gate_let_all_go(&gate);
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);
-    gate_close(&gate);
-    app_fixture_close(&f);
+    app_fixture_close_with(&f, &gate);
 }
 
 TestSuite(on_end, .init = open_app, .fini = close_app, .timeout = 30);

@@ -1,5 +1,7 @@
 #include "app_fixture.h"
 
+#include "gate.h"
+
 #include <string.h>
 
 static void on_stopped(hoist_app *app, int err, void *arg)
@@ -69,6 +71,15 @@ void app_fixture_close(struct app_fixture *f)
     cr_expect_eq(hoist_app_free(f->app), 0);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     cr_expect_eq(uv_loop_close(&f->loop), 0, "something is left in the loop");
+}
+
+void app_fixture_close_with(struct app_fixture *f, struct gate *gate)
+{
+    gate_let_all_go(gate);
+    LOOP_RUN_UNTIL(&f->loop, f->app->server.n_exchanges == 0);
+    cr_expect_eq(f->app->server.n_abandoned, 0);
+    gate_close(gate);
+    app_fixture_close(f);
 }
 
 void app_fixture_hurry_deadlines(struct app_fixture *f)

@@ -15,6 +15,7 @@
 
 enum { PEER_IN = 32 * 1024, WIRE_OUT = 2 * 1024 * 1024 };
 
+struct gate;
 struct peer;
 
 struct app_fixture {
@@ -42,6 +43,9 @@ void app_fixture_stop(struct app_fixture *f);
 
 /* Stops it, closes the peers, frees it, and closes the loop, in which nothing may be left. */
 void app_fixture_close(struct app_fixture *f);
+
+/* The same, once whoever stops at the gate has gone on and every exchange is over. Closes the gate, too. */
+void app_fixture_close_with(struct app_fixture *f, struct gate *gate);
 
 /* Each exchange whose deadline, queue deadline or hoist_later() runs: it will be over in 1 ms. */
 void app_fixture_hurry_deadlines(struct app_fixture *f);
