@@ -69,11 +69,12 @@ void conn_wait_for_bytes(struct conn *conn)
 static unsigned shorter_in_drain(const struct conn *conn, unsigned ms, unsigned most_ms)
 {
     const struct server *server = conn->server;
-    uint64_t now_ms = uv_now(server->loop);
-    uint64_t half_ms = server->drain_due_ms > now_ms ? (server->drain_due_ms - now_ms) / 2 : 0;
+    uint64_t now_ms, half_ms;
 
     if (!server->is_draining)
         return ms;
+    now_ms = uv_now(server->loop);
+    half_ms = server->drain_due_ms > now_ms ? (server->drain_due_ms - now_ms) / 2 : 0;
     if (most_ms < ms)
         ms = most_ms;
     return half_ms < ms ? (unsigned)half_ms : ms;
