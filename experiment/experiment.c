@@ -255,10 +255,6 @@ static int tell(struct experiment *experiment)
         printf("The page: %s/index.html; the picture: %s/lanes.svg\n", plan->out, plan->out);
     else if (!plan->is_json)
         puts("With --out DIR there is a page with every request's lane.");
-    if (err == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
-        err = -EIO;
-        tell_unwritten(experiment, "stdout", errno != 0 ? -errno : err);
-    }
     if (err == 0 && !summary->holds)
         (void)snprintf(experiment->bench.error, sizeof(experiment->bench.error),
                        "a makespan is more than %.0f %% off what theory says", 100 * SUMMARY_TOLERANCE);

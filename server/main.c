@@ -77,7 +77,7 @@ static void leave_stuck(hoist_app *app);
 static int print_routes(const hoist_program *program, size_t route_size);
 static int print_version(const hoist_program *program);
 static int print_help(const hoist_program *program);
-static int check_stdout(void);
+static int check_stdout(const hoist_program *program);
 
 int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t program_size, size_t route_size,
                      size_t option_size)
@@ -87,7 +87,7 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
     struct options options;
     char error[256];
     bool has_command;
-    int status;
+    int status, written;
 
     if (import_program(&own, given, program_size, option_size, error, sizeof(error)) < 0) {
         fprintf(stderr, "%s: %s\n", given->name != NULL ? given->name : "hoist_main", error);
@@ -97,7 +97,8 @@ int hoist_main_sized(int argc, char **argv, const hoist_program *given, size_t p
     descriptors_raise_limit();
     if (argc > 1 && strcmp(argv[1], "experiment") == 0) {
         status = experiment_main(argc, argv, program);
-        return status == EXIT_SUCCESS ? check_stdout() : status; /* its --help */
+        written = check_stdout(program);
+        return status == EXIT_SUCCESS ? written : status;
     }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -455,13 +456,13 @@ static int print_routes(const hoist_program *program, size_t route_size)
         run = route_run_name(route.run);
         printf("%-8s%-24s%s\n", method != NULL ? method : "?", route_path(&route), run != NULL ? run : "?");
     }
-    return check_stdout();
+    return check_stdout(program);
 }
 
 static int print_version(const hoist_program *program)
 {
     printf("%s %s (libhoist %s, libuv %s)\n", program->name, program->version, HOIST_VERSION, uv_version_string());
-    return check_stdout();
+    return check_stdout(program);
 }
 
 static int print_help(const hoist_program *program)
@@ -471,14 +472,14 @@ static int print_help(const hoist_program *program)
     printf("%s experiment            tries what more workers buy; experiment --help\n", program->name);
     printf("%s --version | --help\n\n", program->name);
     options_print_help(program, stdout);
-    return check_stdout();
+    return check_stdout(program);
 }
 
 /* What was printed has got there: a disk may be full. */
-static int check_stdout(void)
+static int check_stdout(const hoist_program *program)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return EXIT_SUCCESS;
-    fprintf(stderr, "cannot write to stdout: %s\n", strerror(errno));
+    fprintf(stderr, "%s: cannot write to stdout: %s\n", program->name, strerror(errno));
     return EXIT_FAILURE;
 }
