@@ -3,7 +3,9 @@
 #include "lib/app_fixture.h"
 #include "lib/fail_malloc.h"
 #include "lib/gate.h"
+#include "server/totals.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { JOBS = 50, SPANS_KEPT = 8 };
@@ -37,6 +39,7 @@ static const hoist_route routes[] = {
     {.path = "/quick", .handler = quick},
     {.path = "/a,b", .handler = later, .run = HOIST_ASYNC},
     {.path = "/held", .handler = held},
+    {.path = "/said", .handler = quick, .method = HOIST_POST},
 };
 
 static void open_all(void)
@@ -357,4 +360,82 @@ Test(admin, tells_in_stats_what_memory_requests_hold_and_how_long_workers_worked
     cr_expect(says(",\"busy_s\":"));
     wire_close(&w);
     server_abort(&f.app->server); /* or the drain would wait for the two */
+}
+
+static struct route *last_route(void)
+{
+    struct route *route = f.app->routes;
+
+    while (route->next != NULL)
+        route = route->next;
+    return route;
+}
+
+/* Each figure has a value of its own. */
+static void set_figures(struct route_figures *figures)
+{
+    *figures->jobs = (struct pool_tally){.admitted = 11,
+                                         .finished = 12,
+                                         .cancelled = 13,
+                                         .waiting = 14,
+                                         .running = 15,
+                                         .busy_ns = 16 * second_ns,
+                                         .cpu_ns = 17 * second_ns};
+    figures->shed = 18;
+    figures->abandoned = 19;
+    figures->answers.by_status[0] = 1;
+    figures->answers.by_status[FIGURES_STATUS_MAX - FIGURES_STATUS_MIN] = 20;
+    for (unsigned i = 0; i < 2; i++)
+        histogram_add(&figures->wait, second_ns);
+    for (unsigned i = 0; i < 3; i++)
+        histogram_add(&figures->run, 4 * second_ns);
+}
+
+Test(admin, tells_in_stats_each_figure_of_a_route_by_its_name)
+{
+    struct route_figures *figures = &last_route()->figures;
+
+    set_figures(figures);
+    open_admin();
+    ask("GET /stats");
+    await("]}\n");
+    *figures->jobs = (struct pool_tally){0};
+    figures->abandoned = 0;
+
+    cr_expect(says("{\"method\":\"POST\",\"path\":\"/said\",\"run\":\"offload\",\"requests\":{\"200\":1,\"599\":20},"
+                   "\"waiting\":14,\"running\":15,\"abandoned\":19,\"admitted\":11,\"finished\":12,\"cancelled\":13,"
+                   "\"shed\":18,\"busy_s\":16.000000,\"cpu_s\":17.000000,\"wait_s\":{\"count\":2,\"sum\":2.000000,"
+                   "\"mean\":1.000000,\"p50\":1.000000,\"p90\":1.000000,\"p99\":1.000000,\"max\":1.000000},"
+                   "\"run_s\":{\"count\":3,\"sum\":12.000000,\"mean\":4.000000,\"p50\":4.000000,\"p90\":4.000000,"
+                   "\"p99\":4.000000,\"max\":4.000000}}]}"),
+              "%.*s", (int)w.out_len, w.out);
+    wire_close(&w);
+}
+
+static double figure_of(const char *name)
+{
+    const char *at = memmem(w.out, w.out_len, name, strlen(name));
+
+    return at != NULL ? strtod(at + strlen(name), NULL) : -1;
+}
+
+Test(admin, tells_in_stats_what_no_route_took_and_how_busy_process_and_loop_are)
+{
+    double cpu_s = (double)totals_cpu_ns() / (double)second_ns;
+
+    f.app->server.figures.answers = 21;
+    f.app->server.figures.unrouted.by_status[404 - FIGURES_STATUS_MIN] = 22;
+    f.app->admin.watch.begun_ns -= 600 * second_ns; /* in which it was not idle */
+    f.app->admin.begun_ns -= 600 * second_ns;
+    open_admin();
+    ask("GET /stats");
+    await("]}\n");
+    f.app->admin.watch.begun_ns += 600 * second_ns;
+
+    cr_expect(says(",\"answers\":21,\"unrouted\":{\"404\":22},"), "%.*s", (int)w.out_len, w.out);
+    cr_expect(figure_of("\"unrouted\":{\"404\":22},\"cpu_s\":") >= cpu_s);
+    cr_expect_leq(figure_of("\"unrouted\":{\"404\":22},\"cpu_s\":"), (double)totals_cpu_ns() / (double)second_ns);
+    cr_expect_gt(figure_of("\"utilisation\":"), 0.8);
+    cr_expect_leq(figure_of("\"utilisation\":"), 1);
+    wire_close(&w);
 }
