@@ -7,9 +7,10 @@ import { chromium } from "playwright-core";
 export const program = process.env.HOIST_PROGRAM;
 const PATIENCE_MS = 120_000; // a busy machine takes its time
 
-// A server on free ports, ended after the test t. Its stderr is the test's, so that a sanitizer's report is seen.
+// A server on free ports, ended after the test t, and what still runs with it. Its stderr is the test's, so that a
+// sanitizer's report is seen.
 export async function startServer(t, ...options) {
-  const child = spawn(program, ["--port", "0", "--log-level", "error", ...options],
+  const child = spawn(program, ["--port", "0", "--log-level", "error", "--drain-ms", "1", ...options],
     { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   const address = async pattern => {
@@ -21,12 +22,10 @@ export async function startServer(t, ...options) {
   const server = {
     data: `http://${await address(/^listening on ([^,]+), /)}`,
     admin: `http://${await address(/^admin on (.+)$/)}`,
-    // The second signal ends what still runs.
     async stop() {
       if (child.exitCode != null || child.signalCode != null) return;
       const ended = once(child, "exit");
       child.kill("SIGTERM");
-      child.kill("SIGINT");
       await ended;
     },
     async stats() {
