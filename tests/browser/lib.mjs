@@ -67,6 +67,32 @@ export async function openDashboard(t, browser, server, options) {
   return page;
 }
 
+// An event as the server tells it, for what a real one does not do on demand.
+export function event(fields) {
+  const times = { count: 0, p50: 0, p90: 0, p99: 0, max: 0 };
+  return { t: 10, executor: "pool", workers: 8, workers_max: 8, busy: 0, waiting: 0, abandoned: 0, stuck: 0,
+    ready: true, draining: false, admitted: 0, finished: 0, cancelled: 0, shed: 0, connections: 0, lag_s: 0, loop: 0,
+    answers: 0,
+    routes: [{ method: "GET", path: "/", run: "offload", waiting: 0, running: 0, abandoned: 0, shed: 0,
+      wait_s: times, run_s: times }],
+    n_routes: 1,
+    spans: [], skipped: 0, live: [], ...fields };
+}
+
+// A dashboard that hears the events given, and then waits for more.
+export async function openPicture(t, browser, events, options) {
+  const server = await startServer(t);
+  const page = await newPage(t, browser, options);
+  const body = events.map(e => `data: ${JSON.stringify(e)}\n\n`).join("");
+  let asked = 0;
+  await page.route("**/events", route => asked++ === 0 && route.fulfill({ contentType: "text/event-stream", body }));
+  await page.goto(server.admin);
+  await page.waitForFunction(t => model.event && model.event.t === t, events.at(-1).t);
+  await page.waitForFunction(() => model.reopened); // for a stream that is made up ends
+  await page.evaluate(() => { model.reopened = false; });
+  return page;
+}
+
 // The bars on seats, as they are drawn: id, seat, top, left and right edge.
 export function runBars(page) {
   return page.$$eval(".bar.run", bars => bars.map(bar => {

@@ -1,38 +1,14 @@
 // What the dashboard draws, in a real browser, from events that a test makes up.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { newPage, runBars, startBrowser, startServer } from "./lib.mjs";
+import { event, openPicture, runBars, startBrowser } from "./lib.mjs";
 
 let browser;
 
 before(async () => { browser = await startBrowser(); });
 after(() => browser.close());
 
-// An event as the server tells it, for what a real one does not do on demand.
-function event(fields) {
-  const times = { count: 0, p50: 0, p90: 0, p99: 0, max: 0 };
-  return { t: 10, executor: "pool", workers: 8, workers_max: 8, busy: 0, waiting: 0, abandoned: 0, stuck: 0,
-    ready: true, draining: false, admitted: 0, finished: 0, cancelled: 0, shed: 0, connections: 0, lag_s: 0, loop: 0,
-    answers: 0,
-    routes: [{ method: "GET", path: "/", run: "offload", waiting: 0, running: 0, abandoned: 0, shed: 0,
-      wait_s: times, run_s: times }],
-    n_routes: 1,
-    spans: [], skipped: 0, live: [], ...fields };
-}
-
-// A dashboard that hears the events given, and then waits for more.
-async function openWith(t, events, options) {
-  const server = await startServer(t);
-  const page = await newPage(t, browser, options);
-  const body = events.map(e => `data: ${JSON.stringify(e)}\n\n`).join("");
-  let asked = 0;
-  await page.route("**/events", route => asked++ === 0 && route.fulfill({ contentType: "text/event-stream", body }));
-  await page.goto(server.admin);
-  await page.waitForFunction(t => model.event && model.event.t === t, events.at(-1).t);
-  await page.waitForFunction(() => model.reopened); // for a stream that is made up ends
-  await page.evaluate(() => { model.reopened = false; });
-  return page;
-}
+const openWith = (t, events, options) => openPicture(t, browser, events, options);
 
 test("keys pause, zoom and go from bar to bar", async t => {
   const spans = [[1, 0, 0, 9, 9, 9.3, 200, 0], [2, 0, 1, 9, 9.01, 9.35, 200, 0], [3, 0, 0, 9, 9.3, 9.6, 200, 0],
