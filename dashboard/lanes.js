@@ -437,15 +437,15 @@ function showDetail() {
 
 /* The next bar in a direction: along its lane, or the one nearest in time on the next lane that has one. */
 function step(dx, dy) {
-  const bars = view.bars.filter(bar => bar.kind !== "lag" && bar.from <= view.now &&
-    (view.paused || (bar.to ?? Infinity) > view.now - view.span));
+  const bars = view.bars.filter(bar => bar.kind !== "lag" &&
+    (view.paused || (bar.from <= view.now && (bar.to ?? Infinity) > view.now - view.span)));
   const own = view.chosen && bars.find(bar => bar.span === view.chosen && bar.kind !== "wait") ||
     bars.find(bar => bar.span === view.chosen);
   const y = bar => bar.y + (bar.kind === "wait" ? 0 : 0.01);
   const best = (list, rank) => list.reduce((a, b) => !a || rank(b) < rank(a) ? b : a, null);
   let next;
 
-  if (!own) next = best(bars, bar => -bar.from + (bar.kind === "wait" ? 1e6 : 0));
+  if (!own) next = best(bars.filter(bar => bar.from <= view.now), bar => -bar.from + (bar.kind === "wait" ? 1e6 : 0));
   else if (dx) next = best(bars.filter(bar => y(bar) === y(own) && (bar.from - own.from) * dx > 0),
     bar => Math.abs(bar.from - own.from));
   else next = best(bars.filter(bar => (y(bar) - y(own)) * dy > 0),
