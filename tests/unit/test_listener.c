@@ -1,5 +1,6 @@
 /* A listener's socket: bound here or by somebody else, and what it is called. */
 #include "server/listener.h"
+#include "server/tcp.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -125,5 +126,52 @@ Test(listener, writes_a_name_that_is_no_file_with_an_at_sign)
     listener_text(&listener, text, sizeof(text));
     cr_expect_eq(strncmp(text, "unix:@", 6), 0, "%s", text);
     cr_expect_eq(strlen(text), strlen("unix:@") + 5, "%s", text);
+    listener_close(&listener, NULL, NULL);
+}
+
+/* The next one to be opened. */
+static int lowest_free_descriptor(void)
+{
+    int fd = dup(STDERR_FILENO);
+
+    close(fd);
+    return fd;
+}
+
+Test(listener, holds_nothing_when_its_port_is_in_use)
+{
+    struct listener other;
+    int next;
+
+    cr_assert_eq(listener_bind(&listener, "127.0.0.1", 0, false), 0);
+    next = lowest_free_descriptor();
+
+    cr_expect_eq(listener_bind(&other, "127.0.0.1", listener_port(&listener), false), -EADDRINUSE);
+    cr_expect_eq(other.fd, -1, "or its close would close what is somebody else's by then");
+    cr_expect_eq(lowest_free_descriptor(), next);
+    listener_close(&listener, NULL, NULL);
+}
+
+/* Its end has closed first, so it has the connection in TIME_WAIT. */
+Test(listener, takes_a_port_that_old_connections_had)
+{
+    union address address;
+    socklen_t len;
+    unsigned port;
+    int client = socket(AF_INET, SOCK_STREAM, 0), conn;
+    char byte;
+
+    cr_assert_eq(listener_bind(&listener, "127.0.0.1", 0, false), 0);
+    port = listener_port(&listener);
+    len = listener_address(listener.fd, &address);
+    cr_assert_eq(connect(client, &address.any, len), 0);
+    conn = accept(listener.fd, NULL, NULL);
+    cr_assert_geq(conn, 0);
+    close(conn);
+    cr_assert_eq(read(client, &byte, 1), 0);
+    close(client);
+    listener_close(&listener, NULL, NULL);
+
+    cr_expect_eq(listener_bind(&listener, "127.0.0.1", port, false), 0);
     listener_close(&listener, NULL, NULL);
 }
