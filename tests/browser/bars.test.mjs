@@ -200,9 +200,11 @@ test("keys bring the bar that they choose into the picture", async t => {
 
   await pauseAt(page, 60);
   await page.focus("#chart");
-  for (const [key, id] of [["ArrowLeft", 3], ["ArrowUp", 2], ["ArrowLeft", 1], ["ArrowRight", 2], ["ArrowDown", 3]]) {
+  const rows = [["ArrowLeft", 3], ["ArrowUp", 2], ["ArrowLeft", 1], ["Escape"], ["ArrowLeft", 1], ["ArrowRight", 2],
+    ["ArrowDown", 3]];
+  for (const [key, id] of rows) {
     await page.keyboard.press(key);
-    assert.deepEqual(await chosen(), [id, true], key);
+    if (id) assert.deepEqual(await chosen(), [id, true], key);
   }
 });
 
