@@ -93,6 +93,16 @@ Test(queue, a_lane_that_may_not_run_more_counts_on_no_idle_worker)
     cr_expect_eq(queue_push(&a, &jobs[2], 8), -EBUSY);
 }
 
+Test(queue, a_lane_has_a_taker_for_one_more_while_more_workers_idle_than_jobs_wait)
+{
+    lane_init(&a, &queue, 8, 0);
+    push(&a, 0, 2);
+
+    cr_expect(lane_has_taker(&a, 3));
+    cr_expect_not(lane_has_taker(&a, 2));
+    cr_expect_not(lane_has_taker(&a, 0));
+}
+
 Test(queue, lanes_take_turns_however_long_they_are)
 {
     static const unsigned order[] = {0, 10, 20, 1, 11, 2, 3, 4};
