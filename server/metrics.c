@@ -68,19 +68,24 @@ static const char *labels_of(const struct route *route, char labels[LABELS_MAX])
     return labels;
 }
 
-/* 100 us to 1000 s in steps of 1, 2.5 and 5. */
 static void add_histogram(struct text *text, const char *name, const char *labels, const struct histogram *histogram)
 {
-    static const uint64_t steps[] = {100, 250, 500};
+    /* Texts, too: a bound is a label, which is not to change, and %g may print a comma. */
+    static const struct {
+        uint64_t us;
+        const char *s;
+    } bounds[] = {
+        {100, "0.0001"},    {250, "0.00025"}, {500, "0.0005"},  {1000, "0.001"},    {2500, "0.0025"},
+        {5000, "0.005"},    {10000, "0.01"},  {25000, "0.025"}, {50000, "0.05"},    {100000, "0.1"},
+        {250000, "0.25"},   {500000, "0.5"},  {1000000, "1"},   {2500000, "2.5"},   {5000000, "5"},
+        {10000000, "10"},   {25000000, "25"}, {50000000, "50"}, {100000000, "100"}, {250000000, "250"},
+        {500000000, "500"},
+    };
     const char *comma = labels[0] != '\0' ? "," : "";
 
-    for (uint64_t unit_ns = 1000; unit_ns <= UINT64_C(1000000000); unit_ns *= 10)
-        for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-            uint64_t bound_ns = steps[i] * unit_ns;
-
-            text_add(text, "%s_bucket{%s%sle=\"%" PRIu64 ".%04" PRIu64 "\"} %" PRIu64 "\n", name, labels, comma,
-                     bound_ns / 1000000000, bound_ns / 100000 % 10000, histogram_at_most(histogram, bound_ns));
-        }
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++)
+        text_add(text, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", name, labels, comma, bounds[i].s,
+                 histogram_at_most(histogram, bounds[i].us * 1000));
     text_add(text, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, comma, histogram->count);
     if (labels[0] == '\0')
         text_add(text, "%s_sum ", name);

@@ -115,6 +115,32 @@ Test(metrics, have_each_count_of_a_routes_jobs_and_none_of_what_the_loop_answers
     expect("hoist_run_seconds_count{method=\"GET\",route=\"/loop\"} ", "0");
 }
 
+/* Each sample is as long as a bound, so it is in that bucket and not in the one before. */
+Test(metrics, have_exact_bounds_of_times)
+{
+    static const char *const bounds_s[] = {
+        "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25",
+        "0.5",    "1",       "2.5",    "5",     "10",     "25",    "50",   "100",   "250",  "500",
+    };
+    enum { BOUNDS = sizeof(bounds_s) / sizeof(bounds_s[0]) };
+    char name[128], count[16];
+    unsigned n_buckets = 0;
+
+    for (size_t i = 0; i < BOUNDS; i++)
+        histogram_add(&f.app->routes->figures.run, (uint64_t)(strtod(bounds_s[i], NULL) * 1e9 + 0.5));
+    scrape();
+    for (size_t i = 0; i < BOUNDS; i++) {
+        (void)snprintf(name, sizeof(name), "hoist_run_seconds_bucket{method=\"GET\",route=\"/held\",le=\"%s\"} ",
+                       bounds_s[i]);
+        (void)snprintf(count, sizeof(count), "%zu", i + 1);
+        expect(name, count);
+    }
+    for (const char *at = w.out; (at = strstr(at, "hoist_run_seconds_bucket{method=\"GET\",route=\"/held\"")) != NULL;
+         at++)
+        n_buckets++;
+    cr_expect_eq(n_buckets, BOUNDS + 1, "and +Inf");
+}
+
 static double own_cpu_s(void)
 {
     struct timespec cpu;
