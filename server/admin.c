@@ -106,6 +106,7 @@ int admin_start(struct admin *admin, uv_loop_t *loop)
     assert(admin->is_bound && !admin->is_started);
     admin->is_started = true;
     admin->begun_ns = uv_hrtime();
+    clock_gettime(CLOCK_REALTIME, &admin->begun);
     err = start_server(admin, loop);
     if (err == 0)
         err = spans_init(&served->job_spans, JOB_SPANS);

@@ -20,6 +20,8 @@
 #include "server.h"
 #include "ticker.h"
 
+#include <time.h>
+
 struct ask;
 
 enum { ADMIN_ROUTES_MAX = 16, ADMIN_CONNECTIONS = 64, ADMIN_SAMPLES = 8192, ADMIN_EVENTS_MS = 250, ADMIN_ROWS_MS = 1 };
@@ -48,6 +50,7 @@ struct admin {
 
     struct loop_watch watch;
     uint64_t begun_ns;          /* times are told from here on */
+    struct timespec begun;      /* the same since the epoch */
     struct ticker events, rows; /* of events.c and rows.c */
     struct ask *asks;           /* ask.c's: requests to ourselves on their way */
     unsigned n_asks;

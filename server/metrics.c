@@ -13,7 +13,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LABELS_MAX = 512, PATH_SHOWN = 400 };
@@ -211,15 +210,14 @@ static void add_connections(struct text *text, const hoist_app *app)
 /* The names are those of Prometheus' own client libraries. What the system does not tell is left out. */
 static void add_process(struct text *text, const struct admin *admin)
 {
-    struct timespec now;
+    const struct timespec *begun = &admin->begun;
     uint64_t resident;
 
-    clock_gettime(CLOCK_REALTIME, &now);
     add_family(text, "hoist_build_info", "gauge", "Always 1.");
     text_add(text, "hoist_build_info{version=\"%s\",libuv=\"%s\"} 1\n", HOIST_VERSION, uv_version_string());
     add_duration(text, "process_cpu_seconds_total", "counter", "CPU time of the process.", totals_cpu_ns());
     add_duration(text, "process_start_time_seconds", "gauge", "When the server began, since the epoch.",
-                 (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - (uv_hrtime() - admin->begun_ns));
+                 (uint64_t)begun->tv_sec * 1000000000 + (uint64_t)begun->tv_nsec);
     resident = resident_pages();
     if (resident > 0)
         add_number(text, "process_resident_memory_bytes", "gauge", "Memory of the process that is in RAM.",
