@@ -97,12 +97,22 @@ static void add_histogram(struct text *text, const char *name, const char *label
         text_add(text, "\n%s_count{%s} %" PRIu64 "\n", name, labels, histogram->count);
 }
 
-static void add_answers(struct text *text, const char *labels, const struct answers *answers)
+/* Those that one alerts on are told while they are 0, too: increase() and rate() do not see a first value's coming. */
+static bool is_told_at_0(const struct route *route, int status)
+{
+    if (route == NULL)
+        return status == 400 || status == 404;
+    return status == 200 || status == 500 || status == 503 || status == 504 ||
+           (status == 502 && route->given.run == HOIST_PROCESS);
+}
+
+/* route is NULL for what none took. */
+static void add_answers(struct text *text, const struct route *route, const char *labels, const struct answers *answers)
 {
     for (int status = FIGURES_STATUS_MIN; status <= FIGURES_STATUS_MAX; status++) {
         uint64_t n = answers->by_status[status - FIGURES_STATUS_MIN];
 
-        if (n > 0)
+        if (n > 0 || is_told_at_0(route, status))
             text_add(text, "hoist_requests_total{%s,status=\"%d\"} %" PRIu64 "\n", labels, status, n);
     }
 }
@@ -111,10 +121,11 @@ static void add_routes(struct text *text, const hoist_app *app)
 {
     char labels[LABELS_MAX];
 
-    add_family(text, "hoist_requests_total", "counter", "Requests answered; without a route: none took them.");
+    add_family(text, "hoist_requests_total", "counter",
+               "Requests answered, so none of status 499; without a route: none took them.");
     for (const struct route *route = app->routes; route != NULL; route = route->next)
-        add_answers(text, labels_of(route, labels), &route->figures.answers);
-    add_answers(text, "method=\"\",route=\"\"", &app->server.figures.unrouted);
+        add_answers(text, route, labels_of(route, labels), &route->figures.answers);
+    add_answers(text, NULL, "method=\"\",route=\"\"", &app->server.figures.unrouted);
 
     add_family(text, "hoist_wait_seconds", "histogram", "Time in the queue, until started or taken back.");
     for (const struct route *route = app->routes; route != NULL; route = route->next)
@@ -135,7 +146,8 @@ static void add_jobs(struct text *text, const hoist_app *app)
     } families[] = {
         [ADMITTED] = {"hoist_jobs_admitted_total", "counter", "Jobs that were queued."},
         [FINISHED] = {"hoist_jobs_finished_total", "counter", "Jobs whose handler has returned."},
-        [CANCELLED] = {"hoist_jobs_cancelled_total", "counter", "Jobs taken back while they waited."},
+        [CANCELLED] = {"hoist_jobs_cancelled_total", "counter",
+                       "Jobs taken back while they waited: their client left, or their time was over."},
         [SHED] = {"hoist_jobs_shed_total", "counter", "Requests refused with 503 because the queue was too long."},
         [WAITING] = {"hoist_jobs_waiting", "gauge", "Jobs in the queue."},
         [RUNNING] = {"hoist_jobs_running", "gauge", "Jobs on a worker."},

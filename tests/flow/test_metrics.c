@@ -143,6 +143,32 @@ Test(metrics, have_exact_bounds_of_times)
     cr_expect_eq(n_buckets, BOUNDS + 1, "and +Inf");
 }
 
+/* And no others. The handler of "/held" is in a process of its own here, so that it may be answered 502. */
+Test(metrics, have_the_statuses_that_one_alerts_on_while_there_are_none)
+{
+    static const struct {
+        const char *labels;
+        int statuses[6];
+    } rows[] = {
+        {"method=\"GET\",route=\"/held\"", {200, 500, 502, 503, 504}},
+        {"method=\"GET\",route=\"/loop\"", {200, 500, 503, 504}},
+        {"method=\"\",route=\"\"", {400, 404}},
+    };
+    char wanted[2048];
+    int len = snprintf(wanted, sizeof(wanted), "# TYPE hoist_requests_total counter\n");
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (const int *status = rows[i].statuses; *status != 0; status++)
+            len += snprintf(wanted + len, sizeof(wanted) - (size_t)len, "hoist_requests_total{%s,status=\"%d\"} 0\n",
+                            rows[i].labels, *status);
+    (void)snprintf(wanted + len, sizeof(wanted) - (size_t)len, "# HELP ");
+    f.app->routes->given.run = HOIST_PROCESS;
+    scrape();
+    f.app->routes->given.run = routes[0].run;
+
+    cr_expect_not_null(strstr(w.out, wanted), "%.1000s", w.out);
+}
+
 static double own_cpu_s(void)
 {
     struct timespec cpu;
