@@ -344,9 +344,11 @@ static void on_drain_over(uv_timer_t *timer)
 {
     hoist_app *app = timer->data;
     bool is_closing = app->state == APP_CLOSING;
+    char cut_off[SERVER_CUT_OFF_TEXT];
 
-    snprintf(app->error, sizeof(app->error), "the drain took longer than drain-ms allows%s",
-             is_closing ? ": a worker_fini, or a task of the program's own in libuv's pool, has not returned" : "");
+    snprintf(app->error, sizeof(app->error), "the drain took longer than drain-ms allows; %s",
+             is_closing ? "a worker_fini, or a task of the program's own in libuv's pool, has not returned"
+                        : server_cut_off_text(&app->server, cut_off));
     log_write(LOG_ERROR, "%s", app->error);
     if (!is_closing) {
         give_up(app);
@@ -359,11 +361,12 @@ static void on_drain_over(uv_timer_t *timer)
 static void on_all_stuck(void *arg)
 {
     hoist_app *app = arg;
+    char cut_off[SERVER_CUT_OFF_TEXT];
 
     if (app->state != APP_SERVING && app->state != APP_DRAINING)
         return;
-    snprintf(app->error, sizeof(app->error), "every worker (%u) was stuck for longer than stuck-exit-ms allows",
-             stuck_count(&app->server));
+    snprintf(app->error, sizeof(app->error), "every worker (%u) was stuck for longer than stuck-exit-ms allows; %s",
+             stuck_count(&app->server), server_cut_off_text(&app->server, cut_off));
     log_write(LOG_ERROR, "%s", app->error);
     if (app->state == APP_SERVING)
         close_listener(app);

@@ -314,7 +314,8 @@ void dispatch_cancel(struct exchange *x)
     exchange_release(x);
 }
 
-/* What was asked for and will not be answered has its line in the access log, too. */
+/* What was asked for and not answered because its client left has its line in the access log, too. What the server cuts
+ * off is told by server_cut_off_text() alone. */
 static void log_left(struct exchange *x)
 {
     const uint64_t wait_ns = x->wait_ns, run_ns = x->run_ns;

@@ -385,11 +385,13 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
     uint64_t now_ms = uv_now(&run->loop);
+    char cut_off[SERVER_CUT_OFF_TEXT];
 
     if (run->stopping_ms != 0 && now_ms - run->stopping_ms < SAME_STOP_MS)
         return;
     if (run->stopping_ms != 0) {
-        log_write(LOG_ERROR, "%s again: leaving at once", strsignal(number));
+        log_write(LOG_ERROR, "%s again: leaving at once; %s", strsignal(number),
+                  server_cut_off_text(&run->app->server, cut_off));
         log_stop();
         _exit(EXIT_FAILURE);
     }

@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static int begin_to_check(struct server *server);
@@ -123,6 +124,28 @@ void server_abort(struct server *server)
         next = conn->next;
         conn_close(conn, true);
     }
+}
+
+/* Connections also wait for the rest of an answer, or of a request. Who was answered has a line in the access log. */
+const char *server_cut_off_text(const struct server *server, char text[SERVER_CUT_OFF_TEXT])
+{
+    unsigned running = 0, waiting = 0;
+
+    for (const struct exchange *x = server->exchanges; x != NULL; x = x->next) {
+        struct pool_job job = {.state = POOL_JOB_IDLE};
+
+        if (x->conn == NULL || x->state == EXCHANGE_RECEIVING || x->status != 0)
+            continue;
+        if (x->state == EXCHANGE_QUEUED)
+            pool_job_look(server->pool, &x->job, &job);
+        if (job.state == POOL_JOB_WAITING)
+            waiting++;
+        else
+            running++;
+    }
+    snprintf(text, SERVER_CUT_OFF_TEXT, "connections cut off: %u, requests: %u running, %u waiting", server->n_conns,
+             running, waiting);
+    return text;
 }
 
 bool server_is_empty(const struct server *server)

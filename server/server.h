@@ -93,6 +93,10 @@ void server_drain(struct server *server);
 /* Closes every connection, whatever it does; what runs is abandoned. */
 void server_abort(struct server *server);
 
+/* For the log: what that, or the program's end, cuts off now. Returns text. */
+enum { SERVER_CUT_OFF_TEXT = 96 };
+const char *server_cut_off_text(const struct server *server, char text[SERVER_CUT_OFF_TEXT]);
+
 bool server_is_empty(const struct server *server);
 
 /* Bytes that requests hold: exchanges in use, their buffers, bodies, arenas and given replies, and what connections

@@ -240,8 +240,10 @@ Test(stop, a_second_signal_ends_at_once)
         process_signal(&server, SIGTERM);
 
     cr_expect_eq(process_wait(&server), 1);
-    cr_expect_not_null(strstr(process_errors(&server), "error Terminated again: leaving at once\n"), "%s",
-                       server.err_text);
+    cr_expect_not_null(strstr(process_errors(&server),
+                              "error Terminated again: leaving at once; connections cut off: 1, "
+                              "requests: 1 running, 0 waiting\n"),
+                       "%s", server.err_text);
 }
 
 Test(stop, signals_that_come_together_are_one)
@@ -271,15 +273,19 @@ Test(stop, a_drain_that_takes_too_long_names_the_route_that_is_stuck)
     cr_expect_not_null(strstr(process_errors(&server), "stuck: /,"), "%s", process_errors(&server));
 }
 
-Test(stop, a_request_that_could_not_run_before_the_drain_was_over_is_not_called_stuck)
+Test(stop, a_request_that_could_not_run_before_the_drain_was_over_is_counted_and_not_called_stuck)
 {
     process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--drain-ms", "200", "--access-log", "-");
     client_hold_worker(&server, 1);
     client_ask(&server, "/");
+    client_send(client_open(&server), "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
     client_fence(&server);
     process_stop(&server);
 
-    cr_expect_null(strstr(process_errors(&server), "stuck: /,"), "%s", process_errors(&server));
+    cr_expect_not_null(strstr(process_errors(&server), "error the drain took longer than drain-ms allows; connections "
+                                                       "cut off: 3, requests: 1 running, 1 waiting\n"),
+                       "%s", server.err_text);
+    cr_expect_null(strstr(server.err_text, "stuck: /,"), "%s", server.err_text);
 }
 
 Test(stop, a_client_that_only_is_slow_is_cut_off_when_the_drain_is_over)
@@ -296,6 +302,8 @@ Test(stop, a_client_that_only_is_slow_is_cut_off_when_the_drain_is_over)
     client_fence(&server);
 
     cr_expect_eq(process_stop(&server), 1);
+    cr_expect_not_null(strstr(process_errors(&server), "; connections cut off: 1, requests: 0 running, 0 waiting\n"),
+                       "%s", server.err_text);
     free(body);
 }
 
