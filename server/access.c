@@ -84,7 +84,7 @@ static void log_common(const struct access *access, const char *time)
                access->threads, access->busy);
 }
 
-/* Bytes of a body that were sent. */
+/* Bytes of the body that the answer has; how far they get is not known yet. */
 static size_t sent_of(const struct access *access)
 {
     bool is_for_head = access->x != NULL && parser_is_for_head(&access->x->parser);
