@@ -40,7 +40,8 @@ struct sink {
     pthread_cond_t work, ended;
     enum { SINK_OFF, SINK_ON, SINK_STOPPING } state; /* OFF again once the writer has written everything */
     bool writer_sleeps;
-    size_t len; /* in fill */
+    bool is_moved; /* the file at path is another one, or none: path is to be opened again */
+    size_t len;    /* in fill */
     char *fill;
     uint64_t lost, told; /* lines, ever; how many of them the error log knows of */
 
@@ -62,7 +63,7 @@ static struct sink accesses = {
     .ended = PTHREAD_COND_INITIALIZER,
 };
 static atomic_uint level_max = LOG_INFO, access_format = LOG_COMMON;
-static atomic_bool access_is_wanted, reopen_is_wanted;
+static atomic_bool access_is_wanted;
 
 static int access_open(const char *path);
 static int sink_start(struct sink *sink, int fd, const char *path);
@@ -71,7 +72,7 @@ static void sink_stop(struct sink *sink, const struct timespec *until);
 static struct timespec stop_time(void);
 static void sink_put(struct sink *sink, const struct log_line *line, size_t size);
 static void *sink_run(void *arg);
-static size_t sink_take(struct sink *sink);
+static bool sink_take(struct sink *sink, size_t *ret_len, bool *ret_is_moved);
 static void sink_write(struct sink *sink, size_t len);
 static void sink_reopen(struct sink *sink);
 static int end_cut_line(struct sink *sink);
@@ -159,7 +160,10 @@ void log_access(const char *format, ...)
 
 void log_reopen(void)
 {
-    atomic_store(&reopen_is_wanted, true);
+    pthread_mutex_lock(&accesses.lock);
+    accesses.is_moved |= accesses.state == SINK_ON && accesses.path != NULL;
+    pthread_mutex_unlock(&accesses.lock);
+    pthread_cond_signal(&accesses.work);
 }
 
 uint64_t log_lost(void)
@@ -297,38 +301,46 @@ static void *sink_run(void *arg)
 {
     struct sink *sink = arg;
     size_t len;
+    bool is_moved;
 
     (void)pthread_setname_np(pthread_self(), "hoist-log");
-    while ((len = sink_take(sink)) > 0)
-        sink_write(sink, len);
+    while (sink_take(sink, &len, &is_moved)) {
+        if (is_moved)
+            sink_reopen(sink);
+        if (len > 0)
+            sink_write(sink, len);
+    }
     return NULL;
 }
 
-/* Waits for lines and moves them to out. 0: the sink is stopped, and off. */
-static size_t sink_take(struct sink *sink)
+/* Waits for lines, which it moves to out, or for a file that was moved. False: the sink is stopped, and off. */
+static bool sink_take(struct sink *sink, size_t *ret_len, bool *ret_is_moved)
 {
-    size_t len;
     char *filled;
+    bool is_off;
 
     pthread_mutex_lock(&sink->lock);
-    while (sink->len == 0 && sink->state == SINK_ON) {
+    while (sink->len == 0 && !sink->is_moved && sink->state == SINK_ON) {
         sink->writer_sleeps = true;
         pthread_cond_wait(&sink->work, &sink->lock);
     }
     sink->writer_sleeps = false;
-    len = sink->len;
+    is_off = sink->len == 0 && !sink->is_moved;
+    *ret_len = sink->len;
+    *ret_is_moved = sink->is_moved;
     filled = sink->fill;
     sink->fill = sink->out;
     sink->out = filled;
     sink->len = 0;
-    if (len == 0) {
+    sink->is_moved = false;
+    if (is_off) {
         if (sink->path != NULL)
             close(sink->fd); /* before the next log_start() may set another */
         sink->state = SINK_OFF;
         pthread_cond_signal(&sink->ended);
     }
     pthread_mutex_unlock(&sink->lock);
-    return len;
+    return !is_off;
 }
 
 static void sink_write(struct sink *sink, size_t len)
@@ -337,8 +349,6 @@ static void sink_write(struct sink *sink, size_t len)
     size_t written = 0;
     int err;
 
-    if (sink->path != NULL && atomic_exchange(&reopen_is_wanted, false))
-        sink_reopen(sink);
     err = end_cut_line(sink);
     if (err == 0)
         err = write_all(sink->fd, sink->out, len, &written);

@@ -45,7 +45,7 @@ bool log_access_wanted(void);
 enum log_format log_access_format(void);
 void log_access(const char *format, ...) HOIST_PRINTF(1, 2);
 
-/* The access log's file is opened anew before its next line (it was moved away). Async-signal-safe. */
+/* The access log's file was moved away: its writer opens it anew, at once, and writes what comes from now on there. */
 void log_reopen(void);
 
 /* Lines lost since the program began. */
