@@ -100,6 +100,11 @@ units()
     cp "$scratch/hoist@.service" "$scratch/hoist@1.service"
     mkdir "$scratch/hoist.service.d"
     sed "s|/usr/local/bin/app|\"$hoist\"|" "$here/hoist.service.d/app.conf" >"$scratch/hoist.service.d/app.conf"
+    status=0
+    "$hoist" --no-such-option 2>"$scratch/usage" || status=$?
+    for unit in hoist.service hoist@.service; do
+        grep -qx "RestartPreventExitStatus=$status" "$here/$unit" || die "$unit starts a bad command line again"
+    done
     for unit in hoist.service hoist.socket hoist@1.service; do
         systemd-analyze verify --man=no --recursive-errors=no "$scratch/$unit" >"$scratch/verify.errors" 2>&1 || die "$unit"
         # What it does not know it ignores, and says so.
