@@ -73,7 +73,7 @@ static void on_hang_up(uv_signal_t *handle, int number);
 static void on_stopped(hoist_app *app, int err, void *arg);
 static sigset_t our_signals(void);
 static void close_handles(struct run *run);
-static void leave_stuck(hoist_app *app);
+static void leave(hoist_app *app);
 static int print_routes(const hoist_program *program, size_t route_size);
 static int print_version(const hoist_program *program);
 static int print_help(const hoist_program *program);
@@ -286,8 +286,10 @@ static int run_app(struct run *run, const struct options *options)
         tell_ready(run, &options->config);
 
     uv_run(&run->loop, UV_RUN_DEFAULT); /* after a failed start too: threads that it had gathered use the loop */
-    if (run->result < 0)
-        leave_stuck(run->app);
+    if (run->result < 0) {
+        stuck_list(&run->app->server);
+        leave(run->app);
+    }
     hoist_app_free(run->app);
     closed = uv_loop_close(&run->loop);
     return err < 0 ? err : closed;
@@ -392,8 +394,7 @@ static void on_signal(uv_signal_t *handle, int number)
     if (run->stopping_ms != 0) {
         log_write(LOG_ERROR, "%s again: leaving at once; %s", strsignal(number),
                   server_cut_off_text(&run->app->server, cut_off));
-        log_stop();
-        _exit(EXIT_FAILURE);
+        leave(run->app);
     }
     run->stopping_ms = now_ms;
     log_write(LOG_INFO, "%s: draining", strsignal(number));
@@ -435,9 +436,10 @@ static void close_handles(struct run *run)
     notify_close(&run->notify);
 }
 
-static void leave_stuck(hoist_app *app)
+/* exit() would wait for a thread that is stuck. */
+static void leave(hoist_app *app)
 {
-    stuck_list(&app->server);
+    unix_socket_remove(&app->admin.listener.file);
     log_stop();
     _exit(EXIT_FAILURE);
 }

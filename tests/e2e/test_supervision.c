@@ -382,6 +382,19 @@ Test(supervision, asks_an_admin_socket_that_is_for_one_user_and_gone_afterwards)
     cr_expect_eq(lstat(path, &found), -1);
 }
 
+Test(supervision, leaves_no_admin_socket_when_it_gives_up)
+{
+    char option[80];
+
+    (void)snprintf(option, sizeof(option), "unix:%s", path);
+    process_start(&server, "--workers", "1", "--heavy-ms", "3600000", "--drain-ms", "1", "--admin", option);
+    client_ask(&server, "/");
+    client_fence(&server);
+
+    cr_expect_eq(process_stop(&server), 1);
+    cr_expect_eq(access(path, F_OK), -1);
+}
+
 Test(supervision, asks_the_admin_socket_of_a_server_whose_forerunner_was_killed)
 {
     char option[80];
