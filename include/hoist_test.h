@@ -38,7 +38,9 @@ HOIST_API hoist_test *hoist_test_new_sized(const hoist_route *route, size_t rout
  */
 #define hoist_test_new(...) hoist_test_new_sized(__VA_ARGS__, sizeof(hoist_route))
 
-HOIST_API void hoist_test_free(hoist_test *t); /* t may be NULL */
+/* t may be NULL. One whose handler was left by a jump, as of a failed assert in what the handler calls, stays as it is,
+ * and a line on stderr says so. */
+HOIST_API void hoist_test_free(hoist_test *t);
 
 /* Adds a header field to the next request, as it is; strings are copied. Host is "test" without one. */
 HOIST_API void hoist_test_header(hoist_test *t, const char *name, const char *value);

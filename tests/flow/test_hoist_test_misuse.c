@@ -117,3 +117,24 @@ Test(hoist_test_misuse, says_that_there_is_no_memory, .init = errors_catch)
     fail_malloc_at(0);
     errors_expect_one_line("hoist_test_new: not enough memory\n");
 }
+
+/* As a failing assert of a test framework does it, in a mock that the handler calls. */
+static jmp_buf before;
+
+static int jump(hoist_req *req, hoist_res *res)
+{
+    if (hoist_req_arg(req, "jump") != NULL)
+        longjmp(before, 1);
+    return hoist_reply_text(res, 200, "returned");
+}
+
+Test(hoist_test_misuse, frees_no_client_whose_handler_was_left, .init = errors_catch, .timeout = 10)
+{
+    ready = hoist_test_new(&(hoist_route){.path = "/", .handler = jump});
+    if (setjmp(before) == 0)
+        hoist_test_get(ready, "/?jump");
+    cr_expect_eq(hoist_test_get(ready, "/")->status, 200);
+    hoist_test_free(ready);
+
+    errors_expect_one_line("hoist_test_free: the handler of / was left without a return\n");
+}
