@@ -39,7 +39,8 @@ typedef struct hoist_app hoist_app; /* routes, a pool and a listener */
 
 /* What a handler returns.
  * 0: it replied. -errno: the server answers: EINVAL 400, EACCES 403, ENOENT 404, EFBIG 413, EAGAIN, EBUSY and ENOMEM
- * 503, ETIMEDOUT 504, every other 500. HOIST_PENDING: asynchronous routes only; the reply comes later. */
+ * 503, ETIMEDOUT 504, every other 500. HOIST_PENDING: asynchronous routes only; the reply comes later.
+ * A C++ exception that leaves it, or what it gave to be called at the end, ends the program (HOIST_PROCESS: 502). */
 #define HOIST_PENDING 0x7fff
 
 /* In a limit: there is none. (Zero in a limit is its default.) */

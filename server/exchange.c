@@ -7,6 +7,7 @@
 
 #include "async.h"
 #include "crash.h"
+#include "guard.h"
 #include "log.h"
 #include "server.h"
 
@@ -104,17 +105,14 @@ void exchange_free(struct exchange *x)
     deadline_disarm(&x->deadline);
     deadline_disarm(&x->queue_deadline);
     deadline_disarm(&x->interrupt);
-    for (struct end_hook *hook = x->req.end_hooks; hook != NULL; hook = hook->next) {
-        hook->call(hook->arg);
+    if (x->req.end_hooks != NULL || x->res.free_body != NULL) {
+        guard_call_end(x);
         server->left_ns = 0;
     }
+    if (x->res.free_body != NULL)
+        budget_sub(&server->budget, x->res.reply.body_len);
     if (x->res.print.file != NULL)
         fclose(x->res.print.file);
-    if (x->res.free_body != NULL) {
-        budget_sub(&server->budget, x->res.reply.body_len);
-        x->res.free_body(x->res.given_body);
-        server->left_ns = 0;
-    }
     buffer_close(&x->res.print.bytes);
     buffer_close(&x->req.body);
     arena_reset(&x->req.arena);
@@ -259,7 +257,7 @@ int exchange_call(struct exchange *x, hoist_handler *handler)
     int result;
 
     x->req.is_live = true;
-    result = handler(&x->req, &x->res);
+    result = guard_call(x, handler);
     crash_leave(before);
     if (result == HOIST_PENDING && x->req.route->given.run == HOIST_ASYNC)
         return result;

@@ -10,6 +10,7 @@
 
 #include "exchange.h"
 #include "forkserver.h"
+#include "guard.h"
 #include "log.h"
 #include "log_line.h"
 #include "server.h"
@@ -62,7 +63,6 @@ static int send_answer(int fd, const struct exchange *x);
 static int send_text(int fd, const char *text);
 static size_t text_size(const char *text);
 static int send_all(int fd, const void *bytes, size_t len, const hoist_req *req);
-static void end_exchange(struct exchange *x);
 
 /* ---- the worker's end ---- */
 
@@ -265,7 +265,7 @@ void process_serve(int fd)
     if (getpid() != pid)
         leave_reply_to_parent(&x);
     (void)send_answer(fd, &x); /* nobody to tell */
-    end_exchange(&x);
+    guard_call_end(&x);        /* the rest ends with the process */
 }
 
 /* A child that the handler made, to run a program that could not be run, say: the reply is not its own. */
@@ -379,13 +379,4 @@ static int send_all(int fd, const void *bytes, size_t len, const hoist_req *req)
         n = n < 0 ? 0 : n;
     }
     return 0;
-}
-
-/* What the handler was promised for the end of the exchange; the rest ends with the process. */
-static void end_exchange(struct exchange *x)
-{
-    for (struct end_hook *hook = x->req.end_hooks; hook != NULL; hook = hook->next)
-        hook->call(hook->arg);
-    if (x->res.free_body != NULL)
-        x->res.free_body(x->res.given_body);
 }
