@@ -177,7 +177,8 @@ HOIST_API int hoist_reply_error(hoist_res *res, int status, const char *format, 
  * before. */
 HOIST_API FILE *hoist_res_file(hoist_res *res);
 
-/* Status and content type of that reply. -EPROTO as of hoist_reply_copy(); -ENOMEM. */
+/* Status and content type of what is printed there; each hoist_reply_*() has its own. -EPROTO as of hoist_reply_copy();
+ * -EALREADY: replied before; -ENOMEM. */
 HOIST_API int hoist_res_type(hoist_res *res, int status, const char *type);
 
 /* Adds a header field to the handler's reply, not to the answer to an errno; both strings are copied. -EPROTO: name is

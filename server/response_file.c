@@ -6,6 +6,7 @@
  * exchange that ends without one.
  */
 #include "exchange.h"
+#include "log.h"
 #include "server.h"
 
 #include <errno.h>
@@ -63,6 +64,8 @@ int hoist_res_type(hoist_res *res, int status, const char *type)
     int err;
 
     exchange_check_live(&exchange_of_res(res)->req);
+    if (res->reply.status != 0)
+        return response_fail(res, -EALREADY, "the handler gave a type for what it prints behind its reply");
     err = response_check(res, status, type);
     if (err < 0)
         return err;
@@ -80,8 +83,12 @@ int response_end_file(hoist_res *res, int result)
     const char *type = res->print.type != NULL ? res->print.type : REPLY_TYPE_TEXT;
     int status = res->print.status != 0 ? res->print.status : 200;
 
-    if (!res->print.is_used)
+    if (!res->print.is_used) { /* an error wins over what was to be printed, and is no mistake */
+        if (res->print.type != NULL && res->reply.status != 0 && res->reply.status < 400)
+            log_write(LOG_ERROR, "%s: its handler gave a type for what it prints, and replied otherwise",
+                      x->req.route->given.path);
         return result;
+    }
     if (res->print.file != NULL)
         fclose(res->print.file); /* writes what stdio has gathered */
     if ((result != 0 && result != res->print.err) || res->reply.status != 0)

@@ -1,5 +1,6 @@
 /* hoist_res_file(): a reply made by code that prints. */
 #include "hoist_test.h"
+#include "lib/errors.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -117,6 +118,26 @@ static int print_and_wait(hoist_req *req, hoist_res *res)
     return HOIST_PENDING;
 }
 
+/* Replies with the status that the query has. */
+static int type_and_reply(hoist_req *req, hoist_res *res)
+{
+    long status = 0;
+    int err = hoist_res_type(res, 200, "text/csv");
+
+    if (err == 0)
+        err = hoist_req_long(req, "status", 200, 599, &status);
+    return err < 0 ? err : hoist_reply_text(res, (int)status, "sent");
+}
+
+static int reply_and_type(hoist_req *req, hoist_res *res)
+{
+    int err = hoist_reply_text(res, 200, "sent");
+
+    (void)req;
+    cr_expect_eq(hoist_res_type(res, 201, "text/csv"), -EALREADY);
+    return err;
+}
+
 static const hoist_test_reply *get(hoist_test **ret_t, hoist_handler *handler, enum hoist_run run, const char *target)
 {
     const hoist_route route = {.path = "/", .handler = handler, .run = run, .max_reply = 100000};
@@ -140,6 +161,18 @@ Test(response_file, has_a_status_and_a_type)
 {
     expect(print_csv, HOIST_OFFLOAD, 201, "text/csv", "a,b\n");
     expect(print_badly, HOIST_OFFLOAD, 200, "text/plain; charset=utf-8", "plain");
+}
+
+Test(response_file, is_what_has_the_status_and_the_type, .init = errors_catch)
+{
+    hoist_test *t;
+
+    expect(reply_and_type, HOIST_OFFLOAD, 200, "text/plain; charset=utf-8", "sent");
+    cr_expect_eq(get(&t, type_and_reply, HOIST_OFFLOAD, "/?status=404")->status, 404);
+    cr_expect_str_empty(errors_text(), "an error wins over what would be printed");
+    cr_expect_eq(hoist_test_get(t, "/?status=203")->status, 203);
+    errors_expect_one_line(" error /: its handler gave a type for what it prints, and replied otherwise\n");
+    hoist_test_free(t);
 }
 
 Test(response_file, becomes_the_reply_up_to_its_limit)
