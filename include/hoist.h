@@ -263,7 +263,8 @@ HOIST_API int hoist_app_route_sized(hoist_app *app, const hoist_route *route, si
  * -EEXIST: the method and path are taken; -EALREADY: it was started; -ENOMEM. hoist_app_error() says which. */
 #define hoist_app_route(app, ...) hoist_app_route_sized(app, __VA_ARGS__, sizeof(hoist_route))
 
-/* One line of what went wrong in the last call that failed, "" before that. Lives until the next call on app. */
+/* One line of what went wrong in the last call that failed, or in the stop; "" before that, and again after a
+ * successful listen or start. Lives until the next call on app. */
 HOIST_API const char *hoist_app_error(const hoist_app *app);
 
 /* Binds and listens, once; nothing is accepted before run or start. -EINVAL: host is no numeric address, or admin no
@@ -285,7 +286,8 @@ HOIST_API int hoist_app_run(hoist_app *app);
  * times; not from a signal handler. */
 HOIST_API void hoist_app_stop(hoist_app *app);
 
-/* Changes the number of workers, 1 to workers_max, at once; running jobs are not interrupted. Loop thread. -EINVAL. */
+/* Changes the number of workers, 1 to workers_max, at once; running jobs are not interrupted. Loop thread. -EINVAL,
+ * also from another one. */
 HOIST_API int hoist_app_resize(hoist_app *app, unsigned workers);
 
 /* After run has returned (or on_stopped was called, or a start failed). -EBUSY: a job still runs, or the loop has not

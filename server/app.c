@@ -475,10 +475,10 @@ int hoist_app_free(hoist_app *app)
         return 0;
     if (app->has_loop && !app->runs && app->state != APP_STOPPED)
         uv_run(&app->own_loop, UV_RUN_NOWAIT);
-    if (app->state != APP_NEW && app->state != APP_STOPPED)
+    if ((app->state != APP_NEW && app->state != APP_STOPPED) || (app->has_loop && uv_loop_close(&app->own_loop) < 0)) {
+        snprintf(app->error, sizeof(app->error), "it has not stopped: a job runs, or the loop has to turn first");
         return -EBUSY;
-    if (app->has_loop && uv_loop_close(&app->own_loop) < 0)
-        return -EBUSY;
+    }
     listener_close(&app->listener, NULL, NULL);
     admin_close(&app->admin, NULL, NULL);
     while ((route = app->routes) != NULL) {

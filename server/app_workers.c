@@ -98,6 +98,10 @@ int hoist_app_resize(hoist_app *app, unsigned workers)
         snprintf(app->error, sizeof(app->error), "no pool of it runs");
         return -EINVAL;
     }
+    if (!pthread_equal(app->server.thread, pthread_self())) {
+        snprintf(app->error, sizeof(app->error), "resize is for the loop's thread");
+        return -EINVAL;
+    }
     err = pool_resize(app->pool, workers);
     if (err < 0)
         snprintf(app->error, sizeof(app->error), "%u workers: must be 1 to %u", workers, app->config.workers_max);

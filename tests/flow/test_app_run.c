@@ -135,6 +135,7 @@ static int run_and_free_within(hoist_req *req, hoist_res *res)
     uv_timer_start(&timer, on_turned, 0, 0);
     cr_expect_eq(hoist_app_run(app), -EALREADY);
     cr_expect_eq(hoist_app_free(app), -EBUSY);
+    cr_expect_not_null(strstr(hoist_app_error(app), "has not stopped"), "%s", hoist_app_error(app));
     cr_expect_not(was_turned);
     return hoist_reply_text(res, 200, "as before");
 }
@@ -429,9 +430,16 @@ Test(app_stuck, is_told_once_when_its_drain_was_cut_short, .timeout = 20)
 
 /* ---- resize ---- */
 
+static void resize_elsewhere(void *app)
+{
+    cr_expect_eq(hoist_app_resize(app, 4), -EINVAL);
+    cr_expect_str_eq(hoist_app_error(app), "resize is for the loop's thread");
+}
+
 Test(app_resize, takes_one_to_workers_max, .timeout = 20)
 {
     const hoist_config config = {.workers = 1, .workers_max = 4};
+    uv_thread_t thread;
 
     app_fixture_open(&f, &config, both, 2);
     cr_expect_eq(hoist_app_resize(f.app, 1), -EINVAL, "it does not run yet");
@@ -442,6 +450,8 @@ Test(app_resize, takes_one_to_workers_max, .timeout = 20)
     cr_expect_eq(hoist_app_resize(f.app, 5), -EINVAL);
     cr_expect_eq(hoist_app_resize(f.app, 4), 0);
     cr_expect_eq(hoist_app_resize(f.app, 1), 0);
+    cr_assert_eq(uv_thread_create(&thread, resize_elsewhere, f.app), 0);
+    uv_thread_join(&thread);
     app_fixture_stop(&f);
     cr_expect_eq(hoist_app_resize(f.app, 1), -EINVAL, "it runs no more");
     app_fixture_close(&f);
