@@ -67,7 +67,7 @@ enum hoist_run {
     HOIST_PROCESS, /* in a process of its own, which a worker waits for: it may crash, leak and never return */
 };
 
-/* The caller keeps a route, and the strings in it, in place until the app is freed.
+/* The strings in a route, and what data points to, stay in place until the app is freed; the struct itself is copied.
  *
  * interrupt is for code that blocks in a system call: once nobody waits for its reply any more, its thread gets SIGURG
  * now and every 50 ms until the handler returns, so that the call fails with EINTR (signal(7)). The handler must take
@@ -102,7 +102,8 @@ typedef struct hoist_route {
     void (*worker_fini)(void *worker_data);
 } hoist_route;
 
-/* ---- the request: from the handler's thread, while the handler runs --------------------------------------------- */
+/* ---- the request: from the handler's thread, while the handler runs -----------------------------------------------
+ * Of a handler that returned HOIST_PENDING also on the loop, until hoist_finish(); so is the reply. */
 
 HOIST_API enum hoist_method hoist_req_method(const hoist_req *req);
 
@@ -279,7 +280,8 @@ HOIST_API unsigned hoist_app_port(const hoist_app *app);
  * after drain_ms jobs were still running or waiting for hoist_finish(), clients had not taken their answers or a
  * worker_fini had not returned. Once: -EALREADY after that, unless it failed for its address or its pool. libuv needs
  * workers_max threads: UV_THREADPOOL_SIZE must say so before its pool is first used (hoist_main() does it), else this
- * fails with -EAGAIN. -EBUSY: another app's pool runs in this process. */
+ * fails with -EAGAIN. -EBUSY: another app's pool runs in this process; -EINVAL: a route of HOIST_PROCESS, or a
+ * worker_init that returned more than 0; -ENOMEM; what hoist_app_listen() or a worker_init answered. */
 HOIST_API int hoist_app_run(hoist_app *app);
 
 /* Asks for a stop: no new connections, requests in flight are answered, then run returns. Any thread, any number of

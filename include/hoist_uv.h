@@ -1,4 +1,5 @@
-/* hoist inside a program that already has a libuv loop. */
+/* hoist inside a program that already has a libuv loop. libuv's own header wants more than ISO C: -std=gnu11, or
+ * -D_GNU_SOURCE. */
 #ifndef HOIST_UV_H
 #define HOIST_UV_H
 
@@ -17,7 +18,8 @@ extern "C" {
  * on_stopped. Loop thread. loop must outlive the app. Touches no signals, no environment, no limits of the process:
  * ignore SIGPIPE and set UV_THREADPOOL_SIZE to workers_max before libuv's pool is first used. On failure nothing was
  * started, and the socket is closed: -EAGAIN: libuv's pool has too few threads; -EBUSY: another app's pool runs in this
- * process; -EALREADY: this one was started before; what a worker_init or bind(2) answered. */
+ * process; -EALREADY: this one was started before; -EINVAL: a route of HOIST_PROCESS, or a worker_init that returned
+ * more than 0; -ENOMEM; what hoist_app_listen() or a worker_init answered. */
 HOIST_API int hoist_app_start(hoist_app *app, uv_loop_t *loop, void (*on_stopped)(hoist_app *app, int err, void *arg),
                               void *arg);
 
