@@ -138,6 +138,10 @@ quietly cmake --build build
 serves '/hello?name=Ada' 'hello Ada' build/app --port 0
 serves '/hello?name=Ada' 'hello Ada' build/app_static --port 0
 build/app_cpp
+status=0
+build/app_cpp throws 2>"$scratch/errors" || status=$?
+test $status -eq 134 || { echo "an exception came out: status $status"; exit 1; }
+grep -q 'error /throws: an exception, or pthread_exit(), left its code' "$scratch/errors" || { cat "$scratch/errors"; exit 1; }
 build/app_test
 echo "by CMake, C++ and the static library: passed"
 
