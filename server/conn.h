@@ -56,9 +56,10 @@ struct conn {
     const struct conn_io *io;
     struct server *server;
     struct conn *prev, *next;
-    struct exchange *exchange; /* being received, handled or written; NULL between two requests */
-    struct buffer ahead;       /* received, not parsed yet */
-    struct buffer unsent;      /* answers that did not fit into the socket */
+    struct conn *idle_prev, *idle_next; /* in the server's list of those that wait for a request */
+    struct exchange *exchange;          /* being received, handled or written; NULL between two requests */
+    struct buffer ahead;                /* received, not parsed yet */
+    struct buffer unsent;               /* answers that did not fit into the socket */
     uv_buf_t body;         /* of the answer in hand, when it is too large to gather; the exchange keeps it in place */
     struct stream *stream; /* an answer that goes on in pieces; NULL: there is none */
     struct deadline deadline;
@@ -106,6 +107,11 @@ void conn_drop(struct conn *conn);
 
 /* Closes now; the exchange is cancelled, and what is held is not written. */
 void conn_close(struct conn *conn, bool reset);
+
+/* Closes the connection that has waited longest for a request, if any does: another client is to have its place. One of
+ * which the client has not got all ends as it always would, and the next one goes. Never within a connection's event.
+ */
+void conn_close_idle(struct server *server);
 
 /* The server drains: close when idle, soon when it was used just now or a head is half sent, after the answer
  * otherwise. */

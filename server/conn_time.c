@@ -22,6 +22,8 @@ static unsigned shorter_in_drain(const struct conn *conn, unsigned ms, unsigned 
 static bool is_owed(const struct conn *conn);
 static bool is_too_slow(size_t bytes, unsigned ms);
 static void on_deadline(struct deadline *deadline);
+static void idle_add(struct conn *conn);
+static void idle_remove(struct conn *conn);
 
 void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 {
@@ -29,7 +31,11 @@ void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 
     if (goes_on && wait == conn->wait && deadline_is_armed(&conn->deadline))
         return;
+    if (conn->wait == WAIT_REQUEST)
+        idle_remove(conn);
     conn->wait = wait;
+    if (wait == WAIT_REQUEST)
+        idle_add(conn);
     conn->progress = 0;
     switch (wait) {
     case WAIT_NONE:
@@ -156,4 +162,36 @@ static void on_deadline(struct deadline *deadline)
         conn_leave(conn);
         break;
     }
+}
+
+/* ---- who has waited longest for a request ---- */
+
+void conn_close_idle(struct server *server)
+{
+    struct conn *conn;
+
+    do {
+        conn = server->idle_first;
+        if (conn != NULL)
+            conn_leave(conn);
+    } while (conn != NULL && conn->state != CONN_CLOSING);
+}
+
+/* Not the deadlines' list: without a time limit there is none, and a limit of the same length would be in it, too. */
+static void idle_add(struct conn *conn)
+{
+    struct server *server = conn->server;
+
+    conn->idle_next = NULL;
+    conn->idle_prev = server->idle_last;
+    *(conn->idle_prev != NULL ? &conn->idle_prev->idle_next : &server->idle_first) = conn;
+    server->idle_last = conn;
+}
+
+static void idle_remove(struct conn *conn)
+{
+    struct server *server = conn->server;
+
+    *(conn->idle_prev != NULL ? &conn->idle_prev->idle_next : &server->idle_first) = conn->idle_next;
+    *(conn->idle_next != NULL ? &conn->idle_next->idle_prev : &server->idle_last) = conn->idle_prev;
 }

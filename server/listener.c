@@ -3,8 +3,12 @@
  * Happy path: the loop polls it, on_readable() accepts up to ACCEPTS_MAX connections and hands each to tcp_open().
  * libuv's own listener would accept until the backlog is empty and spins when descriptors run out, so this is a
  * uv_poll_t and accept4(2). Failures: no descriptors or memory, or a socket that somebody has shut down: nothing is
- * accepted for BACK_OFF_MS; as many connections as allowed: until one is gone. Close: listener_close(), which
- * takes the backlog, unless the socket is a supervisor's.
+ * accepted for BACK_OFF_MS; as many connections as allowed: one that is idle goes, or nothing is accepted until one is
+ * gone. Close: listener_close(), which takes the backlog, unless the socket is a supervisor's.
+ *
+ * Who asks again within keep_alive_ms keeps a connection for ever, at no cost: with as many of those as there may be,
+ * nobody else would ever be served. A request that meets the close of one is the client's to repeat, as at the end of
+ * any keep-alive.
  *
  * Without descriptors, clients wait in the backlog at first: most shortages are short, and a client that is served
  * 100 ms late will not know. But unlike a connection, what took the descriptors has no time limit, and nothing says
@@ -38,10 +42,13 @@ enum {
 };
 
 static void on_readable(uv_poll_t *poll, int status, int events);
+static bool has_room(const struct server *server);
 static bool accept_one(struct listener *listener);
 static bool is_of_one_connection(int err);
 static bool is_shortage(int err);
 static int open_conn(struct listener *listener, int fd);
+static void wait_for_room(struct listener *listener);
+static void on_no_room(uv_prepare_t *prepare);
 static void resume(struct listener *listener);
 static void back_off(struct listener *listener, int err);
 static void on_back_off_over(uv_timer_t *timer);
@@ -210,10 +217,11 @@ int listener_start(struct listener *listener, struct server *server)
     if (err < 0)
         return err;
     uv_timer_init(server->loop, &listener->back_off);
-    listener->poll.data = listener->back_off.data = listener;
+    uv_prepare_init(server->loop, &listener->no_room);
+    listener->poll.data = listener->back_off.data = listener->no_room.data = listener;
     listener->server = server;
     listener->is_started = true;
-    listener->n_open = 2;
+    listener->n_open = 3;
     resume(listener);
     return 0;
 }
@@ -224,23 +232,25 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    for (int i = 0; i < ACCEPTS_MAX && accept_one(listener); i++)
+    if (!has_room(listener->server)) { /* and there is a client that waits */
+        wait_for_room(listener);
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_MAX && has_room(listener->server) && accept_one(listener); i++)
         ;
+}
+
+static bool has_room(const struct server *server)
+{
+    return server->n_conns < server->config->max_connections;
 }
 
 /* False: there is nothing more to accept now. */
 static bool accept_one(struct listener *listener)
 {
-    struct server *server = listener->server;
-    int fd, err;
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int err = fd < 0 ? -errno : open_conn(listener, fd);
 
-    if (listener->is_started && server->n_conns >= server->config->max_connections) { /* at the stop all are taken */
-        listener->is_full = true;
-        uv_poll_stop(&listener->poll);
-        return false;
-    }
-    fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    err = fd < 0 ? -errno : open_conn(listener, fd);
     if (fd < 0 && err == -EAGAIN)
         return false;
     if (fd < 0 ? is_of_one_connection(err) : !is_shortage(err))
@@ -282,6 +292,33 @@ static int open_conn(struct listener *listener, int fd)
         return tcp_open(listener->server, fd);
     refuse(listener, fd);
     return -EMFILE;
+}
+
+/* ---- when there are as many connections as allowed ---- */
+
+static void wait_for_room(struct listener *listener)
+{
+    listener->is_full = true;
+    uv_poll_stop(&listener->poll);
+    uv_prepare_start(&listener->no_room, on_no_room);
+}
+
+/* The loop is about to wait: what has reached the sockets is read, and answers that were held are written, so that who
+ * is idle here has no request on this side of the wire. One for each turn: its place is free at the end of it. */
+static void on_no_room(uv_prepare_t *prepare)
+{
+    struct listener *listener = prepare->data;
+
+    conn_close_idle(listener->server);
+}
+
+void listener_on_room(struct listener *listener)
+{
+    if (!listener->is_full || !listener->is_started)
+        return;
+    listener->is_full = false;
+    uv_prepare_stop(&listener->no_room);
+    resume(listener);
 }
 
 static void resume(struct listener *listener)
@@ -381,14 +418,6 @@ static int open_spare(void)
 
 /* ---- */
 
-void listener_on_room(struct listener *listener)
-{
-    if (!listener->is_full || !listener->is_started)
-        return;
-    listener->is_full = false;
-    resume(listener);
-}
-
 void listener_close(struct listener *listener, void (*on_closed)(void *arg), void *arg)
 {
     unix_socket_remove(&listener->file); /* before the backlog is taken: nobody comes after */
@@ -400,6 +429,7 @@ void listener_close(struct listener *listener, void (*on_closed)(void *arg), voi
         listener->arg = arg;
         uv_close((uv_handle_t *)&listener->poll, on_handle_closed);
         uv_close((uv_handle_t *)&listener->back_off, on_handle_closed);
+        uv_close((uv_handle_t *)&listener->no_room, on_handle_closed);
     }
     if (listener->fd >= 0)
         close(listener->fd);
@@ -408,6 +438,7 @@ void listener_close(struct listener *listener, void (*on_closed)(void *arg), voi
     listener->fd = listener->spare = -1;
 }
 
+/* However many connections there are. */
 static void take_backlog(struct listener *listener)
 {
     /* The kernel holds one more than the backlog; without a bound errors might be endless. */

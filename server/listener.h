@@ -1,4 +1,5 @@
-/* The listening socket: accepts at most as many connections as the server may have, and as gently as the machine needs.
+/* The listening socket: accepts at most as many connections as the server may have, in the place of idle ones if need
+ * be, and as gently as the machine needs.
  *
  * Happy path: listener_bind(), listener_reserve() once a loop, listener_start(). Failures: errors at start; later,
  * descriptors that run out make clients wait, and after a while they get 503. Close: listener_close(). Loop thread
@@ -30,6 +31,7 @@ struct listener {
     int spare;               /* a descriptor to refuse clients with when there is no other; -1: none */
     struct server *server;
     uv_poll_t poll;
+    uv_prepare_t no_room;    /* active while it is full */
     uv_timer_t back_off;     /* after an error of accept4(2) that only time mends */
     uint64_t short_since_ms; /* on the loop's clock: since when there are such errors; 0: there are none */
     unsigned n_refused;      /* clients, since then */

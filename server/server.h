@@ -45,6 +45,7 @@ struct server {
 
     struct conn *conns; /* all of them, newest first */
     unsigned n_conns;
+    struct conn *idle_first, *idle_last; /* of them, those between two requests, longest idle first */
     struct exchange *exchanges, *free_exchanges;
     unsigned n_exchanges, n_free_exchanges; /* in use; kept for reuse */
     unsigned n_abandoned;                   /* in use without a connection */

@@ -137,22 +137,22 @@ Test(descriptors, that_run_out_cost_little_time_and_one_line_of_the_log)
     cr_expect_not_null(strstr(process_errors(&server), "; 1 clients were refused"), "%s", process_errors(&server));
 }
 
-Test(descriptors, more_connections_than_allowed_wait_for_room)
+Test(descriptors, more_connections_than_allowed_are_served_in_the_place_of_the_idlest)
 {
-    struct client *waiting;
+    struct client *more;
 
-    process_start(&server, "--workers", "1", "--max-connections", "2");
+    process_start(&server, "--workers", "1", "--max-connections", "2", PROCESS_PATIENT);
     for (unsigned i = 0; i < 2; i++) {
         there[i] = client_open(&server);
         expect_served(there[i]);
     }
-    waiting = client_ask(&server, "/dummy");
     expect_served(there[0]);
-    cr_expect_not(client_has_bytes(waiting));
-    client_close(there[1]);
+    more = client_ask(&server, "/dummy");
 
-    cr_expect_eq(client_receive(waiting)->status, 200);
+    cr_expect_eq(client_receive(more)->status, 200);
+    cr_expect_eq(client_end(there[1]), CLIENT_EOF);
     expect_served(there[0]);
+    expect_served(more);
 }
 
 Test(descriptors, may_be_as_many_as_the_system_allows)

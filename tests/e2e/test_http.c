@@ -224,12 +224,12 @@ Test(http, more_connections_than_allowed_wait_until_one_is_gone)
     process_stop(&server);
     process_start(&server, "--workers", "1", "--max-connections", "2", PROCESS_PATIENT);
     first = client_open(&server);
+    client_send(first, "GET /dummy HTTP/1.1\r\n");
     second = client_open(&server);
-    client_get(first, "/dummy");
-    client_receive(first);
+    client_send(second, "GET /dummy HTTP/1.1\r\n");
     third = client_open(&server);
     client_get(third, "/dummy");
-    client_get(second, "/dummy");
+    client_send(second, "Host: h\r\n\r\nG");
     cr_expect_eq(client_receive(second)->status, 200);
 
     cr_expect_not(client_has_bytes(third));

@@ -1,0 +1,238 @@
+/* As many connections as allowed: who gives way to the next client, and who is not asked to. */
+#include "lib/app_fixture.h"
+#include "lib/gate.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MOST = 3, HOUR_MS = 3600000 };
+
+static struct app_fixture f;
+static struct gate gate;
+static struct peer there[MOST], waiting, later;
+
+static int say(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, "said");
+}
+
+static int held(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    gate_pass(&gate, 0);
+    return hoist_reply_text(res, 200, "held");
+}
+
+static const hoist_route routes[] = {
+    {.path = "/say", .handler = say, .run = HOIST_INLINE},
+    {.path = "/held", .handler = held},
+};
+
+/* Nobody goes because it took too long. */
+static void open_with(unsigned max_connections, unsigned keep_alive_ms)
+{
+    const hoist_config config = {
+        .workers = 1,
+        .max_connections = max_connections,
+        .header_timeout_ms = HOUR_MS,
+        .keep_alive_ms = keep_alive_ms,
+    };
+
+    app_fixture_serve(&f, &config, routes, sizeof(routes) / sizeof(routes[0]));
+    gate_open(&gate, &f.loop);
+}
+
+static void close_app(void)
+{
+    app_fixture_close_with(&f, &gate);
+}
+
+TestSuite(listener_full, .fini = close_app, .timeout = 30);
+
+/* A connection that has had its answer. */
+static void open_idle(struct peer *peer)
+{
+    peer_open(peer, &f);
+    peer_get(peer, "/say");
+    cr_assert_eq(peer_answer(peer, 0)->status, 200);
+}
+
+/* All that may be, idle in this order. */
+static void open_all(void)
+{
+    for (unsigned i = 0; i < MOST; i++)
+        open_idle(&there[i]);
+    cr_assert_eq(f.app->server.n_conns, (unsigned)MOST);
+}
+
+/* One in the backlog, because nobody gives way. */
+static void open_waiting(void)
+{
+    peer_open(&waiting, &f);
+    peer_get(&waiting, "/say");
+    LOOP_SPIN_UNTIL(&f.loop, f.app->listener.is_full);
+    for (unsigned i = 0; i < 3; i++)
+        uv_run(&f.loop, UV_RUN_NOWAIT);
+    cr_expect_eq(peer_answers(&waiting), 0);
+}
+
+static void expect_served(struct peer *peer)
+{
+    unsigned n = peer_answers(peer);
+
+    peer_get(peer, "/say");
+    cr_expect_eq(peer_answer(peer, n)->status, 200);
+    cr_expect_not(peer->at_end);
+}
+
+Test(listener_full, closes_the_connection_that_was_idle_longest_for_a_client_that_waits)
+{
+    static const unsigned durations_ms[] = {HOUR_MS, HOIST_NO_LIMIT};
+
+    for (size_t i = 0; i < 2; i++) {
+        if (i > 0)
+            close_app();
+        open_with(MOST, durations_ms[i]);
+        open_all();
+        expect_served(&there[0]);
+        open_idle(&waiting);
+        LOOP_RUN_UNTIL(&f.loop, there[1].at_end);
+        expect_served(&there[0]);
+        expect_served(&there[2]);
+
+        open_idle(&later);
+        LOOP_RUN_UNTIL(&f.loop, waiting.at_end);
+        expect_served(&there[0]);
+        expect_served(&there[2]);
+        cr_expect_eq(there[1].end, UV_EOF);
+        cr_expect_eq(f.app->server.n_conns, (unsigned)MOST);
+        cr_expect_not(f.app->listener.is_full);
+    }
+}
+
+Test(listener_full, closes_none_that_is_in_a_request)
+{
+    open_with(MOST, HOUR_MS);
+    open_all();
+    peer_get(&there[0], "/held");
+    gate_run_until_inside(&gate, 1);
+    peer_send(&there[1], "GET /say HTTP/1.1\r\n");
+    peer_send(&there[2], "GET /say HTTP/1.1\r\n");
+    open_waiting();
+    peer_close(&there[2]);
+    cr_expect_eq(peer_answer(&waiting, 0)->status, 200);
+    cr_expect_not(f.app->listener.is_full);
+
+    gate_let_all_go(&gate);
+    cr_expect_eq(peer_answer(&there[0], 1)->status, 200);
+    peer_send(&there[1], "Host: t\r\n\r\n");
+    cr_expect_eq(peer_answer(&there[1], 1)->status, 200);
+}
+
+Test(listener_full, closes_the_first_that_becomes_idle_while_a_client_waits)
+{
+    open_with(MOST, HOUR_MS);
+    open_all();
+    peer_get(&there[0], "/held");
+    peer_send(&there[1], "GET /say HTTP/1.1\r\n");
+    peer_send(&there[2], "GET /say HTTP/1.1\r\n");
+    open_waiting();
+    gate_let_all_go(&gate);
+
+    cr_expect_eq(peer_answer(&there[0], 1)->status, 200);
+    LOOP_RUN_UNTIL(&f.loop, there[0].at_end);
+    peer_close(&there[0]);
+    cr_expect_eq(peer_answer(&waiting, 0)->status, 200);
+    peer_send(&there[1], "Host: t\r\n\r\n");
+    cr_expect_eq(peer_answer(&there[1], 1)->status, 200);
+    peer_close(&there[2]);
+}
+
+/* The loop hears of both in one turn, and of the client that waits first. */
+Test(listener_full, closes_none_whose_request_has_come_with_the_client_that_waits)
+{
+    struct sockaddr_in address;
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+
+    open_with(1, HOUR_MS);
+    open_idle(&there[0]);
+    cr_assert_eq(uv_ip4_addr("127.0.0.1", (int)hoist_app_port(f.app), &address), 0);
+    cr_assert_eq(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+    peer_get(&there[0], "/held");
+    gate_run_until_inside(&gate, 1);
+    cr_expect(f.app->listener.is_full);
+
+    gate_let_all_go(&gate);
+    cr_expect_eq(peer_answer(&there[0], 1)->status, 200);
+    close(client);
+}
+
+/* What it has not got is not thrown away: its place is free when it has. */
+Test(listener_full, lets_an_idle_client_have_the_rest_of_its_answer_and_closes_the_next_one)
+{
+    static struct wire slow, next, last;
+
+    open_with(MOST, HOUR_MS);
+    wire_open(&slow, &f);
+    wire_open(&next, &f);
+    wire_open(&last, &f);
+    wire_send(&slow, GET("/say"));
+    wire_send(&next, GET("/say"));
+    wire_send(&last, GET("/say"));
+    wire_expect_body(&last, 0, "said");
+    slow.queued_len = 1; /* in the kernel */
+    conn_close_idle(&f.app->server);
+
+    cr_expect_eq(slow.conn.state, CONN_LINGERING);
+    wire_run_until_closed(&next);
+    cr_expect_eq(last.conn.state, CONN_READING);
+    wire_close(&slow);
+    wire_close(&last);
+    conn_close_idle(&f.app->server); /* nobody is left */
+}
+
+/* ---- at the stop ---- */
+
+/* The only connection that may be, in a request. */
+static void open_one_that_stays(void)
+{
+    peer_open(&there[0], &f);
+    peer_send(&there[0], "GET /say HTTP/1.1\r\n");
+}
+
+Test(listener_full, serves_clients_over_the_maximum_at_the_stop)
+{
+    open_with(1, HOUR_MS);
+    open_one_that_stays();
+    open_waiting();
+    hoist_app_stop(f.app);
+
+    cr_expect_eq(peer_answer(&waiting, 0)->status, 200);
+    peer_close(&there[0]);
+}
+
+/* As from a supervisor, who gives it to the next server. */
+Test(listener_full, leaves_clients_over_the_maximum_to_the_next_one_at_a_socket_it_was_given)
+{
+    const hoist_config config = {.workers = 1, .max_connections = 1, .header_timeout_ms = HOUR_MS};
+    int given = socket(AF_INET, SOCK_STREAM, 0);
+
+    cr_assert_eq(listen(given, 8), 0);
+    app_fixture_open(&f, &config, routes, sizeof(routes) / sizeof(routes[0]));
+    cr_assert_eq(app_adopt(f.app, dup(given), -1), 0);
+    app_fixture_start(&f);
+    gate_open(&gate, &f.loop);
+    open_one_that_stays();
+    open_waiting();
+    hoist_app_stop(f.app);
+    LOOP_SPIN_UNTIL(&f.loop, !f.app->listener.is_started);
+    peer_close(&there[0]);
+    app_fixture_stop(&f);
+
+    cr_expect_geq(accept(given, NULL, NULL), 0, "%s", strerror(errno));
+    close(given);
+}
