@@ -1,7 +1,8 @@
 /* The admin listener's life, its routes, and who may ask.
  *
- * Happy path: each route's handler is guard(), which looks at Host and Origin (RFC 9110, section 7.2; RFC 6454, section
- * 7) and calls the one in the table. Failures: 403 for a stranger. Close: connections, then listener, server and
+ * Happy path: each route's handler is guard(), which looks at Host, Origin (RFC 9110, section 7.2; RFC 6454, section 7)
+ * and Sec-Fetch-Site (W3C Fetch Metadata) and calls the one in the table. Failures: 403 for a stranger, who does not
+ * keep a connection: those are few, and for who looks after the server. Close: connections, then listener, server and
  * timers; on_part_closed() counts.
  */
 #include "admin.h"
@@ -43,8 +44,10 @@ static void on_change(void *arg);
 static void close_server(struct admin *admin);
 static void on_handle_closed(uv_handle_t *handle);
 static void on_part_closed(void *arg);
+static void end_connection(const hoist_req *req);
 static const char *host_of(const hoist_req *req, size_t *ret_len);
 static bool is_page_of(const char *origin, const char *host, size_t len);
+static bool is_for_page_elsewhere(const hoist_req *req);
 static bool host_is_ours(const struct admin *admin, const char *host, size_t len);
 
 int admin_bind(struct admin *admin, hoist_app *app, const char *text, char *error, size_t error_size)
@@ -242,13 +245,26 @@ static int guard(hoist_req *req, hoist_res *res)
 
     /* Without a host it is HTTP/1.0, which no browser speaks. */
     host = host_of(req, &len);
-    if (host != NULL && !host_is_ours(route->admin, host, len))
+    if (host != NULL && !host_is_ours(route->admin, host, len)) {
+        end_connection(req);
         return hoist_reply_error(res, 403, "this listener does not answer for %.*s", (int)len, host);
-    if (origin != NULL && !is_page_of(origin, host, len))
+    }
+    if (origin != NULL && !is_page_of(origin, host, len)) {
+        end_connection(req);
         return hoist_reply_error(res, 403, "this listener does not answer pages of %s", origin);
+    }
+    if (is_for_page_elsewhere(req)) {
+        end_connection(req);
+        return hoist_reply_error(res, 403, "this listener does not answer pages of other sites");
+    }
     hoist_res_header(res, "Cache-Control", "no-store");
     hoist_res_header(res, "X-Content-Type-Options", "nosniff");
     return route->handler(req, res);
+}
+
+static void end_connection(const hoist_req *req)
+{
+    exchange_of_req(req)->conn->keep_alive = false;
 }
 
 /* Whom the request asks: the target's authority goes before Host (RFC 9112, section 3.2.2). NULL: it does not say. */
@@ -271,6 +287,17 @@ static bool is_page_of(const char *origin, const char *host, size_t len)
 
     return host != NULL && strncmp(origin, scheme, sizeof(scheme) - 1) == 0 && strlen(name) == len &&
            bytes_equal_in_any_case(name, host, len);
+}
+
+/* A page may ask for what it cannot read, as a picture or a frame, and sends no Origin then. Its user may follow a link
+ * to here: that is for a document of its own. Only browsers send these fields. */
+static bool is_for_page_elsewhere(const hoist_req *req)
+{
+    const char *site = hoist_req_header(req, "Sec-Fetch-Site");
+    const char *use = hoist_req_header(req, "Sec-Fetch-Dest");
+    bool is_elsewhere = site != NULL && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+
+    return is_elsewhere && (use == NULL || strcmp(use, "document") != 0);
 }
 
 /* host may have a port behind it: the name alone counts. */

@@ -135,11 +135,24 @@ Test(admin, answers_only_for_loopback_and_itself)
         {"Host: localhost:80\r\nOrigin: http://localhost:8001\r\n", 403},
         {"Host: localhost\r\nOrigin: http://localhost.example.org\r\n", 403},
         {"Host: localhost\r\nOrigin: null\r\n", 403},
+        {"Host: localhost\r\nSec-Fetch-Site: none\r\nSec-Fetch-Dest: document\r\n", 200},
+        {"Host: localhost\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: empty\r\n", 200},
+        {"Host: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: document\r\n", 200}, /* a link */
+        {"Host: localhost\r\nSec-Fetch-Site: same-site\r\nSec-Fetch-Dest: document\r\n", 200},
+        {"Host: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: image\r\n", 403},
+        {"Host: localhost\r\nSec-Fetch-Site: same-site\r\nSec-Fetch-Dest: empty\r\n", 403},
+        {"Host: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: iframe\r\n", 403},
+        {"Host: localhost\r\nSec-Fetch-Site: cross-site\r\n", 403},
     };
 
     process_start(&server, "--workers", "1");
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        cr_expect_eq(ask("GET /stats", rows[i].fields)->status, rows[i].status, "%s", rows[i].fields);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct response *response = ask("GET /stats", rows[i].fields);
+        bool is_last = response_field(response, "Connection") != NULL;
+
+        cr_expect_eq(response->status, rows[i].status, "%s", rows[i].fields);
+        cr_expect_eq(is_last, rows[i].status == 403, "%s: a stranger keeps no place", rows[i].fields);
+    }
     /* RFC 9112, section 3.2.2 */
     cr_expect_eq(ask("GET http://example.org/stats", "Host: localhost\r\n")->status, 403);
     cr_expect_eq(ask("GET http://localhost:1/stats", "Host: example.org\r\n")->status, 200);
