@@ -3,9 +3,13 @@
  * Happy path: lock the folder, bind, listen, unlock. Failures: as in the header; nothing is left behind. Close:
  * unix_socket_remove(). A process that dies leaves its file, whose connections are refused: that is how the next one
  * knows. Between bind() and listen() they are refused, too, so the folder is locked meanwhile: of two processes that
- * start at once, neither takes the other's file for a dead one's.
+ * start at once, neither takes the other's file for a dead one's. Whoever may read the folder may hold that lock, and
+ * ours lasts microseconds: who does not get it in a second is told, and goes on without it. To fail would let any user
+ * keep the server from starting; to go on risks a start at the same moment.
  */
 #include "unix_socket.h"
+
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +22,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Anybody who may read the folder may lock it: nobody waits for ever. */
 enum { LOCK_TRIES = 100, LOCK_PAUSE_MS = 10, OWNER_ONLY = 0600 };
 
 static int lock_folder(const struct sockaddr_un *address);
@@ -76,7 +79,7 @@ void unix_socket_remove(struct unix_socket *file)
     file->path[0] = '\0';
 }
 
-/* A descriptor that holds the lock until it is closed. */
+/* A descriptor that holds the lock, unless another process does all the time, until it is closed. */
 static int lock_folder(const struct sockaddr_un *address)
 {
     const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
@@ -89,13 +92,16 @@ static int lock_folder(const struct sockaddr_un *address)
     for (int i = 0; i < LOCK_TRIES; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return fd;
-        if (errno != EWOULDBLOCK)
-            break;
+        if (errno != EWOULDBLOCK) {
+            err = -errno;
+            close(fd);
+            return err;
+        }
         nanosleep(&pause, NULL);
     }
-    err = -errno;
-    close(fd);
-    return err;
+    log_write(LOG_WARNING, "%s: its folder is locked by another process; listening there without the lock",
+              address->sun_path);
+    return fd;
 }
 
 static int open_socket(void)

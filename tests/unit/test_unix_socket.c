@@ -1,6 +1,8 @@
 /* A listening socket that is a file: who may connect, what it may replace, what is left behind. */
 #include "server/unix_socket.h"
 
+#include "lib/capture.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/unix_socket.XXXXXX";
@@ -182,20 +185,57 @@ Test(unix_socket, never_removes_a_file_of_another_kind)
     close(fd);
 }
 
+static bool other_begins; /* at the next flock(2), and is done when that is called again */
+static int begun = -1, n_locks;
+
+/* In the place of the C library's. */
+int flock(int fd, int operation)
+{
+    n_locks++;
+    if (other_begins && begun < 0) {
+        begun = bind_other(SOCK_STREAM);
+    } else if (other_begins) {
+        cr_assert_eq(listen(begun, 8), 0);
+        other_begins = false;
+    }
+    if (!other_begins)
+        return (int)syscall(SYS_flock, fd, operation);
+    errno = EWOULDBLOCK;
+    return -1;
+}
+
 /* What bind(2) made is refused until listen(2): another one that starts then must not think it dead. */
 Test(unix_socket, waits_while_another_one_begins_in_the_same_folder)
 {
-    int lock = open(folder, O_RDONLY | O_DIRECTORY), begun;
-
-    cr_assert_eq(flock(lock, LOCK_EX), 0);
-    begun = bind_other(SOCK_STREAM);
-    cr_expect_eq(unix_socket_listen(&file, path, 8), -EWOULDBLOCK);
-    cr_assert_eq(listen(begun, 8), 0);
-    close(lock);
+    other_begins = true;
 
     cr_expect_eq(unix_socket_listen(&file, path, 8), -EADDRINUSE);
+    cr_expect_eq(n_locks, 2);
     cr_expect_eq(try_connect(), 0);
     close(begun);
+}
+
+/* As any user may do who may read it. */
+Test(unix_socket, does_not_depend_on_who_keeps_its_folder_locked)
+{
+    int lock = open(folder, O_RDONLY | O_DIRECTORY), fd;
+    struct capture c;
+    const char *line;
+
+    cr_assert_eq(flock(lock, LOCK_EX), 0);
+    c = capture(STDERR_FILENO);
+    fd = unix_socket_listen(&file, path, 8);
+    capture_release_writer(&c);
+    cr_assert_geq(fd, 0, "%s", strerror(-fd));
+
+    cr_expect_eq(try_connect(), 0);
+    line = capture_line(&c);
+    cr_assert_not_null(line);
+    cr_expect_not_null(strstr(line, ": its folder is locked by another process"), "%s", line);
+    close(c.reader);
+    unix_socket_remove(&file);
+    close(fd);
+    close(lock);
 }
 
 Test(unix_socket, says_why_it_cannot)
