@@ -35,8 +35,8 @@ int log_start(const struct log_options *options);
 /* Writes what is left, waiting at most two seconds for the sinks, and stops the writers. */
 void log_stop(void);
 
-/* One line, "<time> <level> text", or for the journal "<priority>text"; cut at LOG_LINE_MAX bytes, control bytes as
- * \xNN. */
+/* One line, "<time> <level> text", or for the journal "<priority>text"; cut at LOG_LINE_MAX bytes; control characters,
+ * also those above ASCII, and bytes that are no UTF-8 as \xNN. */
 __attribute__((cold)) void log_write(enum log_level level, const char *format, ...) HOIST_PRINTF(2, 3);
 
 /* One line of the access log, cut and escaped likewise. Costs nothing when there is none: ask first. How its lines are

@@ -2,6 +2,7 @@
 #include "log_line.h"
 
 #include "utc.h"
+#include "utf8.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -11,9 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { ESCAPE_LEN = sizeof("\\x1b") - 1 };
+
 static atomic_bool is_for_journal;
 
 static bool stderr_is_journal(void);
+static void add_escape(struct log_line *line, unsigned char c);
 
 void log_line_choose_form(void)
 {
@@ -64,23 +68,34 @@ void log_line_print(struct log_line *line, const char *format, va_list args)
 
 void log_line_add(struct log_line *line, const char *text)
 {
-    static const char digits[] = "0123456789abcdef";
-    size_t end = sizeof(line->text) - 1;
+    const char *end = text + strlen(text);
+    size_t room, len, used;
 
-    for (const char *p = text; *p != '\0'; p++) {
-        unsigned char c = (unsigned char)*p;
-        bool is_control = c < ' ' || c == 0x7f;
-
-        if (line->len + (is_control ? 4 : 1) > end)
-            break;
-        if (is_control) {
-            line->text[line->len++] = '\\';
-            line->text[line->len++] = 'x';
-            line->text[line->len++] = digits[c >> 4];
-            c = (unsigned char)digits[c & 15];
+    for (const char *p = text; p < end; p += used) {
+        len = utf8_len(p, (size_t)(end - p));
+        used = len > 0 ? len : 1;
+        room = sizeof(line->text) - 1 - line->len;
+        if (len > 0 && !utf8_is_control(p)) {
+            if (len > room)
+                break;
+            memcpy(line->text + line->len, p, len);
+            line->len += len;
+        } else {
+            if (ESCAPE_LEN * used > room)
+                break;
+            for (size_t i = 0; i < used; i++)
+                add_escape(line, (unsigned char)p[i]);
         }
-        line->text[line->len++] = (char)c;
     }
+}
+
+static void add_escape(struct log_line *line, unsigned char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char escape[ESCAPE_LEN] = {'\\', 'x', digits[c >> 4], digits[c & 15]};
+
+    memcpy(line->text + line->len, escape, ESCAPE_LEN);
+    line->len += ESCAPE_LEN;
 }
 
 void log_line_end(struct log_line *line)

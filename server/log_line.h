@@ -19,7 +19,8 @@ void log_line_choose_form(void);
 /* What a line of the error log begins with. One of the access log begins as {0}. */
 void log_line_begin(struct log_line *line, enum log_level level);
 
-/* Escaped, as far as it fits: a line break in it would let a client write lines. */
+/* Escaped, as far as it fits: a line break in it would let a client write lines, and a control
+ * character might be obeyed by the terminal that shows them. */
 void log_line_add(struct log_line *line, const char *text);
 void log_line_print(struct log_line *line, const char *format, va_list args) HOIST_PRINTF(2, 0);
 

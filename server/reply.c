@@ -5,6 +5,8 @@
  */
 #include "reply.h"
 
+#include "utf8.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
@@ -189,36 +191,19 @@ void reply_error(struct reply *reply, int status, const char *text, char body[RE
     };
 }
 
-/* The length of the UTF-8 character at text, 0 when there is none that is valid (RFC 3629, section 4). */
-static size_t utf8_len(const unsigned char *text, size_t len)
-{
-    unsigned char c = text[0];
-    size_t need = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
-
-    if (need == 0 || need > len)
-        return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if ((c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] > 0x9f) || /* overlong, surrogates */
-        (c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return need;
-}
-
 /* One character of text as JSON (RFC 8259, section 7) into piece. Returns how many bytes of text it was. */
 static size_t escape_one(const char *text, size_t len, char piece[8])
 {
     static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
-    size_t taken = utf8_len((const unsigned char *)text, len);
+    size_t taken = utf8_len(text, len);
     const char *special = text[0] == '\0' ? NULL : strchr(plain, text[0]);
 
     if (special != NULL) {
         snprintf(piece, 8, "\\%c", letters[special - plain]);
-    } else if ((unsigned char)text[0] < 0x20 || text[0] == 0x7f) {
-        snprintf(piece, 8, "\\u%04x", (unsigned)text[0]);
     } else if (taken == 0) {
         memcpy(piece, "\xef\xbf\xbd", 4);
+    } else if (utf8_is_control(text)) {
+        snprintf(piece, 8, "\\u%04x", (unsigned char)text[taken - 1]); /* of C1, too, the last byte is the code point */
     } else {
         memcpy(piece, text, taken);
         piece[taken] = '\0';

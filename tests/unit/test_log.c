@@ -105,15 +105,26 @@ Test(log, a_line_above_the_level_is_not_written)
     close(c.reader);
 }
 
-Test(log, control_bytes_are_escaped)
+/* What a terminal may obey, in either of its encodings. */
+Test(log, control_characters_and_what_is_no_utf8_are_escaped)
 {
+    static const struct {
+        const char *text, *line;
+    } rows[] = {
+        {"a\nb\r\x01\x7f\x1b[31m\t\xc3\xbc", "a\\x0ab\\x0d\\x01\\x7f\\x1b[31m\\x09\xc3\xbc"},
+        {"\xc2\x80\xc2\x9b 31m\xc2\x9f\xc2\xa0", "\\xc2\\x80\\xc2\\x9b 31m\\xc2\\x9f\xc2\xa0"},
+        {"\x9b 31m\xff\xe2\x82", "\\x9b 31m\\xff\\xe2\\x82"},
+        {"\xe2\x82\xac\xf0\x9f\x99\x82.", "\xe2\x82\xac\xf0\x9f\x99\x82."},
+    };
     struct capture c = capture(STDERR_FILENO);
 
     start(LOG_INFO, NULL);
-    log_write(LOG_INFO, "%s", "a\nb\r\x01\x7f\x1b[31m\t\xc3\xbc");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        log_write(LOG_INFO, "%s", rows[i].text);
     log_stop();
 
-    cr_expect_str_eq(capture_text(capture_line(&c)), "a\\x0ab\\x0d\\x01\\x7f\\x1b[31m\\x09\xc3\xbc");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_str_eq(capture_text(capture_line(&c)), rows[i].line, "row %zu", i);
     capture_release(&c);
 }
 

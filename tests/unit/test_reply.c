@@ -192,6 +192,7 @@ Test(reply, escapes_what_json_strings_cannot_hold)
         ROW("\"\\/", "\\\"\\\\/"),
         ROW("\b\f\n\r\t", "\\b\\f\\n\\r\\t"),
         ROW("\x01\x1f\x7f", "\\u0001\\u001f\\u007f"),
+        ROW("\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", "\\u0080\\u009b\\u009f\xc2\xa0"),
         ROW("a\0b", "a\\u0000b"),
         ROW("\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82"),
         ROW("\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"),
