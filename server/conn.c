@@ -16,6 +16,8 @@
 
 enum { AHEAD_MAX = 64 * 1024 }; /* bytes read ahead of the request in hand; then reading stops */
 
+static const char no_room[] = "the server has no memory left for this request";
+
 static size_t turn(struct conn *conn, char *bytes, size_t len, bool may_hold);
 static void keep_ahead(struct conn *conn, const char *bytes, size_t len);
 static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used);
@@ -130,11 +132,15 @@ void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
     }
 }
 
+/* Over memory what comes behind a request in hand is thrown away and no more is read: settle() refuses it when all
+ * before it is answered. */
 static void keep_ahead(struct conn *conn, const char *bytes, size_t len)
 {
-    if (conn->state == CONN_CLOSING || conn->is_answered)
+    if (len == 0 || conn->state == CONN_CLOSING || conn->is_answered)
         return;
-    if (buffer_append(&conn->ahead, bytes, len, AHEAD_MAX + READ_BUFFER) < 0)
+    if (conn->state != CONN_READING && server_is_over_memory(conn->server))
+        conn->has_lost = true;
+    else if (buffer_append(&conn->ahead, bytes, len, AHEAD_MAX + READ_BUFFER) < 0)
         conn_close(conn, true);
 }
 
@@ -196,7 +202,7 @@ static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used)
         conn->keep_alive = x->req.message.keep_alive;
         if (!server_is_over_memory(conn->server))
             return true;
-        conn_refuse(conn, 503, "the server has no memory left for this request");
+        conn_refuse(conn, 503, no_room);
         return false;
     case PARSER_MORE:
         receive_more(conn);
@@ -219,8 +225,11 @@ static void receive_more(struct conn *conn)
     struct message *message = &x->req.message;
     struct server *server = conn->server;
 
-    if (!parser_has_head(&x->parser))
+    if (!parser_has_head(&x->parser)) {
+        if (server_is_over_memory(server))
+            conn_refuse(conn, 503, no_room);
         return;
+    }
     if (exchange_keep(x) < 0) {
         conn_refuse(conn, 503, "out of memory");
         return;
@@ -322,9 +331,12 @@ bool conn_is_between_requests(const struct conn *conn)
 static void settle(struct conn *conn)
 {
     if (conn->state != CONN_READING) {
-        conn_set_reading(conn, conn->ahead.len < AHEAD_MAX);
+        conn_set_reading(conn, conn->ahead.len < AHEAD_MAX && !conn->has_lost);
     } else if (conn->is_answered) {
         conn_linger(conn);
+    } else if (conn->has_lost) {
+        conn->has_lost = false;
+        conn_refuse(conn, 503, no_room);
     } else if (conn->at_eof && conn_is_between_requests(conn)) {
         conn_leave(conn);
     } else if (!conn->at_eof) {

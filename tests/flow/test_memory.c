@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { KIB = 1024, LIMIT = 300 * KIB, BODY = 900000, WIRES = 4 };
+enum { KIB = 1024, LIMIT = 300 * KIB, BODY = 900000, WIRES = 2 };
 
 static struct wire wires[WIRES];
 static char bytes[BODY];
@@ -105,6 +105,22 @@ Test(memory, asks_for_no_body_that_it_has_no_room_for)
     wire_close(&wires[0]);
 }
 
+/* Else ten thousand of them might come, of 32 KiB each. */
+Test(memory, lets_no_head_grow)
+{
+    wire_send(&w, GET("/say/x") "GET /say/");
+    send_slowly(&wires[0], 400 * KIB);
+    cr_expect_eq(wire_answers(&w), 1);
+    wire_send(&w, "y HTTP");
+
+    wire_expect_last(&w, 1, 503);
+    wire_open(&wires[1], &f);
+    wire_send(&wires[1], "GET");
+    wire_expect_last(&wires[1], 0, 503);
+    wire_close(&wires[0]);
+    wire_close(&wires[1]);
+}
+
 /* A given one by its length, a small one by what did not fit into the socket; a static one is nobody's. */
 Test(memory, is_counted_for_large_replies_until_they_are_written)
 {
@@ -155,6 +171,44 @@ Test(memory, is_counted_for_what_is_read_ahead)
 
     cr_expect_gt(memory(), 40 * KIB);
     conn_finish("bad bytes follow");
+}
+
+/* What is read ahead when there is no room is not kept: what was before it is answered, and then it is refused. */
+Test(memory, reads_nothing_ahead)
+{
+    size_t before;
+
+    wire_send(&w, GET("/pend"));
+    wire_send(&w, GET("/say/kept"));
+    send_slowly(&wires[0], 400 * KIB);
+    before = memory();
+    wire_send(&w, GET("/say/lost"));
+    cr_expect_not(w.is_reading);
+    cr_expect_eq(memory(), before);
+    wire_close(&wires[0]);
+    conn_finish("first");
+
+    wire_expect_body(&w, 0, "first");
+    wire_expect_body(&w, 1, "kept");
+    wire_expect_last(&w, 2, 503);
+    cr_expect_eq(w.conn.state, CONN_LINGERING);
+    cr_expect(w.is_reading);
+}
+
+Test(memory, reads_nothing_ahead_behind_an_answer_that_is_not_taken)
+{
+    w.room = 10;
+    wire_send(&w, GET("/big"));
+    send_slowly(&wires[0], 400 * KIB);
+    wire_send(&w, GET("/say/lost"));
+    wire_close(&wires[0]);
+    wire_take(&w, SIZE_MAX);
+    w.room = SIZE_MAX;
+    while (w.has_write)
+        wire_take(&w, SIZE_MAX);
+
+    cr_expect_eq(wire_answer(&w, 0)->body_len, (size_t)BIG);
+    wire_expect_last(&w, 1, 503);
 }
 
 /* ---- on a worker ---- */
