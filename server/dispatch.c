@@ -26,6 +26,7 @@ static void answer_unrouted(struct exchange *x);
 static void call_inline(struct exchange *x);
 static void go_on(struct exchange *x, int result);
 __attribute__((cold)) static void shed(struct exchange *x, const char *reason);
+static int check_room(struct exchange *x);
 static void on_work(struct pool_job *job);
 static void on_done(struct pool_job *job);
 static bool is_hopeless(const struct exchange *x);
@@ -122,7 +123,9 @@ void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns
     x->state = EXCHANGE_ON_LOOP;
     x->step = STEP_NONE;
     x->req.worker_data = x->is_work ? route->loop_data : NULL;
-    result = exchange_call(x, handler);
+    result = check_room(x);
+    if (result == 0)
+        result = exchange_call(x, handler);
     x->ended_ns = uv_hrtime();
     if (route->given.run == HOIST_INLINE) /* it is answered now, in conn.c's turn(), whose flush is its end */
         x->server->left_ns = x->ended_ns;
@@ -207,8 +210,22 @@ static void on_work(struct pool_job *job)
     struct exchange *x = exchange_of_job(job);
     int hook = x->req.route->hook;
 
+    x->result = check_room(x);
+    if (x->result < 0)
+        return;
     x->req.worker_data = hook == NO_HOOK ? NULL : pool_worker_data((size_t)hook);
     x->result = x->req.route->given.run == HOIST_PROCESS ? process_call(x) : exchange_call(x, x->handler);
+}
+
+/* It had room when its head was read. Meanwhile it waited, for its body or for its turn, and the others may have come
+ * to hold more than max_memory. What it holds itself, or one alone could be refused for ever, does not count. */
+static int check_room(struct exchange *x)
+{
+    size_t own = x->req.body.cap + x->req.arena.used;
+
+    if (!server_is_over_memory_without(x->server, own))
+        return 0;
+    return response_fail(&x->res, -ENOMEM, "the server has no memory left for this request");
 }
 
 static void on_done(struct pool_job *job)

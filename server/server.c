@@ -162,3 +162,11 @@ bool server_is_over_memory(const struct server *server)
 {
     return server->config->max_memory != 0 && server_memory(server) > server->config->max_memory;
 }
+
+bool server_is_over_memory_without(const struct server *server, size_t own)
+{
+    size_t max = server->config->max_memory;
+    size_t used = max != 0 ? budget_used(&server->budget) : 0;
+
+    return used > max && used - max > own;
+}
