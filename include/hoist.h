@@ -238,7 +238,7 @@ typedef struct hoist_config {
     size_t max_reply;           /* bytes; 16 MiB */
     unsigned header_timeout_ms; /* for the whole head; 10000 */
     unsigned body_timeout_ms;   /* for a body, and at least 500 B/s; 20000 */
-    unsigned write_timeout_ms;  /* without progress; 20000 */
+    unsigned write_timeout_ms;  /* of a reply, and at least 500 B/s; 20000 */
     unsigned keep_alive_ms;     /* of silence between two requests; 5000 */
     unsigned drain_ms;          /* for requests in flight at a stop; 30000 */
     unsigned worker_nice;       /* 1 to 19, added to the workers' nice value; 10; HOIST_NO_LIMIT: left alone */

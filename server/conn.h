@@ -67,7 +67,8 @@ struct conn {
     uint64_t drain_at;         /* what was received by a drain's first answer; 0: there was none */
     union {
         uint64_t since_ms; /* when a wait for a request or a head began, by uv_now() */
-        size_t progress;   /* body bytes received, or bytes unsent, as this wait began; bytes thrown away in it */
+        uint64_t progress; /* body bytes that must be here, or bytes that may be unsent, when this wait is over; bytes
+                            * thrown away in it */
     };
     enum conn_state state : 8;
     enum conn_wait wait : 8;

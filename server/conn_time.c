@@ -12,15 +12,15 @@
 #include <assert.h>
 
 enum {
-    LINGERS_MAX = 30,       /* at a body's rate; otherwise, or in a drain, once more than it must */
-    BODY_BYTES_PER_S = 500, /* a body, or what is thrown away, that comes slower is not waited for */
-    DRAIN_IDLE_MS = 250,    /* in a drain, for a request on its way ... */
-    DRAIN_HEAD_MS = 1000,   /* ... and for the rest of its head */
+    LINGERS_MAX = 30,     /* at a body's rate; otherwise, or in a drain, once more than it must */
+    BYTES_PER_S = 500,    /* a body, what is thrown away, or a reply that moves slower is not waited for */
+    DRAIN_IDLE_MS = 250,  /* in a drain, for a request on its way ... */
+    DRAIN_HEAD_MS = 1000, /* ... and for the rest of its head */
 };
 
 static unsigned shorter_in_drain(const struct conn *conn, unsigned ms, unsigned most_ms);
 static bool is_owed(const struct conn *conn);
-static bool is_too_slow(size_t bytes, unsigned ms);
+static uint64_t least_bytes(unsigned ms);
 static void on_deadline(struct deadline *deadline);
 static void idle_add(struct conn *conn);
 static void idle_remove(struct conn *conn);
@@ -46,10 +46,11 @@ void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
         conn->since_ms = uv_now(conn->server->loop);
         break;
     case WAIT_BODY:
-        conn->progress = conn->exchange->req.body.len;
+        conn->progress = conn->exchange->req.body.len + least_bytes(ms);
         break;
     case WAIT_WRITE:
         conn->progress = conn->io->unsent(conn);
+        conn->progress -= least_bytes(ms) < conn->progress ? least_bytes(ms) : conn->progress;
         break;
     case WAIT_LINGER:
         break;
@@ -113,16 +114,16 @@ void conn_linger(struct conn *conn)
     conn_wait_for(conn, WAIT_LINGER, shorter_in_drain(conn, CONN_LINGER_MS, CONN_LINGER_MS));
 }
 
-/* A client that has not got all, and may send something meanwhile, has as long as for a write without progress. */
+/* A client that has not got all, and may send something meanwhile, has as long as a write. */
 static bool is_owed(const struct conn *conn)
 {
     return !conn->at_eof && (uint64_t)conn->n_lingers * CONN_LINGER_MS < conn->server->config->write_timeout_ms &&
            conn->io->unsent(conn) > 0;
 }
 
-static bool is_too_slow(size_t bytes, unsigned ms)
+static uint64_t least_bytes(unsigned ms)
 {
-    return bytes < ((size_t)BODY_BYTES_PER_S * ms + 999) / 1000;
+    return ((uint64_t)BYTES_PER_S * ms + 999) / 1000;
 }
 
 static void on_deadline(struct deadline *deadline)
@@ -138,13 +139,13 @@ static void on_deadline(struct deadline *deadline)
             conn_refuse(conn, 408, "the head of the request took too long");
         break;
     case WAIT_BODY:
-        if (is_too_slow(conn->exchange->req.body.len - conn->progress, config->body_timeout_ms))
+        if (conn->exchange->req.body.len < conn->progress)
             conn_refuse(conn, 408, "the body of the request came too slowly");
         else
             conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
         break;
     case WAIT_WRITE:
-        if (conn->io->unsent(conn) >= conn->progress)
+        if (conn->io->unsent(conn) > conn->progress)
             conn_close(conn, true);
         else
             conn_wait_for(conn, WAIT_WRITE, config->write_timeout_ms);
@@ -152,7 +153,7 @@ static void on_deadline(struct deadline *deadline)
     case WAIT_LINGER:
         conn->n_lingers++;
         if (is_owed(conn) || (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining &&
-                              !is_too_slow(conn->progress, CONN_LINGER_MS)))
+                              conn->progress >= least_bytes(CONN_LINGER_MS)))
             conn_wait_for(conn, WAIT_LINGER, shorter_in_drain(conn, CONN_LINGER_MS, CONN_LINGER_MS));
         else
             conn_close(conn, false);

@@ -43,7 +43,7 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
       "default: what descriptors allow, up to 10000")                                                                  \
     X("header-timeout-ms", config.header_timeout_ms, LIMIT, NULL, 1, DAY_MS, "MS", "for a whole head, then 408")       \
     X("body-timeout-ms", config.body_timeout_ms, LIMIT, NULL, 1, DAY_MS, "MS", "for a body, then 408")                 \
-    X("write-timeout-ms", config.write_timeout_ms, LIMIT, NULL, 1, DAY_MS, "MS", "without progress of a reply")        \
+    X("write-timeout-ms", config.write_timeout_ms, LIMIT, NULL, 1, DAY_MS, "MS", "of a reply below 500 B/s")           \
     X("keep-alive-ms", config.keep_alive_ms, LIMIT, NULL, 1, DAY_MS, "MS", "of silence between two requests")          \
     X("half-close", config.half_close, CHOICE, NULL, 0, 0, "cancel|finish", "jobs of a client that stops sending")     \
     GROUP("Process")                                                                                                   \

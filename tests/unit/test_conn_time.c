@@ -72,25 +72,6 @@ Test(conn_time, refuses_a_body_that_stops)
     wire_expect_last(&w, 0, 408);
 }
 
-Test(conn_time, waits_for_a_body_that_comes_fast_enough)
-{
-    char piece[501] = "";
-
-    memset(piece, 'x', 500);
-    conn_fixture_open(&(hoist_config){.body_timeout_ms = 1000});
-    wire_send(&w, "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 1500\r\n\r\n");
-    for (unsigned i = 0; i < 2; i++) {
-        wire_send(&w, piece);
-        conn_hurry_and_pass();
-        cr_expect_eq(w.out_len, 0);
-    }
-    wire_send(&w, piece + 1);
-    conn_hurry_and_pass();
-
-    cr_expect_eq(wire_answers(&w), 1, "at once, not after another second");
-    wire_expect_last(&w, 0, 408);
-}
-
 Test(conn_time, waits_for_ever_without_limits)
 {
     static const char *const texts[] = {"", HALF_HEAD, HALF_BODY, GET("/say/x")};
@@ -119,33 +100,6 @@ Test(conn_time, does_not_count_while_a_request_is_handled)
     cr_expect_not(deadline_is_armed(&w.conn.deadline));
     conn_finish("first");
     wire_expect_last(&w, 1, 408);
-}
-
-Test(conn_time, resets_a_client_that_takes_nothing_of_its_answer)
-{
-    conn_fixture_open(&(hoist_config){.write_timeout_ms = 1});
-    w.room = 10;
-    wire_send(&w, GET("/give"));
-
-    wire_run_until_closed(&w);
-    cr_expect(w.is_reset);
-    cr_expect_eq(conn_freed, 1);
-}
-
-Test(conn_time, waits_for_a_client_that_takes_some_of_its_answer)
-{
-    conn_fixture_open(&(hoist_config){.write_timeout_ms = 1000});
-    w.room = 0;
-    wire_send(&w, GET("/big"));
-    for (unsigned i = 0; i < 2; i++) {
-        wire_take(&w, 1);
-        conn_hurry_and_pass();
-        cr_expect_not(w.is_closing);
-    }
-    conn_hurry();
-
-    wire_run_until_closed(&w);
-    cr_expect(w.is_reset);
 }
 
 /* A close with bytes that come late would reset what the client has not got. */
