@@ -14,11 +14,13 @@
 enum {
     LINGERS_MAX = 30,     /* at a body's rate; otherwise, or in a drain, once more than it must */
     BYTES_PER_S = 500,    /* a body, what is thrown away, or a reply that moves slower is not waited for */
-    DRAIN_IDLE_MS = 250,  /* in a drain, for a request on its way ... */
-    DRAIN_HEAD_MS = 1000, /* ... and for the rest of its head */
+    DRAIN_IDLE_MS = 250,  /* in a drain, for a request on its way, */
+    DRAIN_HEAD_MS = 1000, /* ... for the rest of its head, */
+    DRAIN_BODY_MS = 1000, /* ... and from one look to the next at its body */
 };
 
 static unsigned shorter_in_drain(const struct conn *conn, unsigned ms, unsigned most_ms);
+static unsigned body_wait_ms(const struct conn *conn);
 static bool is_owed(const struct conn *conn);
 static uint64_t least_bytes(unsigned ms);
 static void on_deadline(struct deadline *deadline);
@@ -67,7 +69,7 @@ void conn_wait_for_bytes(struct conn *conn)
     if (is_idle && (conn->wait != WAIT_HEAD || conn->server->is_draining))
         conn_wait_for(conn, WAIT_REQUEST, shorter_in_drain(conn, config->keep_alive_ms, DRAIN_IDLE_MS));
     else if (!is_idle && conn->exchange != NULL && parser_has_head(&conn->exchange->parser))
-        conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
+        conn_wait_for(conn, WAIT_BODY, body_wait_ms(conn));
     else /* on a new connection one limit for its first byte and the head */
         conn_wait_for(conn, WAIT_HEAD, shorter_in_drain(conn, config->header_timeout_ms, DRAIN_HEAD_MS));
 }
@@ -85,6 +87,15 @@ static unsigned shorter_in_drain(const struct conn *conn, unsigned ms, unsigned 
     if (most_ms < ms)
         ms = most_ms;
     return half_ms < ms ? (unsigned)half_ms : ms;
+}
+
+/* For the last second of a drain there is no look: in less than half a second a pause would be taken for slowness. */
+static unsigned body_wait_ms(const struct conn *conn)
+{
+    unsigned limit_ms = conn->server->config->body_timeout_ms;
+    unsigned ms = shorter_in_drain(conn, limit_ms, DRAIN_BODY_MS);
+
+    return ms < DRAIN_BODY_MS / 2 ? limit_ms : ms;
 }
 
 bool conn_was_used_just_now(const struct conn *conn)
@@ -142,7 +153,7 @@ static void on_deadline(struct deadline *deadline)
         if (conn->exchange->req.body.len < conn->progress)
             conn_refuse(conn, 408, "the body of the request came too slowly");
         else
-            conn_wait_for(conn, WAIT_BODY, config->body_timeout_ms);
+            conn_wait_for_bytes(conn);
         break;
     case WAIT_WRITE:
         if (conn->io->unsent(conn) > conn->progress)

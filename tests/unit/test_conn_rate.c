@@ -77,3 +77,64 @@ Test(conn_rate, takes_more_unsent_than_before_for_nothing)
 
     cr_expect(w.is_reset);
 }
+
+/* ---- the server drains ---- */
+
+static void drain_with_body(const hoist_config *config)
+{
+    conn_fixture_open(config);
+    wire_send(&w, "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 1500\r\n\r\n");
+    server_begin_drain(&f.app->server);
+    server_drain(&f.app->server);
+}
+
+static void send_body(size_t len)
+{
+    static const char bytes[1000];
+
+    wire_send_cut(&w, bytes, len, 0);
+}
+
+/* Else one of some bytes a second would keep a stop for all of --drain-ms. */
+Test(conn_rate, in_a_drain_looks_at_a_body_every_second)
+{
+    drain_with_body(&(hoist_config){0});
+    for (unsigned i = 0; i < 2; i++) {
+        cr_expect_leq(w.conn.deadline.due_ms, uv_now(&f.loop) + 1000);
+        send_body(500);
+        conn_hurry_and_pass();
+        cr_expect_eq(w.out_len, 0);
+    }
+    send_body(499);
+    conn_hurry_and_pass();
+
+    wire_expect_last(&w, 0, 408);
+}
+
+Test(conn_rate, in_a_drain_answers_a_body_that_comes_fast_enough)
+{
+    drain_with_body(&(hoist_config){0});
+    send_body(1000);
+    conn_hurry_and_pass();
+    send_body(500);
+
+    wire_expect_last(&w, 0, 200);
+}
+
+Test(conn_rate, in_a_drain_leaves_half_of_what_is_left)
+{
+    drain_with_body(&(hoist_config){.drain_ms = 1200});
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 600);
+    send_body(299);
+    conn_hurry_and_pass();
+
+    wire_expect_last(&w, 0, 408);
+}
+
+/* A pause would be taken for slowness. */
+Test(conn_rate, in_the_last_second_of_a_drain_is_not_looked_at)
+{
+    drain_with_body(&(hoist_config){.drain_ms = 999});
+
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 20000);
+}
