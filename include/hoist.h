@@ -277,11 +277,12 @@ HOIST_API int hoist_app_listen(hoist_app *app);
 HOIST_API unsigned hoist_app_port(const hoist_app *app);
 
 /* Serves on a loop of its own, in the calling thread, until hoist_app_stop(); 0 after a clean stop, -ETIMEDOUT when
- * after drain_ms jobs were still running or waiting for hoist_finish(), clients had not taken their answers or a
- * worker_fini had not returned. Once: -EALREADY after that, unless it failed for its address or its pool. libuv needs
- * workers_max threads: UV_THREADPOOL_SIZE must say so before its pool is first used (hoist_main() does it), else this
- * fails with -EAGAIN. -EBUSY: another app's pool runs in this process; -EINVAL: a route of HOIST_PROCESS, or a
- * worker_init that returned more than 0; -ENOMEM; what hoist_app_listen() or a worker_init answered. */
+ * after drain_ms jobs were still running or waiting for hoist_finish(), clients still sent a body or had not taken
+ * their answers, or a worker_fini had not returned. Once: -EALREADY after that, unless it failed for its address or its
+ * pool. libuv needs workers_max threads: UV_THREADPOOL_SIZE must say so before its pool is first used (hoist_main()
+ * does it), else this fails with -EAGAIN. -EBUSY: another app's pool runs in this process; -EINVAL: a route of
+ * HOIST_PROCESS, or a worker_init that returned more than 0; -ENOMEM; what hoist_app_listen() or a worker_init
+ * answered. */
 HOIST_API int hoist_app_run(hoist_app *app);
 
 /* Asks for a stop: no new connections, requests in flight are answered, then run returns. Any thread, any number of

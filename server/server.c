@@ -126,25 +126,30 @@ void server_abort(struct server *server)
     }
 }
 
-/* Connections also wait for the rest of an answer, or of a request. Who was answered has a line in the access log. */
+/* Who was answered has a line in the access log. */
 const char *server_cut_off_text(const struct server *server, char text[SERVER_CUT_OFF_TEXT])
 {
-    unsigned running = 0, waiting = 0;
+    unsigned half_sent = 0, running = 0, waiting = 0, not_taken = 0;
 
     for (const struct exchange *x = server->exchanges; x != NULL; x = x->next) {
         struct pool_job job = {.state = POOL_JOB_IDLE};
 
-        if (x->conn == NULL || x->state == EXCHANGE_RECEIVING || x->status != 0)
+        if (x->conn == NULL || x->status != 0)
             continue;
         if (x->state == EXCHANGE_QUEUED)
             pool_job_look(server->pool, &x->job, &job);
-        if (job.state == POOL_JOB_WAITING)
+        if (x->state == EXCHANGE_RECEIVING)
+            half_sent++;
+        else if (job.state == POOL_JOB_WAITING)
             waiting++;
         else
             running++;
     }
-    snprintf(text, SERVER_CUT_OFF_TEXT, "connections cut off: %u, requests: %u running, %u waiting", server->n_conns,
-             running, waiting);
+    for (const struct conn *conn = server->conns; conn != NULL; conn = conn->next)
+        not_taken += conn->state == CONN_WRITING;
+    snprintf(text, SERVER_CUT_OFF_TEXT,
+             "connections cut off: %u, requests: %u running, %u waiting, %u half sent, answers not taken: %u",
+             server->n_conns, running, waiting, half_sent, not_taken);
     return text;
 }
 

@@ -95,7 +95,7 @@ void server_drain(struct server *server);
 void server_abort(struct server *server);
 
 /* For the log: what that, or the program's end, cuts off now. Returns text. */
-enum { SERVER_CUT_OFF_TEXT = 96 };
+enum { SERVER_CUT_OFF_TEXT = 160 };
 const char *server_cut_off_text(const struct server *server, char text[SERVER_CUT_OFF_TEXT]);
 
 bool server_is_empty(const struct server *server);

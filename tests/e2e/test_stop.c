@@ -242,7 +242,7 @@ Test(stop, a_second_signal_ends_at_once)
     cr_expect_eq(process_wait(&server), 1);
     cr_expect_not_null(strstr(process_errors(&server),
                               "error Terminated again: leaving at once; connections cut off: 1, "
-                              "requests: 1 running, 0 waiting\n"),
+                              "requests: 1 running, 0 waiting, 0 half sent, answers not taken: 0\n"),
                        "%s", server.err_text);
 }
 
@@ -282,8 +282,9 @@ Test(stop, a_request_that_could_not_run_before_the_drain_was_over_is_counted_and
     client_fence(&server);
     process_stop(&server);
 
-    cr_expect_not_null(strstr(process_errors(&server), "error the drain took longer than drain-ms allows; connections "
-                                                       "cut off: 3, requests: 1 running, 1 waiting\n"),
+    cr_expect_not_null(strstr(process_errors(&server),
+                              "error the drain took longer than drain-ms allows; connections "
+                              "cut off: 3, requests: 1 running, 1 waiting, 1 half sent, answers not taken: 0\n"),
                        "%s", server.err_text);
     cr_expect_null(strstr(server.err_text, "stuck: /,"), "%s", server.err_text);
 }
@@ -302,8 +303,10 @@ Test(stop, a_client_that_only_is_slow_is_cut_off_when_the_drain_is_over)
     client_fence(&server);
 
     cr_expect_eq(process_stop(&server), 1);
-    cr_expect_not_null(strstr(process_errors(&server), "; connections cut off: 1, requests: 0 running, 0 waiting\n"),
-                       "%s", server.err_text);
+    cr_expect_not_null(
+        strstr(process_errors(&server),
+               "; connections cut off: 1, requests: 0 running, 0 waiting, 0 half sent, answers not taken: 1\n"),
+        "%s", server.err_text);
     free(body);
 }
 

@@ -292,7 +292,7 @@ Test(app_stuck, is_not_freed_until_its_job_has_ended, .timeout = 20)
     LOOP_RUN_UNTIL(&f.loop, f.stopped_calls > 0);
     cr_expect_eq(f.result, -ETIMEDOUT);
     cr_expect_str_eq(hoist_app_error(f.app), "the drain took longer than drain-ms allows; connections cut off: 1, "
-                                             "requests: 1 running, 0 waiting");
+                                             "requests: 1 running, 0 waiting, 0 half sent, answers not taken: 0");
     LOOP_RUN_UNTIL(&f.loop, p.at_end);
     cr_expect_eq(hoist_app_free(f.app), -EBUSY);
     peer_close(&p);

@@ -465,8 +465,9 @@ Test(all_stuck, stops_the_app_as_a_drain_that_is_over)
     LOOP_SPIN_UNTIL(&f.loop, f.stopped_calls > 0);
 
     cr_expect_eq(f.result, -ETIMEDOUT);
-    cr_expect_str_eq(hoist_app_error(f.app), "every worker (1) was stuck for longer than stuck-exit-ms allows; "
-                                             "connections cut off: 1, requests: 0 running, 0 waiting");
+    cr_expect_str_eq(hoist_app_error(f.app),
+                     "every worker (1) was stuck for longer than stuck-exit-ms allows; "
+                     "connections cut off: 1, requests: 0 running, 0 waiting, 0 half sent, answers not taken: 0");
     EXPECT_LOGGED("error every worker (1) was stuck for longer than stuck-exit-ms allows; connections cut off: 1, ");
     cr_expect_not(takes_connections(port), "there is nobody to serve them");
     LOOP_RUN_UNTIL(&f.loop, peers[1].at_end);
