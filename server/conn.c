@@ -50,14 +50,29 @@ void conn_open(struct conn *conn, struct server *server, const struct conn_io *i
     conn->io = io;
     conn->server = server;
     conn->ahead.budget = conn->unsent.budget = &server->budget;
-    conn->next = server->conns;
-    if (conn->next != NULL)
-        conn->next->prev = conn;
-    server->conns = conn;
+    conn_link(conn, server->conns);
     server->n_conns++;
     server->figures.accepted++;
     conn_wait_for(conn, WAIT_HEAD, server->config->header_timeout_ms);
     io->read(conn, true);
+}
+
+void conn_link(struct conn *conn, struct conn *next)
+{
+    struct server *server = conn->server;
+
+    conn->next = next;
+    conn->prev = next != NULL ? next->prev : server->conns_last;
+    *(conn->prev != NULL ? &conn->prev->next : &server->conns) = conn;
+    *(next != NULL ? &next->prev : &server->conns_last) = conn;
+}
+
+void conn_unlink(struct conn *conn)
+{
+    struct server *server = conn->server;
+
+    *(conn->prev != NULL ? &conn->prev->next : &server->conns) = conn->next;
+    *(conn->next != NULL ? &conn->next->prev : &server->conns_last) = conn->prev;
 }
 
 void conn_close(struct conn *conn, bool reset)
@@ -84,17 +99,14 @@ void conn_on_closed(struct conn *conn)
     assert(!conn->is_held);
     buffer_close(&conn->ahead);
     buffer_close(&conn->unsent);
-    *(conn->prev != NULL ? &conn->prev->next : &server->conns) = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
+    conn_unlink(conn);
     server->n_conns--;
     server->on_change(server->arg);
 }
 
 void conn_drain(struct conn *conn)
 {
-    if (conn->is_held)
-        conn_write_held(conn->server);
+    assert(!conn->is_held);
     if (conn->stream != NULL)
         conn_close(conn, false);
     if (conn->state != CONN_READING)

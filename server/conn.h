@@ -56,10 +56,9 @@ struct conn {
     const struct conn_io *io;
     struct server *server;
     struct conn *prev, *next;
-    struct conn *idle_prev, *idle_next; /* in the server's list of those that wait for a request */
-    struct exchange *exchange;          /* being received, handled or written; NULL between two requests */
-    struct buffer ahead;                /* received, not parsed yet */
-    struct buffer unsent;               /* answers that did not fit into the socket */
+    struct exchange *exchange; /* being received, handled or written; NULL between two requests */
+    struct buffer ahead;       /* received, not parsed yet */
+    struct buffer unsent;      /* answers that did not fit into the socket */
     uv_buf_t body;         /* of the answer in hand, when it is too large to gather; the exchange keeps it in place */
     struct stream *stream; /* an answer that goes on in pieces; NULL: there is none */
     struct deadline deadline;

@@ -11,6 +11,10 @@ enum {
     ANSWER_MAX = REPLY_HEAD_MAX + SMALL_BODY, /* room that one answer may take in the server's out buffer */
 };
 
+/* Takes its place in the server's list, in front of next; NULL: at the end. */
+void conn_link(struct conn *conn, struct conn *next);
+void conn_unlink(struct conn *conn);
+
 /* The one place that changes the state; asserts that the move is allowed. */
 void conn_set_state(struct conn *conn, enum conn_state state);
 

@@ -24,8 +24,8 @@ static unsigned body_wait_ms(const struct conn *conn);
 static bool is_owed(const struct conn *conn);
 static uint64_t least_bytes(unsigned ms);
 static void on_deadline(struct deadline *deadline);
-static void idle_add(struct conn *conn);
-static void idle_remove(struct conn *conn);
+static void join_idle(struct conn *conn);
+static void leave_idle(struct conn *conn);
 
 void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 {
@@ -33,11 +33,11 @@ void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 
     if (goes_on && wait == conn->wait && deadline_is_armed(&conn->deadline))
         return;
-    if (conn->wait == WAIT_REQUEST)
-        idle_remove(conn);
+    if (conn->wait == WAIT_REQUEST && wait != WAIT_REQUEST)
+        leave_idle(conn);
+    else if (conn->wait != WAIT_REQUEST && wait == WAIT_REQUEST)
+        join_idle(conn);
     conn->wait = wait;
-    if (wait == WAIT_REQUEST)
-        idle_add(conn);
     conn->progress = 0;
     switch (wait) {
     case WAIT_NONE:
@@ -183,27 +183,29 @@ void conn_close_idle(struct server *server)
     struct conn *conn;
 
     do {
-        conn = server->idle_first;
+        conn = server->idle;
         if (conn != NULL)
             conn_leave(conn);
     } while (conn != NULL && conn->state != CONN_CLOSING);
 }
 
 /* Not the deadlines' list: without a time limit there is none, and a limit of the same length would be in it, too. */
-static void idle_add(struct conn *conn)
+static void join_idle(struct conn *conn)
 {
     struct server *server = conn->server;
 
-    conn->idle_next = NULL;
-    conn->idle_prev = server->idle_last;
-    *(conn->idle_prev != NULL ? &conn->idle_prev->idle_next : &server->idle_first) = conn;
-    server->idle_last = conn;
+    conn_unlink(conn);
+    conn_link(conn, NULL);
+    if (server->idle == NULL)
+        server->idle = conn;
 }
 
-static void idle_remove(struct conn *conn)
+static void leave_idle(struct conn *conn)
 {
     struct server *server = conn->server;
 
-    *(conn->idle_prev != NULL ? &conn->idle_prev->idle_next : &server->idle_first) = conn->idle_next;
-    *(conn->idle_next != NULL ? &conn->idle_next->idle_prev : &server->idle_last) = conn->idle_prev;
+    if (server->idle == conn)
+        server->idle = conn->next;
+    conn_unlink(conn);
+    conn_link(conn, server->conns);
 }

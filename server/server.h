@@ -43,9 +43,9 @@ struct server {
     struct deadlines deadlines;
     struct reply_clock clock;
 
-    struct conn *conns; /* all of them, newest first */
+    struct conn *conns, *conns_last; /* all of them; those that wait for a request stand last, longest idle first */
+    struct conn *idle;               /* the first of those */
     unsigned n_conns;
-    struct conn *idle_first, *idle_last; /* of them, those between two requests, longest idle first */
     struct exchange *exchanges, *free_exchanges;
     unsigned n_exchanges, n_free_exchanges; /* in use; kept for reuse */
     unsigned n_abandoned;                   /* in use without a connection */
