@@ -331,14 +331,17 @@ static void resume(struct listener *listener)
 static void back_off(struct listener *listener, int err)
 {
     uint64_t now_ms = uv_now(listener->server->loop);
+    char address[LISTENER_TEXT];
 
     if (listener->short_since_ms == 0) {
         listener->short_since_ms = now_ms;
         listener->n_refused = 0;
+        listener_text(listener, address, sizeof(address));
         if (listener->is_started)
-            log_write(LOG_WARNING, "cannot accept: %s; trying again every %d ms", uv_strerror(err), BACK_OFF_MS);
+            log_write(LOG_WARNING, "%s: cannot accept: %s; trying again every %d ms", address, uv_strerror(err),
+                      BACK_OFF_MS);
         else
-            log_write(LOG_WARNING, "cannot accept, at the stop: %s", uv_strerror(err));
+            log_write(LOG_WARNING, "%s: cannot accept, at the stop: %s", address, uv_strerror(err));
     } else if (now_ms - listener->short_since_ms >= PATIENCE_MS && (err == -EMFILE || err == -ENFILE)) {
         refuse_waiting(listener);
     }
@@ -359,12 +362,13 @@ static void on_quiet(uv_timer_t *timer)
 {
     struct listener *listener = timer->data;
     uint64_t length_ms = uv_now(timer->loop) - listener->short_since_ms - QUIET_MS;
+    char address[LISTENER_TEXT];
 
     listener->short_since_ms = 0;
     if (listener->spare < 0)
         listener->spare = open_spare();
-    log_write(LOG_WARNING, "accepting again after %.1f s; %u clients were refused", (double)length_ms / 1000,
-              listener->n_refused);
+    log_write(LOG_WARNING, "%s: accepting again after %.1f s; %u clients were refused",
+              listener_text(listener, address, sizeof(address)), (double)length_ms / 1000, listener->n_refused);
 }
 
 /* A worker may take the spare's place before a client does, or before the spare is back: then clients go on waiting. */

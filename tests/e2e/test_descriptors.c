@@ -116,6 +116,7 @@ static void await_the_end_of_shortage(unsigned n)
 Test(descriptors, that_run_out_cost_little_time_and_one_line_of_the_log)
 {
     struct usage begun;
+    char again[80];
 
     start_and_fill();
     begun = usage_begin(&server);
@@ -127,6 +128,8 @@ Test(descriptors, that_run_out_cost_little_time_and_one_line_of_the_log)
     cr_expect_eq(count(process_errors(&server), "cannot accept"), 1, "%s", process_errors(&server));
     client_close(there[1]);
     await_the_end_of_shortage(1);
+    (void)snprintf(again, sizeof(again), " 127.0.0.1:%u: accepting again after ", server.port);
+    cr_expect_not_null(strstr(process_errors(&server), again), "%s", process_errors(&server));
     cr_expect_not_null(strstr(process_errors(&server), "; 2 clients were refused"), "%s", process_errors(&server));
 
     there[1] = client_open(&server);
