@@ -109,7 +109,7 @@ void server_drain(struct server *server)
     struct conn *next;
 
     assert(server->is_draining);
-    conn_write_held(server); /* or one that is visited would do it for others, who change their places then */
+    conn_write_held(server); /* who does not take all of it changes its place in the list */
     for (struct conn *conn = server->conns; conn != NULL; conn = next) {
         next = conn->next;
         conn_drain(conn);
