@@ -149,6 +149,34 @@ Test(pool, a_shrink_strands_no_job_when_a_worker_is_parked, .timeout = 30)
     fixture_close(&f);
 }
 
+static unsigned parked(void)
+{
+    struct pool_figures figures;
+
+    pool_figures(f.pool, &figures);
+    return figures.parked;
+}
+
+/* Else it would leave, and the job would wait until the loop has called the parked one. */
+Test(pool, after_a_shrink_the_worker_at_work_takes_the_next_job_while_another_is_parked, .timeout = 30)
+{
+    fixture_start(&f, 2);
+    fixture_submit(&f, &f.lane, 0, 2);
+    gate_run_until_inside(&f.gate, 2);
+    uv_timer_stop(&f.pool->sweep); /* would send the parked one home */
+    gate_let_go(&f.gate, 1);
+    fixture_run_until_done(&f, 1);
+    LOOP_SPIN_UNTIL(&f.loop, parked() == 1); /* nobody tells the loop */
+    pool_resize(f.pool, 1);
+    fixture_submit(&f, &f.lane, 2, 1);
+
+    gate_let_all_go(&f.gate);
+    fixture_run_until_done(&f, 3);
+
+    cr_expect_eq(f.jobs[2].job.seat, f.jobs[f.gate.order[1]].job.seat);
+    fixture_close(&f);
+}
+
 Test(pool, a_resize_stays_within_its_bounds, .timeout = 30)
 {
     fixture_start(&f, 2);
