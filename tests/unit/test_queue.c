@@ -189,6 +189,19 @@ Test(queue, taking_back_the_last_job_takes_the_lane_out_of_the_round)
     cr_expect_eq(take(), JOBS);
 }
 
+Test(queue, a_job_that_ends_knows_how_many_wait_in_its_lane)
+{
+    lane_init(&a, &queue, 8, 0);
+    lane_init(&b, &queue, 8, 0);
+    push(&a, 0, 3);
+    push(&b, 10, 1);
+    take();
+
+    queue_finish(&jobs[0]);
+
+    cr_expect_eq(jobs[0].behind, 2);
+}
+
 /* What the counters must be, counted from the jobs themselves. */
 static void expect_counters(const struct pool_lane *const *lanes, size_t n_lanes)
 {
