@@ -20,7 +20,13 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { BIG = 3 * 1024 * 1024, LARGE_BODY = 1024 * 1024, SMALL_REPLY = 1000, LONG_MS = 3600000 };
+enum {
+    BIG = 3 * 1024 * 1024,
+    LARGE_BODY = 1024 * 1024,
+    HUGE = 12 * 1024 * 1024,
+    SMALL_REPLY = 1000,
+    LONG_MS = 3600000
+};
 
 static struct process server;
 
@@ -115,6 +121,14 @@ static void say_ended(void *arg)
     puts(arg);
 }
 
+static int reply_hugely(hoist_req *req, hoist_res *res)
+{
+    static const char body[HUGE];
+
+    (void)req;
+    return hoist_reply_static(res, 200, "application/octet-stream", body, sizeof(body));
+}
+
 static int print(hoist_req *req, hoist_res *res)
 {
     static char ended[] = "ended";
@@ -142,6 +156,13 @@ static int fail(hoist_req *req, hoist_res *res)
     (void)req;
     (void)res;
     return -ENOENT;
+}
+
+/* With another error than the one of the call that failed. */
+static int fail_otherwise(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    return hoist_reply_text(res, 200, NULL) < 0 ? -ENOENT : 0;
 }
 
 static int twice(hoist_req *req, hoist_res *res)
@@ -208,18 +229,21 @@ static const hoist_route limits_route = {
     .path = "/limits", .handler = tell_limits, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY, .timeout_ms = LONG_MS};
 static const hoist_route sockets_route = {.path = "/sockets", .handler = tell_sockets, .run = HOIST_PROCESS};
 static const hoist_route much_route = {.path = "/much", .handler = give_much, .run = HOIST_PROCESS};
+static const hoist_route huge_route = {.path = "/huge", .handler = reply_hugely, .run = HOIST_PROCESS};
 static const hoist_route print_route = {.path = "/print", .handler = print, .run = HOIST_PROCESS};
 static const hoist_route stdout_route = {.path = "/stdout", .handler = print_to_stdout, .run = HOIST_PROCESS};
 static const hoist_route fail_route = {.path = "/fail", .handler = fail, .run = HOIST_PROCESS};
+static const hoist_route otherwise_route = {.path = "/otherwise", .handler = fail_otherwise, .run = HOIST_PROCESS};
 static const hoist_route number_route = {.path = "/number", .handler = number, .run = HOIST_PROCESS};
 static const hoist_route twice_route = {.path = "/twice", .handler = twice, .run = HOIST_PROCESS};
 static const hoist_route too_much_route = {
     .path = "/too-much", .handler = too_much, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY};
 static const hoist_route later_route = {.path = "/later", .handler = wait_later, .run = HOIST_PROCESS};
 static const hoist_route *const routes[] = {
-    &request_route, &count_route,  &process_route, &much_route,     &print_route,
-    &fail_route,    &number_route, &twice_route,   &too_much_route, &later_route,
-    &sockets_route, &stdout_route, &limits_route,  &terminal_route, NULL};
+    &request_route,   &count_route,  &process_route, &much_route,     &print_route,
+    &fail_route,      &number_route, &twice_route,   &too_much_route, &later_route,
+    &sockets_route,   &stdout_route, &limits_route,  &terminal_route, &huge_route,
+    &otherwise_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- what comes back ---- */
@@ -284,6 +308,19 @@ Test(process, sends_a_reply_that_no_socket_holds_and_frees_it)
     cr_expect_str_eq(process_line(&server), "freed");
 }
 
+/* Most of it stays in the server's memory while the client does not read on. */
+Test(process, has_its_reply_counted_for_max_memory)
+{
+    struct client *client;
+
+    process_fork(&server, &program, process_clear_actions, "--workers", "1", "--max-memory", "1048576");
+    client = client_open_small(&server, CLIENT_LEAST);
+    client_get(client, "/huge");
+    client_await(client, "HTTP/1.1 200");
+
+    client_expect(&server, "/count", 503, "memory");
+}
+
 Test(process, prints_and_ends_its_exchange)
 {
     const struct response *response;
@@ -301,11 +338,13 @@ Test(process, fails_as_anywhere)
 {
     start();
     client_expect(&server, "/fail", 404, "no such file");
+    client_expect(&server, "/otherwise", 404, "no such file");
     client_expect(&server, "/number?size=x", 400, "size: 'x' is not a number from 0 to 255");
     client_expect(&server, "/twice", 500, "the handler replied twice");
     client_expect(&server, "/too-much", 500, "the reply has 1001 bytes; max_reply is 1000");
     client_expect(&server, "/later", 500, "");
     process_expect_said(&server, "/later: its handler returned HOIST_PENDING");
+    cr_expect_null(strstr(process_errors(&server), "thread"), "told otherwise, too: %s", server.err_text);
 }
 
 Test(process, may_have_the_reply_in_the_place_of_stdout)
