@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WHOLE = 2 * 1024 * 1024, HALF = 1024 * 1024 };
+enum { WHOLE = 2 * 1024 * 1024, HALF = 1024 * 1024, JUNK = 1024 * 1024, SMALL_REPLY = 1000 };
 
 static struct process server;
 
@@ -140,6 +141,19 @@ static int shut_all(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, hoist_req_path(req));
 }
 
+/* Sends what is no reply to whatever takes it, of which its socket is the only one, and hangs. */
+static int babble(hoist_req *req, hoist_res *res)
+{
+    enum { DESCRIPTORS = 64 };
+    static const char junk[JUNK];
+    long bytes = 0;
+    int err = hoist_req_long(req, "bytes", 0, JUNK, &bytes);
+
+    for (int fd = STDERR_FILENO + 1; err == 0 && fd < DESCRIPTORS; fd++)
+        (void)send(fd, junk, (size_t)bytes, MSG_NOSIGNAL);
+    return err < 0 ? err : hang(req, res);
+}
+
 /* Its child would run a program, but there is none of that name, and it forgets to end. */
 static int run_nothing(hoist_req *req, hoist_res *res)
 {
@@ -195,9 +209,12 @@ static const hoist_route half_route = {.path = "/half", .handler = send_half, .r
 static const hoist_route whole_route = {.path = "/whole", .handler = abort_afterwards, .run = HOIST_PROCESS};
 static const hoist_route shut_route = {.path = "/shut", .handler = shut_all, .run = HOIST_PROCESS};
 static const hoist_route child_route = {.path = "/child", .handler = run_nothing, .run = HOIST_PROCESS};
-static const hoist_route *const routes[] = {&count_route,     &crash_route,   &leave_route, &hang_route,  &late_route,
-                                            &offspring_route, &daemon_route,  &flee_route,  &half_route,  &whole_route,
-                                            &nursery_route,   &shorten_route, &shut_route,  &child_route, NULL};
+static const hoist_route babble_route = {
+    .path = "/babble", .handler = babble, .run = HOIST_PROCESS, .max_reply = SMALL_REPLY};
+static const hoist_route *const routes[] = {&count_route, &crash_route,     &leave_route,   &hang_route,
+                                            &late_route,  &offspring_route, &daemon_route,  &flee_route,
+                                            &half_route,  &whole_route,     &nursery_route, &shorten_route,
+                                            &shut_route,  &child_route,     &babble_route,  NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- the tests' own ---- */
@@ -234,6 +251,13 @@ static void be_like_the_first_process(void)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+/* What the test has open stays out of it. */
+static void have_little_open(void)
+{
+    process_clear_actions();
+    close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+}
+
 Test(process_end, costs_one_request_when_it_crashes)
 {
     start();
@@ -266,6 +290,13 @@ Test(process_end, costs_one_request_when_it_ends_within_its_reply)
 {
     start();
     client_expect(&server, "/half", 502, "the process of this request ended with exit status 0");
+    client_expect(&server, "/count", 200, "1");
+}
+
+Test(process_end, costs_one_request_when_it_sends_more_than_its_limit_and_no_reply)
+{
+    process_fork(&server, &program, have_little_open, "--workers", "1");
+    client_expect(&server, "/babble?bytes=1048576", 500, "what its process replied is over max_reply");
     client_expect(&server, "/count", 200, "1");
 }
 
@@ -411,6 +442,19 @@ Test(process_end, needs_its_fork_server_and_says_so)
     cr_expect_not_null(strstr(response->body, "the fork server has ended"), "%s", response->body);
     process_expect_said(&server, " error /count, request 2: a process for it cannot be asked for: ");
     cr_expect_null(strstr(process_errors(&server), "its handler failed"), "told twice: %s", server.err_text);
+}
+
+Test(process_end, is_not_misread_when_the_fork_server_ends_within_its_reply)
+{
+    struct client *client;
+    char *parent;
+
+    process_fork(&server, &program, have_little_open, "--workers", "1");
+    client = client_ask(&server, "/babble?bytes=1000");
+    (void)strtol(process_line(&server), &parent, 10);
+    kill((pid_t)strtol(parent, NULL, 10), SIGKILL);
+
+    cr_expect_not_null(strstr(client_receive(client)->body, "the fork server has ended"));
 }
 
 Test(process_end, is_not_waited_for_in_what_outlives_the_fork_server)
