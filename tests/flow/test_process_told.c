@@ -158,6 +158,21 @@ Test(process_told, tells_an_error_it_replied_with_once)
     expect_said_once(" error /fail: its handler replied with 500: out of order\n");
 }
 
+/* It dies, but that is what hoist wants. */
+Test(process_told, tells_no_death_when_its_client_has_left)
+{
+    struct client *client;
+
+    start();
+    client = client_ask(&server, "/hang");
+    (void)process_line(&server);
+    client_close(client);
+    client_expect(&server, "/count", 200, "1"); /* the one worker is free again */
+
+    process_expect_said(&server, " info /hang, request 1: an abandoned request has ended after ");
+    cr_expect_null(strstr(process_errors(&server), " error "), "%s", server.err_text);
+}
+
 static void have_a_journal(void)
 {
     struct stat status;
