@@ -137,7 +137,7 @@ int hoist_res_header(hoist_res *res, const char *name, const char *value)
     exchange_check_live(&exchange_of_res(res)->req);
     if (name == NULL || value == NULL)
         return response_fail(res, -EFAULT, "the handler set a header field with NULL in the place of a text");
-    len = strlen(name) + strlen(value) + sizeof(": \r\n");
+    len = strlen(name) + strlen(value) + sizeof(": \r\n") - 1;
     if (!is_token(name) || is_ours(name))
         return response_fail(res, -EPROTO,
                              arena_printf(arena_of(res), "the handler may not set a header field '%s'", name));

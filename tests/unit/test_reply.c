@@ -120,7 +120,7 @@ Test(reply, fits_into_its_buffer_at_every_limit_at_once)
     const struct reply_field field = {.name = "N", .value = value};
     const struct reply reply = {.status = 431, .type = type, .body_len = SIZE_MAX, .fields = &field};
 
-    memset(value, 'v', sizeof(value) - sizeof("N: \r\n"));
+    memset(value, 'v', sizeof(value) - sizeof("N: \r\n") + 1);
     memset(type, 't', sizeof(type) - 1);
 
     cr_expect_leq(strlen(write_head(&reply, &framing)), REPLY_HEAD_MAX);

@@ -108,3 +108,22 @@ Test(response_fields, are_no_more_than_eight_kilobytes)
     cr_expect_eq(got->status, 200);
     cr_expect_str_eq(hoist_test_reply_header(got, "X-Small"), "fits");
 }
+
+static int add_one_large_field(hoist_req *req, hoist_res *res)
+{
+    static char value[8 * 1024 - sizeof("X: \r\n") + 2]; /* with its NUL; the other one does not count */
+
+    (void)req;
+    memset(value, 'v', sizeof(value) - 1);
+    cr_expect_eq(hoist_res_header(res, "XX", value), -EMSGSIZE);
+    cr_expect_eq(hoist_res_header(res, "X", value), 0);
+    return hoist_reply_text(res, 200, "");
+}
+
+Test(response_fields, may_be_eight_kilobytes)
+{
+    const hoist_test_reply *got = handler_call(add_one_large_field, 0);
+
+    cr_expect_eq(got->status, 200);
+    cr_expect_not_null(hoist_test_reply_header(got, "X"));
+}
