@@ -292,8 +292,11 @@ static int reply_twice(hoist_req *req, hoist_res *res)
 
 Test(response, is_the_first_one_of_a_handler_that_replies_twice)
 {
+    errors_catch();
     call(reply_twice);
 
+    errors_expect_one_line(" error /: its handler replied twice");
+    errors_release();
     expect(200, "text/plain; charset=utf-8", "first");
 }
 
@@ -321,6 +324,7 @@ static int reply_with_bad_type(hoist_req *req, hoist_res *res)
     (void)req;
     memset(type, 't', 256);
     cr_expect_eq(hoist_reply_copy(res, 200, NULL, "x", 1), -EPROTO);
+    cr_expect_eq(hoist_reply_copy(res, 200, "", "x", 1), -EPROTO);
     cr_expect_eq(hoist_reply_copy(res, 200, "text/x\r\nX: y", "x", 1), -EPROTO);
     cr_expect_eq(hoist_reply_copy(res, 200, "text/\x7f", "x", 1), -EPROTO);
     cr_expect_eq(hoist_reply_copy(res, 200, type, "x", 1), -EPROTO);
