@@ -177,6 +177,24 @@ Test(pool, after_a_shrink_the_worker_at_work_takes_the_next_job_while_another_is
     fixture_close(&f);
 }
 
+Test(pool, a_full_lane_refuses_a_job_while_more_run_than_may, .timeout = 30)
+{
+    struct pool_lane lane;
+
+    fixture_start(&f, 2);
+    pool_lane_init(f.pool, &lane, 1, 0);
+    fixture_submit(&f, &lane, 0, 2);
+    gate_run_until_inside(&f.gate, 2);
+    pool_resize(f.pool, 1);
+    fixture_submit(&f, &lane, 2, 1);
+
+    cr_expect_eq(pool_submit(f.pool, &lane, &f.jobs[3].job), -EBUSY);
+
+    gate_let_all_go(&f.gate);
+    fixture_run_until_done(&f, 3);
+    fixture_close(&f);
+}
+
 Test(pool, a_resize_stays_within_its_bounds, .timeout = 30)
 {
     fixture_start(&f, 2);
