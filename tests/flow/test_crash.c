@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <search.h>
 #include <signal.h>
@@ -75,6 +76,20 @@ __attribute__((visibility("default"), noinline)) void give_up_for_good(void);
 void give_up_for_good(void)
 {
     abort();
+}
+
+__attribute__((visibility("default"), noinline)) void write_nowhere(void);
+
+void write_nowhere(void)
+{
+    *(volatile int *)0xa8 = 0; /* NOLINT(*-avoid-non-const*,performance-no-int-to-ptr): not there */
+}
+
+static int call_exported(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    write_nowhere();
+    return hoist_reply_text(res, 200, "written");
 }
 
 static int give_up(hoist_req *req, hoist_res *res)
@@ -164,6 +179,7 @@ static int hello(hoist_req *req, hoist_res *res)
 static const hoist_route find_route = {.path = "/find", .handler = find};
 static const hoist_route nested_route = {.path = "/nested", .handler = find_deeper};
 static const hoist_route inline_route = {.path = "/inline", .handler = find, .run = HOIST_INLINE};
+static const hoist_route exported_route = {.path = "/exported", .handler = call_exported};
 static const hoist_route abort_route = {.path = "/abort", .handler = give_up};
 static const hoist_route deep_route = {.path = "/deep", .handler = recurse};
 static const hoist_route time_route = {.path = "/time", .handler = ask_the_time};
@@ -172,9 +188,9 @@ static const hoist_route behind_route = {.path = "/behind", .handler = read_behi
 static const hoist_route follow_route = {.path = "/follow", .handler = follow};
 static const hoist_route load_route = {.path = "/load", .handler = load_module};
 static const hoist_route hello_route = {.path = "/hello", .handler = hello, .run = HOIST_INLINE};
-static const hoist_route *const routes[] = {&find_route, &nested_route, &inline_route, &abort_route,
-                                            &deep_route, &time_route,   &divide_route, &follow_route,
-                                            &load_route, &hello_route,  &behind_route, NULL};
+static const hoist_route *const routes[] = {&find_route,   &nested_route,   &inline_route, &abort_route, &deep_route,
+                                            &time_route,   &divide_route,   &follow_route, &load_route,  &hello_route,
+                                            &behind_route, &exported_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- the program, in a process of its own ---- */
@@ -223,6 +239,24 @@ Test(crash, names_the_whole_way_down_to_where_it_was)
         n++;
 
     cr_expect_eq(n, LEVELS - 1, "%s", process_errors(&server));
+}
+
+/* And not in hoist's own functions, which tell it. */
+Test(crash, names_first_where_it_was)
+{
+    crash_in("/exported", SIGSEGV);
+    process_expect_said(&server, " error crashed: backtrace: write_nowhere+0x");
+}
+
+Test(crash, tells_addresses_within_files)
+{
+    char own[128];
+
+    (void)snprintf(own, sizeof(own), " error crashed: backtrace: %s+0x", program_invocation_short_name);
+    crash_in("/find", SIGSEGV);
+    process_expect_said(&server, own);
+    process_expect_said(&server, " (libc.so.6+0x");
+    cr_expect_null(strstr(process_errors(&server), " < +0x"), "in no file: %s", server.err_text);
 }
 
 Test(crash, tells_a_handler_on_the_loop)
