@@ -178,3 +178,35 @@ Test(pool_cpu, what_was_burned_elsewhere_is_not_charged_to_the_next_use_of_a_job
     expect_little(0);
     fixture_close(&f);
 }
+
+static uv_sem_t begun, locked;
+
+/* Worker thread. */
+static void end_when_locked(struct pool_job *job)
+{
+    (void)job;
+    uv_sem_post(&begun);
+    uv_sem_wait(&locked);
+}
+
+/* The worker waits for the pool's lock then, and longer than the second job burns. */
+Test(pool_cpu, a_wait_between_two_jobs_is_not_taken_off_the_second, .timeout = 30)
+{
+    cr_assert_eq(uv_sem_init(&begun, 0) | uv_sem_init(&locked, 0), 0);
+    fixture_start(&f, 1);
+    f.jobs[0].job.work = end_when_locked;
+    f.jobs[1].job.work = burn;
+    fixture_submit(&f, &f.lane, 0, 2);
+    LOOP_SPIN_UNTIL(&f.loop, uv_sem_trywait(&begun) == 0);
+
+    uv_mutex_lock(&f.pool->lock);
+    uv_sem_post(&locked);
+    sleep_ns(2L * LONG_NS);
+    uv_mutex_unlock(&f.pool->lock);
+    fixture_run_until_done(&f, 2);
+
+    expect_what_it_burned(1);
+    fixture_close(&f);
+    uv_sem_destroy(&begun);
+    uv_sem_destroy(&locked);
+}
