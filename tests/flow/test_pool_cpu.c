@@ -6,7 +6,7 @@
 
 enum { LONG_NS = 20 * 1000 * 1000, SHORT_JOBS = 50, JOBS = 4 * (SHORT_JOBS + 1) };
 enum { SHORT_NS = 4000, NAP_NS = 500 * 1000, NAPS = 40, RESTS = 10, SHORT_JOBS_BETWEEN_RESTS = 10 };
-enum { ELSEWHERE_NS = 1000 * 1000 * 1000 };
+enum { ELSEWHERE_NS = 1000 * 1000 * 1000, SHORT_WAIT_NS = 60 * 1000, MANY_SHORT_JOBS = 100 };
 
 static struct fixture f;
 static uint64_t burned_ns[JOBS]; /* by job, as its own thread saw it */
@@ -189,24 +189,75 @@ static void end_when_locked(struct pool_job *job)
     uv_sem_wait(&locked);
 }
 
-/* The worker waits for the pool's lock then, and longer than the second job burns. */
-Test(pool_cpu, a_wait_between_two_jobs_is_not_taken_off_the_second, .timeout = 30)
+/* Between jobs 0 and 1 their worker waits for the pool's lock, for so long or longer. */
+static void run_around_a_wait(void (*work)(struct pool_job *job), uint64_t wait_ns)
 {
-    cr_assert_eq(uv_sem_init(&begun, 0) | uv_sem_init(&locked, 0), 0);
-    fixture_start(&f, 1);
+    const unsigned done_calls = f.done_calls + 2;
+    uint64_t since_ns;
+
     f.jobs[0].job.work = end_when_locked;
-    f.jobs[1].job.work = burn;
+    f.jobs[1].job.work = work;
     fixture_submit(&f, &f.lane, 0, 2);
     LOOP_SPIN_UNTIL(&f.loop, uv_sem_trywait(&begun) == 0);
-
     uv_mutex_lock(&f.pool->lock);
+    since_ns = uv_hrtime();
     uv_sem_post(&locked);
-    sleep_ns(2L * LONG_NS);
+    while (uv_hrtime() - since_ns < wait_ns)
+        continue;
     uv_mutex_unlock(&f.pool->lock);
-    fixture_run_until_done(&f, 2);
+    fixture_run_until_done(&f, done_calls);
+}
 
-    expect_what_it_burned(1);
+static void start_to_wait(void)
+{
+    cr_assert_eq(uv_sem_init(&begun, 0), 0);
+    cr_assert_eq(uv_sem_init(&locked, 0), 0);
+    fixture_start(&f, 1);
+}
+
+static void close_to_wait(void)
+{
     fixture_close(&f);
     uv_sem_destroy(&begun);
     uv_sem_destroy(&locked);
+}
+
+Test(pool_cpu, a_wait_between_two_jobs_is_not_taken_off_the_second, .timeout = 30)
+{
+    start_to_wait();
+
+    run_around_a_wait(burn, 2 * (uint64_t)LONG_NS);
+
+    expect_what_it_burned(1);
+    close_to_wait();
+}
+
+/* Nor when it has used less than that. */
+Test(pool_cpu, a_job_is_not_charged_more_than_its_time_behind_a_short_wait, .timeout = 30)
+{
+    const struct pool_job *napped = &f.jobs[1].job;
+
+    start_to_wait();
+    for (unsigned i = 0; i < NAPS; i++) {
+        run_around_a_wait(nap, SHORT_WAIT_NS);
+        cr_expect_leq(napped->cpu_ns, napped->finished_ns - napped->started_ns);
+    }
+    close_to_wait();
+}
+
+Test(pool_cpu, short_jobs_without_a_rest_are_not_charged_to_the_job_behind_them, .timeout = 30)
+{
+    uint64_t cpu_ns = 0;
+
+    fixture_start(&f, 1);
+    for (unsigned i = 0; i < MANY_SHORT_JOBS; i++)
+        f.jobs[i].job.work = burn_shortly;
+    f.jobs[MANY_SHORT_JOBS].job.work = nap;
+    for (unsigned i = 0; i < NAPS; i++) {
+        run_jobs(0, MANY_SHORT_JOBS + 1);
+        cpu_ns += f.jobs[MANY_SHORT_JOBS].job.cpu_ns;
+    }
+
+    cr_expect_lt(cpu_ns, (uint64_t)NAPS * MANY_SHORT_JOBS * SHORT_NS / 2);
+    fixture_close(&f);
 }
