@@ -81,6 +81,7 @@ Test(queue, idle_workers_that_other_lanes_need_are_not_counted_on)
 
     cr_expect_eq(queue_push(&a, &jobs[1], 2), -EBUSY);
     cr_expect_eq(queue_push(&a, &jobs[1], 3), 0);
+    cr_expect_eq(queue_push(&a, &jobs[2], 3), -EBUSY);
 }
 
 Test(queue, a_lane_that_may_not_run_more_counts_on_no_idle_worker)
