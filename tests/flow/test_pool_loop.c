@@ -16,6 +16,8 @@ Test(pool_loop, an_idle_pool_lets_its_loop_end, .timeout = 30)
     cr_expect_eq(uv_run(&f.loop, UV_RUN_DEFAULT), 0);
 
     cr_expect_eq(f.done_calls, 8);
+    cr_expect_not(uv_has_ref((uv_handle_t *)&f.pool->look));
+    cr_expect_not(uv_has_ref((uv_handle_t *)&f.pool->sweep));
     fixture_close(&f);
 }
 
@@ -144,6 +146,28 @@ Test(pool_loop, a_worker_that_is_hired_again_is_known_by_its_new_thread, .timeou
 
     cr_expect_neq(thread_of_next_run(1), thread);
     uv_sem_post(&second.leave);
+    fixture_close(&f);
+}
+
+/* Threads that do something else let no worker come. */
+Test(pool_loop, no_worker_is_hired_twice_for_a_job, .timeout = 30)
+{
+    struct errand errands[4];
+    unsigned i;
+
+    fixture_start(&f, 4);
+    for (i = 0; i < 4; i++)
+        begin_errand(&errands[i]);
+    for (i = 0; i < 2; i++) {
+        fixture_submit(&f, &f.lane, i, 1);
+        uv_run(&f.loop, UV_RUN_NOWAIT);
+        cr_expect_eq(f.pool->employed, i + 1);
+    }
+
+    for (i = 0; i < 4; i++)
+        uv_sem_post(&errands[i].leave);
+    gate_let_all_go(&f.gate);
+    fixture_run_until_done(&f, 2);
     fixture_close(&f);
 }
 
