@@ -177,6 +177,21 @@ Test(pool, after_a_shrink_the_worker_at_work_takes_the_next_job_while_another_is
     fixture_close(&f);
 }
 
+Test(pool, seats_that_a_shrink_has_closed_are_not_offered_when_they_are_left, .timeout = 30)
+{
+    fixture_start(&f, 2);
+    fixture_submit(&f, &f.lane, 0, 2);
+    gate_run_until_inside(&f.gate, 2);
+    pool_resize(f.pool, 1);
+
+    gate_let_all_go(&f.gate);
+    uv_run(&f.loop, UV_RUN_DEFAULT); /* until all have gone home */
+
+    cr_expect(f.pool->seats[1].is_free);
+    cr_expect_eq(f.pool->free_below_limit, 1);
+    fixture_close(&f);
+}
+
 Test(pool, a_full_lane_refuses_a_job_while_more_run_than_may, .timeout = 30)
 {
     struct pool_lane lane;
@@ -408,6 +423,25 @@ Test(pool, its_figures_are_those_of_the_moment, .timeout = 30)
     fixture_close(&f);
 }
 
+static void submit_again(struct pool_job *job)
+{
+    if (++f.done_calls < 3)
+        cr_assert_eq(pool_submit(f.pool, &f.lane, job), 0);
+}
+
+Test(pool, a_job_that_is_done_may_be_submitted_at_once, .timeout = 30)
+{
+    fixture_start(&f, 1);
+    gate_let_all_go(&f.gate);
+    f.jobs[0].job.done = submit_again;
+
+    fixture_submit(&f, &f.lane, 0, 1);
+    fixture_run_until_done(&f, 3);
+
+    cr_expect_eq(f.jobs[0].work_calls, 3);
+    fixture_close(&f);
+}
+
 static void on_stopped(void *arg)
 {
     *(unsigned *)arg = f.done_calls;
@@ -420,6 +454,7 @@ Test(pool, a_stop_lets_running_jobs_finish_and_takes_no_more, .timeout = 30)
     fixture_start(&f, 2);
     fixture_submit(&f, &f.lane, 0, 2);
     gate_run_until_inside(&f.gate, 2);
+    uv_timer_stop(&f.pool->sweep); /* nobody need wait for it */
 
     pool_stop(f.pool, on_stopped, &done_when_stopped);
     cr_expect_eq(pool_submit(f.pool, &f.lane, &f.jobs[2].job), -EBUSY);
