@@ -1,4 +1,4 @@
-/* Whose turns on a CPU are short: a worker's, and not those of what its jobs start. */
+/* Whose turns on a CPU are short: a worker's and the loop's, and not those of what its jobs start. */
 #include "lib/pool_fixture.h"
 #include "pool/worker.h"
 
@@ -44,5 +44,29 @@ Test(pool_turns, a_process_that_a_job_starts_has_usual_ones, .timeout = 30)
 
     cr_assert(WIFEXITED(child_status), "status %d", child_status);
     cr_expect_eq(WEXITSTATUS(child_status), EXIT_SUCCESS);
+    fixture_close(&f);
+}
+
+static uint64_t worker_turn_ns;
+
+/* Worker thread. */
+static void shorten_own(struct pool_job *job)
+{
+    (void)job;
+    priority_set_turns(POOL_TURN_NS, &worker_turn_ns);
+}
+
+Test(pool_turns, stay_as_they_are_when_workers_are_no_nicer, .timeout = 30)
+{
+    struct pool_figures figures;
+
+    fixture_start(&f, 1);
+    f.jobs[0].job.work = shorten_own;
+    pool_figures(f.pool, &figures);
+    fixture_submit(&f, &f.lane, 0, 1);
+    fixture_run_until_done(&f, 1);
+
+    cr_expect_not(figures.short_turns);
+    cr_expect_neq(worker_turn_ns, POOL_TURN_NS);
     fixture_close(&f);
 }
