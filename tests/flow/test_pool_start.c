@@ -459,7 +459,7 @@ Test(pool_start, it_remembers_how_many_threads_libuv_has, .timeout = 30)
     fixture_start_as(&f, &options);
 
     cr_expect_eq(f.err, -EAGAIN);
-    cr_expect_eq(strncmp(f.error, "4 of 8 threads", 14), 0, "%s", f.error);
+    cr_expect_eq(strncmp(f.error, "4 of 8 threads: ", 16), 0, "%s", f.error);
     fixture_close(&f);
 }
 
