@@ -206,6 +206,36 @@ Test(exchange, keeps_its_head_and_arguments_when_the_bytes_go)
     exchange_free(x);
 }
 
+/* Of a route whose replies may have so many bytes. */
+static struct exchange *new_routed_exchange(size_t max_reply)
+{
+    static char bytes[] = "GET /a/b HTTP/1.1\r\nHost: t\r\n\r\n";
+    struct exchange *x = new_exchange();
+    size_t used;
+
+    f.app->routes->given.max_reply = max_reply;
+    cr_assert_eq(parser_feed(&x->parser, bytes, strlen(bytes), &used), PARSER_HEAD);
+    exchange_route(x);
+    return x;
+}
+
+Test(exchange, has_room_for_its_head_beside_the_smallest_reply)
+{
+    struct exchange *x = new_routed_exchange(1);
+
+    cr_expect_eq(exchange_keep(x), 0);
+    exchange_free(x);
+}
+
+Test(exchange, may_have_a_reply_of_any_size)
+{
+    struct exchange *x = new_routed_exchange(SIZE_MAX);
+
+    x->req.is_live = true;
+    cr_expect_not_null(hoist_req_alloc(&x->req, 1024 * 1024));
+    exchange_free(x);
+}
+
 Test(exchange, is_not_made_without_memory)
 {
     fail_malloc_at(1);
