@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -217,6 +218,7 @@ Test(reply, puts_a_replacement_character_for_each_byte_that_is_not_utf8)
         {"\xff", 1},
         {"\xc3", 1},
         {"\xc0\x80", 2},
+        {"\xc3\xc4", 2},
         {"\xe0\x80\x80", 3},
         {"\xed\xa0\x80", 3},
         {"\xe2\x82", 2},
@@ -233,6 +235,24 @@ Test(reply, puts_a_replacement_character_for_each_byte_that_is_not_utf8)
         reply_json_escape(out, sizeof(out), rows[i].text, strlen(rows[i].text));
         cr_expect_str_eq(out, want, "row %zu", i);
     }
+}
+
+Test(reply, takes_no_byte_behind_a_text_for_the_rest_of_its_last_character)
+{
+    reply_json_escape(out, sizeof(out), "\xc3\xa4", 1);
+
+    cr_expect_str_eq(out, "\xef\xbf\xbd");
+}
+
+/* The first and the last of each length, but for control characters, and those around the surrogates. */
+Test(reply, leaves_utf8_as_it_is)
+{
+    static const char text[] = "\xc2\xa0\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf"
+                               "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf";
+
+    reply_json_escape(out, sizeof(out), text, strlen(text));
+
+    cr_expect_str_eq(out, text);
 }
 
 Test(reply, cuts_json_at_a_characters_border_and_tells_how_long_it_would_be)
@@ -291,6 +311,8 @@ Test(reply, writes_the_time_of_day_as_http_and_as_logs_want_it)
     struct tm tm;
 
     cr_assert_not_null(old);
+    setenv("TZ", "EAST-14", 1);
+    tzset();
     do {
         clock_gettime(CLOCK_REALTIME, &before); /* time(2) lags behind it, by up to a tick of the kernel's */
         clock.until_ms = 0;
