@@ -349,10 +349,14 @@ Test(interrupt_signal, has_its_old_action_again_after_the_stop, .timeout = 30)
 Test(interrupt_signal, is_not_touched_when_no_route_asks_for_it, .timeout = 30)
 {
     const hoist_route unmarked = {.path = "/", .handler = wait_for_byte};
+    const struct sigaction own = {.sa_handler = on_urgent};
 
+    cr_assert_eq(sigaction(SIGURG, &own, NULL), 0);
     app_fixture_serve(&f, &(hoist_config){.workers = 1}, &unmarked, 1);
-    cr_expect_eq(action_now(), SIG_DFL);
+    cr_expect_eq(action_now(), on_urgent);
     app_fixture_close(&f);
+
+    cr_expect_eq(action_now(), on_urgent);
 }
 
 Test(interrupt_route, is_refused_inline)
