@@ -34,6 +34,8 @@ struct conn_io {
     /* Writes all of it in time, then conn_on_written(). The bytes stay in place until then. -errno: nothing was begun.
      */
     int (*write)(struct conn *conn, const uv_buf_t *bufs, unsigned n);
+    /* Has it received what was not read yet? */
+    bool (*has_bytes)(const struct conn *conn);
     /* Bytes that were written and that the peer's system has not confirmed. */
     size_t (*unsent)(const struct conn *conn);
     /* Ends our sending side, once nothing is unsent. */
@@ -109,10 +111,10 @@ void conn_drop(struct conn *conn);
 /* Closes now; the exchange is cancelled, and what is held is not written. */
 void conn_close(struct conn *conn, bool reset);
 
-/* Closes the connection that has waited longest for a request, if any does: another client is to have its place. One of
- * which the client has not got all ends as it always would, and the next one goes. Never within a connection's event.
- */
-void conn_close_idle(struct server *server);
+/* Closes the connection that has waited longest for a request, but none that was used just now or has sent something:
+ * another client is to have its place. One of which the client has not got all ends as it always would, and the next
+ * one goes. False: there is none. */
+bool conn_close_idle(struct server *server);
 
 /* The server drains: close when idle, soon when it was used just now or a head is half sent, after the answer
  * otherwise. */

@@ -178,15 +178,19 @@ static void on_deadline(struct deadline *deadline)
 
 /* ---- who has waited longest for a request ---- */
 
-void conn_close_idle(struct server *server)
+bool conn_close_idle(struct server *server)
 {
-    struct conn *conn;
+    struct conn *next;
 
-    do {
-        conn = server->idle;
-        if (conn != NULL)
-            conn_leave(conn);
-    } while (conn != NULL && conn->state != CONN_CLOSING);
+    for (struct conn *conn = server->idle; conn != NULL && !conn_was_used_just_now(conn); conn = next) {
+        next = conn->next;
+        if (conn->is_held || conn->io->has_bytes(conn))
+            continue;
+        conn_leave(conn);
+        if (conn->state == CONN_CLOSING)
+            return true;
+    }
+    return false;
 }
 
 /* Not the deadlines' list: without a time limit there is none, and a limit of the same length would be in it, too. */

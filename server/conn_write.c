@@ -41,6 +41,10 @@ void conn_answer(struct conn *conn, const struct reply *reply)
         conn->drain_at = conn->received;
     if (conn->server->is_draining && (stream != NULL || is_last(conn)))
         conn->keep_alive = false;
+    if (conn->server->is_crowded && stream == NULL && conn->keep_alive && conn->parsed == conn->received) {
+        conn->keep_alive = false;
+        conn->server->is_crowded = false;
+    }
     conn->is_answered = !conn->keep_alive;
     gather(conn, reply);
     figures_answered(conn->server, conn->exchange, reply->status);

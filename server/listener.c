@@ -3,12 +3,13 @@
  * Happy path: the loop polls it, on_readable() accepts up to ACCEPTS_MAX connections and hands each to tcp_open().
  * libuv's own listener would accept until the backlog is empty and spins when descriptors run out, so this is a
  * uv_poll_t and accept4(2). Failures: no descriptors or memory, or a socket that somebody has shut down: nothing is
- * accepted for BACK_OFF_MS; as many connections as allowed: one that is idle goes, or nothing is accepted until one is
- * gone. Close: listener_close(), which takes the backlog, unless the socket is a supervisor's.
+ * accepted for BACK_OFF_MS; as many connections as allowed: one makes room, or nothing is accepted until one is gone.
+ * Close: listener_close(), which takes the backlog, unless the socket is a supervisor's.
  *
  * Who asks again within keep_alive_ms keeps a connection for ever, at no cost: with as many of those as there may be,
- * nobody else would ever be served. A request that meets the close of one is the client's to repeat, as at the end of
- * any keep-alive.
+ * nobody else would ever be served. So for each client that waits one connection ends: that which was idle longest, or
+ * else that of the next answer, which says so. One that was used just now is not closed: its next request may be on its
+ * way.
  *
  * Without descriptors, clients wait in the backlog at first: most shortages are short, and a client that is served
  * 100 ms late will not know. But unlike a connection, what took the descriptors has no time limit, and nothing says
@@ -48,7 +49,7 @@ static bool is_of_one_connection(int err);
 static bool is_shortage(int err);
 static int open_conn(struct listener *listener, int fd);
 static void wait_for_room(struct listener *listener);
-static void on_no_room(uv_prepare_t *prepare);
+static void on_no_room(uv_timer_t *timer);
 static void resume(struct listener *listener);
 static void back_off(struct listener *listener, int err);
 static void on_back_off_over(uv_timer_t *timer);
@@ -217,7 +218,7 @@ int listener_start(struct listener *listener, struct server *server)
     if (err < 0)
         return err;
     uv_timer_init(server->loop, &listener->back_off);
-    uv_prepare_init(server->loop, &listener->no_room);
+    uv_timer_init(server->loop, &listener->no_room);
     listener->poll.data = listener->back_off.data = listener->no_room.data = listener;
     listener->server = server;
     listener->is_started = true;
@@ -296,28 +297,33 @@ static int open_conn(struct listener *listener, int fd)
 
 /* ---- when there are as many connections as allowed ---- */
 
+/* A client waits: a connection that is idle goes, or else the next that is answered, or one that is idle by then. */
 static void wait_for_room(struct listener *listener)
 {
     listener->is_full = true;
     uv_poll_stop(&listener->poll);
-    uv_prepare_start(&listener->no_room, on_no_room);
+    if (conn_close_idle(listener->server))
+        return;
+    listener->server->is_crowded = true;
+    uv_timer_start(&listener->no_room, on_no_room, BACK_OFF_MS, 0);
 }
 
-/* The loop is about to wait: what has reached the sockets is read, and answers that were held are written, so that who
- * is idle here has no request on this side of the wire. One for each turn: its place is free at the end of it. */
-static void on_no_room(uv_prepare_t *prepare)
+static void on_no_room(uv_timer_t *timer)
 {
-    struct listener *listener = prepare->data;
+    struct listener *listener = timer->data;
 
-    conn_close_idle(listener->server);
+    listener->is_full = false;
+    listener->server->is_crowded = false; /* unless the client still waits */
+    resume(listener);
 }
 
 void listener_on_room(struct listener *listener)
 {
-    if (!listener->is_full || !listener->is_started)
+    if (!listener->is_full || !listener->is_started || !has_room(listener->server))
         return;
     listener->is_full = false;
-    uv_prepare_stop(&listener->no_room);
+    listener->server->is_crowded = false;
+    uv_timer_stop(&listener->no_room);
     resume(listener);
 }
 

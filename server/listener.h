@@ -31,7 +31,7 @@ struct listener {
     int spare;               /* a descriptor to refuse clients with when there is no other; -1: none */
     struct server *server;
     uv_poll_t poll;
-    uv_prepare_t no_room;    /* active while it is full */
+    uv_timer_t no_room;      /* until those that are idle are looked at again */
     uv_timer_t back_off;     /* after an error of accept4(2) that only time mends */
     uint64_t short_since_ms; /* on the loop's clock: since when there are such errors; 0: there are none */
     unsigned n_refused;      /* clients, since then */

@@ -46,6 +46,7 @@ struct server {
     struct conn *conns, *conns_last; /* all of them; those that wait for a request stand last, longest idle first */
     struct conn *idle;               /* the first of those */
     unsigned n_conns;
+    bool is_crowded; /* a client waits for a place: the next answer ends its connection */
     struct exchange *exchanges, *free_exchanges;
     unsigned n_exchanges, n_free_exchanges; /* in use; kept for reuse */
     unsigned n_abandoned;                   /* in use without a connection */

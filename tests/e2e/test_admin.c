@@ -346,15 +346,19 @@ Test(admin, tells_its_health_beside_all_the_streams_that_there_may_be)
 /* As many as there may be, and each of them used in time. */
 Test(admin, serves_others_in_the_place_of_idle_connections)
 {
-    enum { ADMIN_CONNECTIONS = 64 };
+    enum { PLACES = 64 };
+    struct client *first = NULL;
 
     process_start(&server, "--workers", "1", PROCESS_PATIENT);
-    for (unsigned i = 0; i <= ADMIN_CONNECTIONS; i++) {
+    for (unsigned i = 0; i <= PLACES; i++) {
         struct client *client = client_open_admin(&server);
 
         client_send(client, "GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n");
         cr_assert_eq(client_receive(client)->status, 200, "client %u", i);
+        if (i == 0)
+            first = client;
     }
+    cr_expect_eq(client_end(first), CLIENT_EOF);
 }
 
 /* Connections, memory, and what replies say. */

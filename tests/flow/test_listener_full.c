@@ -13,6 +13,7 @@ enum { MOST = 3, HOUR_MS = 3600000 };
 static struct app_fixture f;
 static struct gate gate;
 static struct peer there[MOST], waiting, later;
+static char value[16];
 
 static int say(hoist_req *req, hoist_res *res)
 {
@@ -69,6 +70,14 @@ static void open_all(void)
     cr_assert_eq(f.app->server.n_conns, (unsigned)MOST);
 }
 
+/* As if nobody had asked for a second. */
+static void pass_a_second(void)
+{
+    for (struct conn *conn = f.app->server.conns; conn != NULL; conn = conn->next)
+        if (conn->wait == WAIT_REQUEST)
+            conn->since_ms -= 1000;
+}
+
 /* One in the backlog, because nobody gives way. */
 static void open_waiting(void)
 {
@@ -99,11 +108,13 @@ Test(listener_full, closes_the_connection_that_was_idle_longest_for_a_client_tha
         open_with(MOST, durations_ms[i]);
         open_all();
         expect_served(&there[0]);
+        pass_a_second();
         open_idle(&waiting);
         LOOP_RUN_UNTIL(&f.loop, there[1].at_end);
         expect_served(&there[0]);
         expect_served(&there[2]);
 
+        pass_a_second();
         open_idle(&later);
         LOOP_RUN_UNTIL(&f.loop, waiting.at_end);
         expect_served(&there[0]);
@@ -112,6 +123,21 @@ Test(listener_full, closes_the_connection_that_was_idle_longest_for_a_client_tha
         cr_expect_eq(f.app->server.n_conns, (unsigned)MOST);
         cr_expect_not(f.app->listener.is_full);
     }
+}
+
+/* A request of its client may be on its way. */
+Test(listener_full, closes_none_that_was_used_just_now)
+{
+    open_with(MOST, HOUR_MS);
+    open_all();
+    open_waiting();
+    for (unsigned i = 0; i < MOST; i++)
+        cr_expect_not(there[i].at_end);
+
+    pass_a_second();
+    cr_expect_eq(peer_answer(&waiting, 0)->status, 200);
+    LOOP_RUN_UNTIL(&f.loop, there[0].at_end);
+    expect_served(&there[1]);
 }
 
 Test(listener_full, closes_none_that_is_in_a_request)
@@ -133,7 +159,8 @@ Test(listener_full, closes_none_that_is_in_a_request)
     cr_expect_eq(peer_answer(&there[1], 1)->status, 200);
 }
 
-Test(listener_full, closes_the_first_that_becomes_idle_while_a_client_waits)
+/* So that it does not send another request there. */
+Test(listener_full, tells_the_first_client_that_is_answered_while_another_one_waits)
 {
     open_with(MOST, HOUR_MS);
     open_all();
@@ -143,13 +170,29 @@ Test(listener_full, closes_the_first_that_becomes_idle_while_a_client_waits)
     open_waiting();
     gate_let_all_go(&gate);
 
-    cr_expect_eq(peer_answer(&there[0], 1)->status, 200);
+    cr_expect_str_eq(answer_field(peer_answer(&there[0], 1), "Connection", value, sizeof(value)), "close");
     LOOP_RUN_UNTIL(&f.loop, there[0].at_end);
     peer_close(&there[0]);
     cr_expect_eq(peer_answer(&waiting, 0)->status, 200);
     peer_send(&there[1], "Host: t\r\n\r\n");
-    cr_expect_eq(peer_answer(&there[1], 1)->status, 200);
+    cr_expect_null(answer_field(peer_answer(&there[1], 1), "Connection", value, sizeof(value)));
     peer_close(&there[2]);
+}
+
+Test(listener_full, answers_what_is_pipelined_before_it_tells)
+{
+    static struct wire wire;
+
+    open_with(MOST, HOUR_MS);
+    wire_open(&wire, &f);
+    f.app->server.is_crowded = true;
+    wire_send(&wire, GET("/say") GET("/say"));
+
+    cr_expect_eq(wire_answers(&wire), 2);
+    cr_expect_null(answer_field(wire_answer(&wire, 0), "Connection", value, sizeof(value)));
+    cr_expect_str_eq(answer_field(wire_answer(&wire, 1), "Connection", value, sizeof(value)), "close");
+    cr_expect_not(f.app->server.is_crowded, "one is enough for one");
+    wire_close(&wire);
 }
 
 /* The loop hears of both in one turn, and of the client that waits first. */
@@ -163,8 +206,9 @@ Test(listener_full, closes_none_whose_request_has_come_with_the_client_that_wait
     cr_assert_eq(uv_ip4_addr("127.0.0.1", (int)hoist_app_port(f.app), &address), 0);
     cr_assert_eq(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
     peer_get(&there[0], "/held");
+    pass_a_second();
     gate_run_until_inside(&gate, 1);
-    cr_expect(f.app->listener.is_full);
+    LOOP_SPIN_UNTIL(&f.loop, f.app->listener.is_full);
 
     gate_let_all_go(&gate);
     cr_expect_eq(peer_answer(&there[0], 1)->status, 200);
@@ -185,14 +229,15 @@ Test(listener_full, lets_an_idle_client_have_the_rest_of_its_answer_and_closes_t
     wire_send(&last, GET("/say"));
     wire_expect_body(&last, 0, "said");
     slow.queued_len = 1; /* in the kernel */
-    conn_close_idle(&f.app->server);
+    pass_a_second();
 
+    cr_expect(conn_close_idle(&f.app->server));
     cr_expect_eq(slow.conn.state, CONN_LINGERING);
     wire_run_until_closed(&next);
     cr_expect_eq(last.conn.state, CONN_READING);
     wire_close(&slow);
     wire_close(&last);
-    conn_close_idle(&f.app->server); /* nobody is left */
+    cr_expect_not(conn_close_idle(&f.app->server), "nobody is left");
 }
 
 /* ---- at the stop ---- */

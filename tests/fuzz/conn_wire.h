@@ -105,6 +105,12 @@ static void wire_close(struct conn *conn, bool reset)
     wire->is_cut |= reset;
 }
 
+static bool wire_has_bytes(const struct conn *conn)
+{
+    (void)conn;
+    return false;
+}
+
 static const char *wire_peer(const struct conn *conn, char *text, size_t size)
 {
     (void)conn;
@@ -119,6 +125,7 @@ static void wire_open(struct wire *wire, struct server *server)
         .read = wire_read,
         .try_write = wire_try_write,
         .write = wire_write,
+        .has_bytes = wire_has_bytes,
         .unsent = wire_unsent,
         .shut = wire_shut,
         .close = wire_close,
