@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static bool has_begun(const struct exchange *x);
 static int begin_to_check(struct server *server);
 static void on_check(uv_check_t *check);
 static void on_check_closed(uv_handle_t *handle);
@@ -127,24 +128,30 @@ void server_abort(struct server *server)
     }
 }
 
+static bool has_begun(const struct exchange *x)
+{
+    struct pool_job job;
+
+    if (x->state != EXCHANGE_QUEUED)
+        return x->state != EXCHANGE_RECEIVED;
+    pool_job_look(x->server->pool, &x->job, &job);
+    return job.state != POOL_JOB_WAITING;
+}
+
 /* Who was answered has a line in the access log. */
 const char *server_cut_off_text(const struct server *server, char text[SERVER_CUT_OFF_TEXT])
 {
     unsigned half_sent = 0, running = 0, waiting = 0, not_taken = 0;
 
     for (const struct exchange *x = server->exchanges; x != NULL; x = x->next) {
-        struct pool_job job = {.state = POOL_JOB_IDLE};
-
         if (x->conn == NULL || x->status != 0)
             continue;
-        if (x->state == EXCHANGE_QUEUED)
-            pool_job_look(server->pool, &x->job, &job);
         if (x->state == EXCHANGE_RECEIVING)
             half_sent++;
-        else if (job.state == POOL_JOB_WAITING)
-            waiting++;
-        else
+        else if (has_begun(x))
             running++;
+        else
+            waiting++;
     }
     for (const struct conn *conn = server->conns; conn != NULL; conn = conn->next)
         not_taken += conn->state == CONN_WRITING;

@@ -190,6 +190,18 @@ static void idle_for(unsigned ms)
     w.conn.since_ms -= ms;
 }
 
+/* The second one is complete, but begins when the first one's answer is taken. */
+Test(conn_drain, would_cut_off_what_has_not_begun_and_what_is_not_taken)
+{
+    char text[SERVER_CUT_OFF_TEXT];
+
+    w.room = 10;
+    wire_send(&w, GET("/say/x") GET("/work"));
+
+    cr_expect_str_eq(server_cut_off_text(&f.app->server, text),
+                     "connections cut off: 1, requests: 0 running, 1 waiting, 0 half sent, answers not taken: 1");
+}
+
 Test(conn_drain, closes_no_idle_connection_before_the_client_has_got_all)
 {
     wire_send(&w, GET("/say/x"));
