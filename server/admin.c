@@ -1,6 +1,6 @@
 /* The admin listener's life, its routes, and who may ask.
  *
- * Happy path: each route's handler is guard(), which looks at Host, Origin (RFC 9110, section 7.2; RFC 6454, section 7)
+ * Happy path: each route's handler is admit(), which looks at Host, Origin (RFC 9110, section 7.2; RFC 6454, section 7)
  * and Sec-Fetch-Site (W3C Fetch Metadata) and calls the one in the table. Failures: 403 for a stranger, who does not
  * keep a connection: those are few, and for who looks after the server. Close: connections, then listener, server and
  * timers; on_part_closed() counts.
@@ -20,7 +20,7 @@
 
 enum { JOB_SPANS = 16384, LOOP_SPANS = 4096, MAX_REPLY = 64 * 1024 * 1024 };
 
-static hoist_handler guard;
+static hoist_handler admit;
 
 static const struct {
     enum hoist_method method;
@@ -44,7 +44,7 @@ static void on_change(void *arg);
 static void close_server(struct admin *admin);
 static void on_handle_closed(uv_handle_t *handle);
 static void on_part_closed(void *arg);
-static void end_connection(const hoist_req *req);
+static int refuse_stranger(hoist_req *req, hoist_res *res);
 static const char *host_of(const hoist_req *req, size_t *ret_len);
 static bool is_page_of(const char *origin, const char *host, size_t len);
 static bool is_for_page_elsewhere(const hoist_req *req);
@@ -89,7 +89,7 @@ static int add_routes(struct admin *admin, char *error, size_t error_size)
         route->given = (hoist_route){
             .method = table[i].method,
             .path = table[i].path,
-            .handler = guard,
+            .handler = admit,
             .run = HOIST_INLINE,
             .data = &admin->table[i],
             .max_body = admin->app->config.max_body,
@@ -236,7 +236,22 @@ struct admin *admin_of(const hoist_req *req)
     return ((const struct admin_route *)hoist_req_data(req))->admin;
 }
 
-static int guard(hoist_req *req, hoist_res *res)
+static int admit(hoist_req *req, hoist_res *res)
+{
+    const struct admin_route *route = hoist_req_data(req);
+    int result = refuse_stranger(req, res);
+
+    if (res->reply.status != 0) {
+        exchange_of_req(req)->conn->keep_alive = false;
+        return result;
+    }
+    hoist_res_header(res, "Cache-Control", "no-store");
+    hoist_res_header(res, "X-Content-Type-Options", "nosniff");
+    return route->handler(req, res);
+}
+
+/* Replies to one, and to nobody else. */
+static int refuse_stranger(hoist_req *req, hoist_res *res)
 {
     const struct admin_route *route = hoist_req_data(req);
     const char *origin = hoist_req_header(req, "Origin");
@@ -245,26 +260,13 @@ static int guard(hoist_req *req, hoist_res *res)
 
     /* Without a host it is HTTP/1.0, which no browser speaks. */
     host = host_of(req, &len);
-    if (host != NULL && !host_is_ours(route->admin, host, len)) {
-        end_connection(req);
+    if (host != NULL && !host_is_ours(route->admin, host, len))
         return hoist_reply_error(res, 403, "this listener does not answer for %.*s", (int)len, host);
-    }
-    if (origin != NULL && !is_page_of(origin, host, len)) {
-        end_connection(req);
+    if (origin != NULL && !is_page_of(origin, host, len))
         return hoist_reply_error(res, 403, "this listener does not answer pages of %s", origin);
-    }
-    if (is_for_page_elsewhere(req)) {
-        end_connection(req);
+    if (is_for_page_elsewhere(req))
         return hoist_reply_error(res, 403, "this listener does not answer pages of other sites");
-    }
-    hoist_res_header(res, "Cache-Control", "no-store");
-    hoist_res_header(res, "X-Content-Type-Options", "nosniff");
-    return route->handler(req, res);
-}
-
-static void end_connection(const hoist_req *req)
-{
-    exchange_of_req(req)->conn->keep_alive = false;
+    return 0;
 }
 
 /* Whom the request asks: the target's authority goes before Host (RFC 9112, section 3.2.2). NULL: it does not say. */
