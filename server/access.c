@@ -27,7 +27,7 @@ struct access {
 };
 
 static void log_common(const struct access *access, const char *time);
-static size_t sent_of(const struct access *access);
+static size_t body_len_of(const struct access *access);
 static void quote_target(const struct message *message, char text[TARGET_MAX]);
 static void log_json(const struct access *access);
 static const char *quoted(const char *value, char *text, size_t size);
@@ -80,12 +80,12 @@ static void log_common(const struct access *access, const char *time)
         quote_target(message, target);
     log_access("%s - - [%s] \"%s %s HTTP/1.%d\" %d %zu wait=" SECONDS " run=" SECONDS " threads=%u busy=%u",
                access->peer, time, method != NULL ? method : "-", target, message != NULL ? message->minor : 1,
-               access->reply->status, sent_of(access), AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us),
+               access->reply->status, body_len_of(access), AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us),
                access->threads, access->busy);
 }
 
 /* Bytes of the body that the answer has; how far they get is not known yet. */
-static size_t sent_of(const struct access *access)
+static size_t body_len_of(const struct access *access)
 {
     bool is_for_head = access->x != NULL && parser_is_for_head(&access->x->parser);
 
@@ -125,7 +125,7 @@ static void log_json(const struct access *access)
                message == NULL       ? "null"
                : message->minor == 0 ? "\"HTTP/1.0\""
                                      : "\"HTTP/1.1\"",
-               access->reply->status, sent_of(access), AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us),
+               access->reply->status, body_len_of(access), AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us),
                quoted(route != NULL ? route->given.path : NULL, pattern, sizeof(pattern)),
                (unsigned long long)(x != NULL ? x->id : 0), worker_of(x, worker, sizeof(worker)), access->threads,
                access->busy, quoted(agent != NULL ? agent->value : NULL, user_agent, sizeof(user_agent)));
