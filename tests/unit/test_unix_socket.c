@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/unix_socket.XXXXXX";
@@ -215,6 +216,17 @@ Test(unix_socket, waits_while_another_one_begins_in_the_same_folder)
     close(begun);
 }
 
+static unsigned n_pauses;
+
+/* In the place of libc's. */
+int nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+    (void)left;
+    cr_expect_eq(wanted->tv_nsec, 10 * 1000 * 1000);
+    n_pauses++;
+    return 0;
+}
+
 /* As any user may do who may read it. */
 Test(unix_socket, does_not_depend_on_who_keeps_its_folder_locked)
 {
@@ -222,6 +234,7 @@ Test(unix_socket, does_not_depend_on_who_keeps_its_folder_locked)
     struct capture c;
     const char *line;
 
+    n_pauses = 0;
     cr_assert_eq(flock(lock, LOCK_EX), 0);
     c = capture(STDERR_FILENO);
     fd = unix_socket_listen(&file, path, 8);
@@ -232,6 +245,7 @@ Test(unix_socket, does_not_depend_on_who_keeps_its_folder_locked)
     line = capture_line(&c);
     cr_assert_not_null(line);
     cr_expect_not_null(strstr(line, ": its folder is locked by another process"), "%s", line);
+    cr_expect_eq(n_pauses, 100, "of 10 ms, for one who has it as long as it takes");
     close(c.reader);
     unix_socket_remove(&file);
     close(fd);
