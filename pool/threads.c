@@ -152,11 +152,12 @@ static unsigned expected_threads(void)
     return n < POOL_WORKERS_MAX ? n : POOL_WORKERS_MAX;
 }
 
-/* All alive at once, with the stack that libuv will give its own. Readers of the gate pass it together: one after the
- * other, each would wait for those before it to get a CPU. */
+/* All alive at once, with the stack that libuv will give its own; before STACK_IS_FIXED that is any thread's. Readers
+ * of the gate pass it together: one after the other, each would wait for those before it to get a CPU. */
 static int try_threads(unsigned n, char *error, size_t error_size)
 {
     uv_thread_t *threads = calloc(n, sizeof(*threads));
+    uv_thread_options_t like_libuvs = {.flags = UV_THREAD_NO_FLAGS};
     uv_rwlock_t gate;
     char reason[80];
     unsigned made = 0;
@@ -167,8 +168,10 @@ static int try_threads(unsigned n, char *error, size_t error_size)
     err = uv_rwlock_init(&gate);
     if (err < 0)
         goto out_free;
+    if (uv_version() >= STACK_IS_FIXED)
+        like_libuvs = (uv_thread_options_t){.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = LIBUV_STACK};
     uv_rwlock_wrlock(&gate);
-    while (made < n && (err = uv_thread_create(&threads[made], pass_gate, &gate)) == 0)
+    while (made < n && (err = uv_thread_create_ex(&threads[made], &like_libuvs, pass_gate, &gate)) == 0)
         made++;
     uv_rwlock_wrunlock(&gate);
     if (err < 0)

@@ -273,6 +273,9 @@ Test(command_line, threads_that_the_system_refuses_are_told_with_what_asks_for_t
     cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);
     limit.rlim_cur = (rlim_t)1 << 30;
     cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    cr_assert_eq(getrlimit(RLIMIT_STACK, &limit), 0);
+    limit.rlim_cur = 512 << 10; /* not what the workers will have */
+    cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
 
     cr_expect_eq(process_run(&server, "--port", "0", "--workers", "200"), 1);
     expect_line(process_errors(&server), words, 3);
