@@ -34,7 +34,9 @@ static const struct {
     {SYS_flock, "flock"},
     {SYS_ioctl, "ioctl"},
     {SYS_connect, "connect"},
+#ifdef SYS_accept /* i386 and s390x have the newer ones only */
     {SYS_accept, "accept"},
+#endif
     {SYS_accept4, "accept4"},
     {SYS_recvfrom, "recvfrom"},
     {SYS_recvmsg, "recvmsg"},
@@ -52,7 +54,9 @@ static const struct {
 #ifdef SYS_poll           /* newer architectures have only the longer names above */
     {SYS_open, "open"},
     {SYS_poll, "poll"},
+#ifdef SYS_select /* 32-bit ARM has _newselect */
     {SYS_select, "select"},
+#endif
     {SYS_epoll_wait, "epoll_wait"},
     {SYS_pause, "pause"},
 #endif
