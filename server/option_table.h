@@ -13,6 +13,7 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
 
 #define KIB ((uint64_t)1 << 10)
 #define GIB ((uint64_t)1 << 30)
+#define OR_ALL_MEMORY(bytes) ((bytes) < SIZE_MAX ? (bytes) : SIZE_MAX) /* what a 32-bit system's size_t can say */
 
 // clang-format off
 #define OPTIONS(GROUP, X)                                                                                              \
@@ -36,7 +37,8 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
     X("queue-timeout-ms", config.queue_timeout_ms, LIMIT, NULL, 0, DAY_MS, "MS", "to wait, then 503; 0: no limit")     \
     X("max-body", config.max_body, SIZE, NULL, 1, GIB, "BYTES", "of a request's body, then 413")                       \
     X("max-reply", config.max_reply, SIZE, NULL, 1, GIB, "BYTES", "of a reply, then 500")                              \
-    X("max-memory", config.max_memory, SIZE, NULL, 0, 1024 * GIB, "BYTES", "for all requests, then 503; 0: no limit")  \
+    X("max-memory", config.max_memory, SIZE, NULL, 0, OR_ALL_MEMORY(1024 * GIB), "BYTES",                              \
+      "for all requests, then 503; 0: no limit")                                                                       \
     X("server-timing", config.server_timing, SWITCH, NULL, 0, 1, NULL, "replies say how long they waited and ran")     \
     GROUP("Connections")                                                                                               \
     X("max-connections", config.max_connections, LIMIT, NULL, 1, 1000000, "N",                                         \

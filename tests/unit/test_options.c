@@ -29,6 +29,12 @@ static const hoist_program program = {.name = "app", .version = "1", .options = 
 #define FIFTY_EIGHT "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define SIXTY FIFTY_EIGHT "xx"
 
+#if SIZE_MAX > UINT32_MAX
+#define MOST_MEMORY "1024G"
+#else
+#define MOST_MEMORY "4294967295"
+#endif
+
 static struct options options;
 static char error[256];
 
@@ -248,6 +254,8 @@ Test(options, a_bad_value_is_named_with_what_it_should_be)
         {"--max-body 1x", "--max-body: '1x' is not a size from 1 to 1G"},
         {"--max-body 1KK", "--max-body: '1KK' is not a size from 1 to 1G"},
         {"--max-body 17179869185G", "--max-body: '17179869185G' is not a size from 1 to 1G"},
+        {"--max-memory 4294967297G", "--max-memory: '4294967297G' is not a size from 0 to " MOST_MEMORY},
+        {"--max-memory 1025G", "--max-memory: '1025G' is not a size from 0 to " MOST_MEMORY},
         {"--worker-stack 65535", "--worker-stack: '65535' is not a size from 64K to 1G"},
         {"--executor poo", "--executor: 'poo' is none of pool|inline"},
         {"--executor pool|inline", "--executor: 'pool|inline' is none of pool|inline"},
@@ -447,7 +455,7 @@ Test(options, help_shows_the_apps_defaults_as_they_would_be_given)
         {"  --queue ", "; default: 256; 1 to 1000000"},
         {"  --queue-timeout-ms ", "; 0: no limit; default: 0; 0 to 86400000"},
         {"  --max-body ", "; default: 1M; 1 to 1G"},
-        {"  --max-memory ", "; 0: no limit; default: 0; 0 to 1024G"},
+        {"  --max-memory ", "; 0: no limit; default: 0; 0 to " MOST_MEMORY},
         {"  --max-connections ", "default: what descriptors allow, up to 10000; 1 to 1000000"},
         {"  --server-timing ", "replies say how long they waited and ran"},
     };
