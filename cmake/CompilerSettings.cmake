@@ -31,6 +31,14 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
         string(APPEND HOIST_PARTIAL_LINK " -flto=auto")
     endif()
 endif()
+# What several objects may have, as gcc's __x86.get_pc_thunk.bx on i386, is in a group, and of groups of one name a
+# program keeps one: what becomes local must not be in one. Not every linker can do that, as gold and lld 14; clang makes
+# no such functions.
+include(CheckLinkerFlag)
+check_linker_flag(C LINKER:--force-group-allocation can_ungroup)
+if(can_ungroup)
+    string(APPEND HOIST_PARTIAL_LINK " -Wl,--force-group-allocation")
+endif()
 if(CMAKE_C_COMPILER_TARGET)
     string(APPEND HOIST_PARTIAL_LINK " ${CMAKE_C_COMPILE_OPTIONS_TARGET}${CMAKE_C_COMPILER_TARGET}")
 endif()
