@@ -32,8 +32,8 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     endif()
 endif()
 # What several objects may have, as gcc's __x86.get_pc_thunk.bx on i386, is in a group, and of groups of one name a
-# program keeps one: what becomes local must not be in one. Not every linker can do that, as gold and lld 14; clang makes
-# no such functions.
+# program keeps one: what becomes local must not be in one. Not every linker can do that, as gold and lld 14; clang
+# makes no such functions.
 include(CheckLinkerFlag)
 check_linker_flag(C LINKER:--force-group-allocation can_ungroup)
 if(can_ungroup)
@@ -46,7 +46,9 @@ if(CMAKE_SYSROOT)
     string(APPEND HOIST_PARTIAL_LINK " ${CMAKE_C_COMPILE_OPTIONS_SYSROOT}${CMAKE_SYSROOT}")
 endif()
 
-add_compile_definitions(_GNU_SOURCE)
+# Logs over 2 GiB and years after 2038, on 32-bit systems too. hoist's headers have no off_t and no time_t; of libuv's
+# types only uv_fs_t has, which they do not use, and which libuv itself compiles like this.
+add_compile_definitions(_GNU_SOURCE _FILE_OFFSET_BITS=64 _TIME_BITS=64)
 add_compile_options(
     -Wall
     -Wextra

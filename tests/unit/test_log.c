@@ -22,6 +22,11 @@ enum { LINES_ENOUGH = 100000, THREADS = 4, LINES_A_THREAD = 2000 };
 
 static bool is_ahead; /* the wall clock, by an hour, until somebody sets it */
 
+#ifdef SYS_clock_gettime64 /* on 32-bit systems: it has this timespec, the other one has the old */
+#undef SYS_clock_gettime
+#define SYS_clock_gettime SYS_clock_gettime64
+#endif
+
 /* In the place of the system's. */
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
@@ -382,6 +387,25 @@ Test(log, a_file_is_closed_when_it_is_opened_anew_and_at_the_stop)
         log_stop();
         cr_expect_eq(lowest_free(), before);
     }
+}
+
+Test(log, a_file_goes_on_beyond_two_gibibytes)
+{
+    static const off_t size = (off_t)3 << 30;
+    char path[] = "/tmp/hoist-log-XXXXXX";
+    struct stat after;
+    int fd = mkstemp(path);
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(ftruncate(fd, size), 0);
+    start(LOG_INFO, path);
+    log_access("one");
+    log_stop();
+
+    cr_assert_eq(fstat(fd, &after), 0);
+    cr_expect_eq(after.st_size - size, (off_t)sizeof("one"));
+    close(fd);
+    unlink(path);
 }
 
 Test(log, a_file_that_cannot_be_opened_fails_the_start)
