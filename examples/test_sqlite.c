@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <sqlite3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +125,7 @@ Test(sqlite, refuses_a_note_that_is_empty_long_or_no_text)
     cr_expect_eq(hoist_test_post(add, "/notes", text, 4096)->status, 201);
 }
 
-static long clock_ms(void)
+static int64_t clock_ms(void)
 {
     struct timespec now;
 
@@ -135,7 +136,7 @@ static long clock_ms(void)
 /* For longer than the busy timeout: the client may try again, and reading goes on. */
 Test(sqlite, is_busy_only_after_it_has_waited_for_another_process_that_writes)
 {
-    long begun_ms = clock_ms();
+    int64_t begun_ms = clock_ms();
     sqlite3 *other;
 
     cr_assert_eq(add_note("before")->status, 201);

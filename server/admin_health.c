@@ -44,7 +44,7 @@ int admin_workers(hoist_req *req, hoist_res *res)
     long n;
     int err;
 
-    err = hoist_req_long(req, "n", 1, app->config.workers_max, &n);
+    err = hoist_req_long(req, "n", 1, (long)app->config.workers_max, &n);
     if (err < 0)
         return err;
     err = hoist_app_resize(app, (unsigned)n);

@@ -166,8 +166,8 @@ static bool read_fields(struct reading *reading)
     for (unsigned i = 0; i < message->n_fields; i++) {
         const struct field *field = &message->fields[i];
 
-        head[field->name - head + field->name_len] = '\0';
-        head[field->value - head + field->value_len] = '\0';
+        head[(size_t)(field->name - head) + field->name_len] = '\0';
+        head[(size_t)(field->value - head) + field->value_len] = '\0';
         if (!check_field(reading, field))
             return false;
     }

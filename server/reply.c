@@ -54,7 +54,7 @@ static char *put(char *at, const char *text, size_t len);
 static char *put_status(char *at, int status);
 static char *put_field(char *at, const char *name, const char *value);
 static char *put_length(char *at, size_t len);
-static char *put_number(char *at, size_t number);
+static char *put_number(char *at, uint64_t number);
 static char *put_milliseconds(char *at, uint64_t ns);
 
 /* A copy whose length the compiler knows. */
@@ -121,7 +121,7 @@ static char *put_status(char *at, int status)
 #undef CASE
     default:
         at = PUT(at, "HTTP/1.1 ");
-        at = put_number(at, (size_t)status);
+        at = put_number(at, (uint64_t)status);
         return PUT(at, " \r\n");
     }
 }
@@ -147,7 +147,7 @@ static char *put_field(char *at, const char *name, const char *value)
     return PUT(at, "\r\n");
 }
 
-static char *put_number(char *at, size_t number)
+static char *put_number(char *at, uint64_t number)
 {
     char digits[24];
     char *first = digits + sizeof(digits);

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int spans_init(struct spans *spans, uint64_t size)
+int spans_init(struct spans *spans, size_t size)
 {
     assert((size & (size - 1)) == 0);
     spans->ring = malloc(size * sizeof(*spans->ring));

@@ -36,12 +36,12 @@ enum { SPAN_ON_LOOP = -1 };
 
 struct spans {
     struct span *ring; /* NULL: none are kept */
-    uint64_t size;     /* a power of two */
+    size_t size;       /* a power of two */
     uint64_t next;     /* the number of the next span, from 0 */
 };
 
 /* Keeps the last size spans, a power of two; memory is touched as they come. -ENOMEM. */
-int spans_init(struct spans *spans, uint64_t size);
+int spans_init(struct spans *spans, size_t size);
 void spans_close(struct spans *spans);
 
 static inline void spans_put(struct spans *spans, const struct span *span)

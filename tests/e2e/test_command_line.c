@@ -308,6 +308,8 @@ Test(command_line, workers_may_be_a_thousand_and_twenty_four)
     struct client *clients[CLIENTS];
     struct rlimit limit;
 
+    if (sizeof(void *) < 8)
+        cr_skip_test("the stacks need more addresses than there are");
     if (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur < 2048)
         cr_skip_test("this system allows %lu threads", (unsigned long)limit.rlim_cur);
     process_start(&server, "--workers", "1024", "--heavy-ms", "10");

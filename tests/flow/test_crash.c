@@ -146,7 +146,7 @@ static int read_behind(hoist_req *req, hoist_res *res)
 /* Memory that was written over is read for a pointer. */
 static int follow(hoist_req *req, hoist_res *res)
 {
-    volatile uint64_t pointer = UINT64_C(0x2020202020202020);
+    volatile uintptr_t pointer = (uintptr_t)UINT64_C(0x2020202020202020);
 
     (void)req;
     *(volatile int *)pointer = 0; /* NOLINT(performance-no-int-to-ptr): no address of x86 */

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -421,7 +422,7 @@ Test(log, a_thread_that_cannot_be_had_fails_the_start)
 
     cr_assert_eq(pthread_getattr_default_np(&usual), 0);
     cr_assert_eq(pthread_attr_init(&huge), 0);
-    cr_assert_eq(pthread_attr_setstacksize(&huge, (size_t)1 << 47), 0);
+    cr_assert_eq(pthread_attr_setstacksize(&huge, SIZE_MAX / 4 * 3), 0);
     cr_assert_eq(pthread_setattr_default_np(&huge), 0);
 
     cr_expect_eq(log_start(&(struct log_options){.access_log = "/dev/null"}), -EAGAIN);
