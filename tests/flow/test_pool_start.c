@@ -393,26 +393,6 @@ Test(pool_start, short_turns_are_given_back, .timeout = 30)
     fixture_close(&f);
 }
 
-Test(pool_start, reserving_sets_the_environment_and_the_stack, .timeout = 30)
-{
-    struct rlimit limit;
-
-    cr_expect_eq(pool_reserve_threads(12, 256 * 1024), 0);
-
-    cr_expect_str_eq(getenv("UV_THREADPOOL_SIZE"), "12");
-    getrlimit(RLIMIT_STACK, &limit);
-    cr_expect_eq(limit.rlim_cur, 256 * 1024);
-}
-
-Test(pool_start, reserving_more_stack_than_may_be_had_is_an_error, .timeout = 30)
-{
-    struct rlimit limit = {.rlim_cur = 1024 * 1024, .rlim_max = 1024 * 1024};
-
-    setrlimit(RLIMIT_STACK, &limit);
-
-    cr_expect_eq(pool_reserve_threads(1, 2 * 1024 * 1024), -EINVAL);
-}
-
 /* ---- one pool ---------------------------------------------------------------------------------------------------- */
 
 Test(pool_start, a_second_pool_is_refused, .timeout = 30)
