@@ -48,6 +48,9 @@ struct pool;
  * -ENOTSUP: more than the 8 MiB that libuv 1.45 and newer give. */
 int pool_reserve_threads(unsigned threads, size_t stack);
 
+/* Is it libuv 1.45 or newer, which gives every thread 8 MiB of stack, also when less was reserved? */
+bool pool_stack_is_fixed(void);
+
 /* Starts a pool on loop: tries whether the threads can be had, gathers all of libuv's, names them, runs the hooks.
  * Blocks for as long as that takes, at most gather_ms plus the hooks. On failure nothing is left behind but libuv's
  * threads, and a line in error[error_size]. -EINVAL: an option out of range; -EBUSY: there is a pool already; -EAGAIN:

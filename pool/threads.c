@@ -83,12 +83,17 @@ int pool_reserve_threads(unsigned threads, size_t stack)
         return -errno;
     if (stack == 0)
         return 0;
-    if (uv_version() >= STACK_IS_FIXED)
+    if (pool_stack_is_fixed())
         return stack <= LIBUV_STACK ? 0 : -ENOTSUP;
     if (getrlimit(RLIMIT_STACK, &limit) != 0)
         return -errno;
     limit.rlim_cur = stack;
     return setrlimit(RLIMIT_STACK, &limit) == 0 ? 0 : -errno;
+}
+
+bool pool_stack_is_fixed(void)
+{
+    return uv_version() >= STACK_IS_FIXED;
 }
 
 int workers_start(struct workers **ret_workers, const struct pool_options *options, char *error, size_t error_size)
@@ -152,7 +157,7 @@ static unsigned expected_threads(void)
     return n < POOL_WORKERS_MAX ? n : POOL_WORKERS_MAX;
 }
 
-/* All alive at once, with the stack that libuv will give its own; before STACK_IS_FIXED that is any thread's. Readers
+/* All alive at once, with the stack that libuv will give its own; with an older one that is any thread's. Readers
  * of the gate pass it together: one after the other, each would wait for those before it to get a CPU. */
 static int try_threads(unsigned n, char *error, size_t error_size)
 {
@@ -168,7 +173,7 @@ static int try_threads(unsigned n, char *error, size_t error_size)
     err = uv_rwlock_init(&gate);
     if (err < 0)
         goto out_free;
-    if (uv_version() >= STACK_IS_FIXED)
+    if (pool_stack_is_fixed())
         like_libuvs = (uv_thread_options_t){.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = LIBUV_STACK};
     uv_rwlock_wrlock(&gate);
     while (made < n && (err = uv_thread_create_ex(&threads[made], &like_libuvs, pass_gate, &gate)) == 0)

@@ -221,12 +221,12 @@ static void tell_unreserved(const struct options *options, int err)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_STACK, &limit) == 0 && options->worker_stack > limit.rlim_max)
+    if (err == -ENOTSUP)
+        log_write(LOG_ERROR, "cannot start: --worker-stack: libuv %s gives every thread 8 MiB", uv_version_string());
+    else if (getrlimit(RLIMIT_STACK, &limit) == 0 && options->worker_stack > limit.rlim_max)
         log_write(LOG_ERROR,
                   "cannot start: --worker-stack: %zu bytes are more than the hard limit of the stack, %lu bytes",
                   options->worker_stack, (unsigned long)limit.rlim_max);
-    else if (err == -ENOTSUP)
-        log_write(LOG_ERROR, "cannot start: --worker-stack: libuv %s gives every thread 8 MiB", uv_version_string());
     else
         log_write(LOG_ERROR, "cannot start: %s", uv_strerror(err));
 }
@@ -310,17 +310,21 @@ static int start(struct run *run)
     return err;
 }
 
-/* Threads that the system does not give are fewer, or take less memory, by these two options. */
+/* Threads that the system does not give are fewer, or take less memory, by these two options; the latter only where the
+ * stack is not fixed. */
 static void tell_unstarted(hoist_app *app, const struct options *options, int err)
 {
     const char *said = hoist_app_error(app)[0] != '\0' ? hoist_app_error(app) : uv_strerror(err);
     char stack[NUMBER_TEXT];
 
-    if (err == -EAGAIN && options->config.executor == HOIST_EXECUTOR_POOL)
+    if (err != -EAGAIN || options->config.executor != HOIST_EXECUTOR_POOL)
+        log_write(LOG_ERROR, "%s", said);
+    else if (pool_stack_is_fixed())
+        log_write(LOG_ERROR, "%s; --workers-max is %u, and each has libuv's 8 MiB of stack", said,
+                  options->config.workers_max);
+    else
         log_write(LOG_ERROR, "%s; --workers-max is %u, --worker-stack %s", said, options->config.workers_max,
                   number_text(options->worker_stack, true, stack));
-    else
-        log_write(LOG_ERROR, "%s", said);
 }
 
 /* On stdout, for people and scripts, and to a supervisor. */

@@ -30,7 +30,8 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
     X("workers-max", config.workers_max, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "for a resize; default: --workers")     \
     X("executor", config.executor, CHOICE, NULL, 0, 0, "pool|inline", "inline: handlers run on the event loop")        \
     X("worker-nice", config.worker_nice, LIMIT, NULL, 0, 19, "N", "added to the workers' nice value; 0: left alone")   \
-    X("worker-stack", worker_stack, SIZE, "8M", 64 * KIB, GIB, "BYTES", "of each worker's stack")                      \
+    X("worker-stack", worker_stack, SIZE, "8M", 64 * KIB, GIB, "BYTES",                                                \
+      "of a worker's stack; libuv 1.45 and newer: 8M")                                                                 \
     GROUP("Requests")                                                                                                  \
     X("queue", config.max_waiting, LIMIT, NULL, 1, 1000000, "N", "jobs waiting in a lane, then 503")                   \
     X("timeout-ms", config.timeout_ms, LIMIT, NULL, 0, DAY_MS, "MS", "to wait and run; 0: no limit")                   \

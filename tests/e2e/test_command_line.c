@@ -1,6 +1,7 @@
 /* The command line and the environment: what is printed, what is refused, what counts. */
 #include "lib/client.h"
 #include "lib/process.h"
+#include "pool/pool.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -246,15 +247,16 @@ Test(command_line, a_log_without_a_thread_is_told_without_a_file)
     expect_line(process_errors(&server), words, 2);
 }
 
-Test(command_line, a_stack_over_the_hard_limit_is_named_with_it)
+Test(command_line, a_stack_that_cannot_be_had_is_named_with_the_limit)
 {
     static const char *const words[] = {"--worker-stack", "1073741824", "16777216"};
+    static const char *const fixed[] = {"--worker-stack", "libuv", "8 MiB"};
     struct rlimit limit = {.rlim_cur = 8 << 20, .rlim_max = 16 << 20};
 
     cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
 
     cr_expect_eq(process_run(&server, "--port", "0", "--worker-stack", "1G"), 1);
-    expect_line(process_errors(&server), words, 3);
+    expect_line(process_errors(&server), pool_stack_is_fixed() ? fixed : words, 3);
 }
 
 #ifdef __has_feature
@@ -266,6 +268,7 @@ Test(command_line, a_stack_over_the_hard_limit_is_named_with_it)
 Test(command_line, threads_that_the_system_refuses_are_told_with_what_asks_for_them)
 {
     static const char *const words[] = {"of 200 threads", "--workers-max is 200", "--worker-stack 8M"};
+    static const char *const fixed[] = {"of 200 threads", "--workers-max is 200", "libuv's 8 MiB of stack"};
     struct rlimit limit;
 
     if (getenv("HOIST_PROGRAM") != NULL)
@@ -278,7 +281,7 @@ Test(command_line, threads_that_the_system_refuses_are_told_with_what_asks_for_t
     cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
 
     cr_expect_eq(process_run(&server, "--port", "0", "--workers", "200"), 1);
-    expect_line(process_errors(&server), words, 3);
+    expect_line(process_errors(&server), pool_stack_is_fixed() ? fixed : words, 3);
 }
 #endif
 

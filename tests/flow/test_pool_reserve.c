@@ -9,17 +9,17 @@
 
 enum { MIB = 1024 * 1024 };
 
-static bool stack_is_fixed(void)
-{
-    return uv_version() >= 0x012d00;
-}
-
 static rlim_t stack_limit(void)
 {
     struct rlimit limit;
 
     cr_assert_eq(getrlimit(RLIMIT_STACK, &limit), 0);
     return limit.rlim_cur;
+}
+
+Test(pool_reserve, the_stack_is_fixed_from_libuv_1_45_on)
+{
+    cr_expect_eq(pool_stack_is_fixed(), uv_version() >= 0x012d00);
 }
 
 Test(pool_reserve, tells_libuv_how_many_threads_to_make)
@@ -39,7 +39,7 @@ Test(pool_reserve, sets_the_limit_of_the_stack_where_libuv_goes_by_it)
     cr_expect_eq(pool_reserve_threads(12, 256 * 1024), 0);
 
     cr_expect_str_eq(getenv("UV_THREADPOOL_SIZE"), "12");
-    cr_expect_eq(stack_limit(), stack_is_fixed() ? before : 256 * 1024);
+    cr_expect_eq(stack_limit(), pool_stack_is_fixed() ? before : 256 * 1024);
 }
 
 Test(pool_reserve, more_stack_than_the_hard_limit_is_an_error_where_it_would_be_set)
@@ -48,7 +48,7 @@ Test(pool_reserve, more_stack_than_the_hard_limit_is_an_error_where_it_would_be_
 
     cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
 
-    cr_expect_eq(pool_reserve_threads(1, 2 * MIB), stack_is_fixed() ? 0 : -EINVAL);
+    cr_expect_eq(pool_reserve_threads(1, 2 * MIB), pool_stack_is_fixed() ? 0 : -EINVAL);
 }
 
 Test(pool_reserve, more_stack_than_libuv_gives_is_an_error_where_it_goes_by_no_limit)
@@ -57,6 +57,6 @@ Test(pool_reserve, more_stack_than_libuv_gives_is_an_error_where_it_goes_by_no_l
 
     cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
 
-    cr_expect_eq(pool_reserve_threads(1, 9 * MIB), stack_is_fixed() ? -ENOTSUP : 0);
-    cr_expect_eq(stack_limit(), stack_is_fixed() ? 8 * MIB : 9 * MIB);
+    cr_expect_eq(pool_reserve_threads(1, 9 * MIB), pool_stack_is_fixed() ? -ENOTSUP : 0);
+    cr_expect_eq(stack_limit(), pool_stack_is_fixed() ? 8 * MIB : 9 * MIB);
 }

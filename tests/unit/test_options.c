@@ -401,7 +401,7 @@ Test(options, help_shows_defaults_and_ranges_the_programs_too)
         "--port N ",
         "default: 8000; 0 to 65535",
         "--worker-stack BYTES ",
-        "default: 8M; 64K to 1G",
+        "; libuv 1.45 and newer: 8M; default: 8M; 64K to 1G",
         "--db FILE ",
         "default: default.db",
         "default: 20000; 0 to 3600000",
