@@ -322,25 +322,7 @@ static pid_t start_endless(void)
     return pid;
 }
 
-/* Waits until it has a child that is a server; the server's process. */
-static pid_t await_server(pid_t parent)
-{
-    char path[64], text[4096] = "";
-    long child = 0;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-    while (child == 0) {
-        FILE *file = fopen(path, "r");
-
-        if (file == NULL)
-            cr_skip_test("this system does not tell a process's children");
-        child = fgets(text, sizeof(text), file) != NULL ? strtol(text, NULL, 10) : 0;
-        fclose(file);
-    }
-    return (pid_t)child;
-}
-
-/* What it was started with; behind each word is a space. */
+/* What it was started with, behind each word a space; "" when it has ended. */
 static const char *command_line(pid_t pid)
 {
     static char text[8192];
@@ -350,7 +332,8 @@ static const char *command_line(pid_t pid)
 
     (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
     file = fopen(path, "r");
-    cr_assert_not_null(file, "it has ended");
+    if (file == NULL)
+        return "";
     n = fread(text, 1, sizeof(text) - 1, file);
     fclose(file);
     text[n] = '\0';
@@ -360,11 +343,23 @@ static const char *command_line(pid_t pid)
     return text;
 }
 
-/* Until it has become `hoist serve`: before, the experiment waits for that and hears nothing. */
-static void await_serving(pid_t server)
+/* Waits until it has a child that has become `hoist serve`, and returns that: before, the experiment waits for it and
+ * hears nothing. The first child may be a probe of libuv's, which ends at once. */
+static pid_t await_server(pid_t parent)
 {
-    while (strstr(command_line(server), " serve --") == NULL) /* the program's own path may have blanks, too */
-        continue;
+    char path[64], text[4096] = "";
+    pid_t child;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+    do {
+        FILE *file = fopen(path, "r");
+
+        if (file == NULL)
+            cr_skip_test("this system does not tell a process's children");
+        child = fgets(text, sizeof(text), file) != NULL ? (pid_t)strtol(text, NULL, 10) : 0;
+        fclose(file);
+    } while (strstr(command_line(child), " serve --") == NULL); /* the program's own path may have blanks, too */
+    return child;
 }
 
 static void stop_process(pid_t pid)
@@ -406,7 +401,6 @@ Test(experiment, a_signal_ends_it_and_a_server_that_does_not_listen_to_one)
 {
     pid_t pid = start_endless(), child = await_server(pid);
 
-    await_serving(child);
     stop_process(child);
     cr_assert_eq(kill(pid, SIGTERM), 0);
 
@@ -450,8 +444,6 @@ Test(experiment, a_server_that_is_killed_has_ended)
 Test(experiment, its_server_gives_up_neither_a_request_nor_a_connection)
 {
     pid_t pid = start_endless(), child = await_server(pid);
-
-    await_serving(child);
 
     cr_expect_not_null(strstr(command_line(child), " --timeout-ms 0 "), "%s", command_line(child));
     cr_expect_not_null(strstr(command_line(child), " --keep-alive-ms 3600000 "), "%s", command_line(child));
