@@ -4,6 +4,7 @@
 #include "pool/pool.h"
 
 #include <criterion/criterion.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,7 +241,7 @@ Test(command_line, a_log_without_a_thread_is_told_without_a_file)
         cr_skip_test("the system limits the stack");
     if (getenv("HOIST_PROGRAM") != NULL)
         cr_skip_test("another build's program may be one that ThreadSanitizer does not start under such a limit");
-    limit.rlim_cur = (rlim_t)1 << 50;
+    limit.rlim_cur = SIZE_MAX / 4 * 3;
     cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
 
     cr_expect_eq(process_run(&server, "--port", "0", "--executor", "inline", "--access-log", "off"), 1);
@@ -312,7 +313,7 @@ Test(command_line, workers_may_be_a_thousand_and_twenty_four)
     struct rlimit limit;
 
     if (sizeof(void *) < 8)
-        cr_skip_test("the stacks need more addresses than there are");
+        cr_skip_test("their stacks need more addresses than there are");
     if (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur < 2048)
         cr_skip_test("this system allows %lu threads", (unsigned long)limit.rlim_cur);
     process_start(&server, "--workers", "1024", "--heavy-ms", "10");

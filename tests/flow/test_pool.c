@@ -60,6 +60,8 @@ Test(pool, as_many_jobs_run_at_once_as_there_are_workers, .timeout = 30)
 
 Test(pool, a_thousand_and_twenty_four_jobs_run_at_once, .timeout = 30)
 {
+    if (sizeof(void *) < 8)
+        cr_skip_test("their stacks need more addresses than there are");
     cr_expect_eq(waves(1024, 1024), 1);
 }
 
