@@ -55,7 +55,10 @@ static int begin_to_check(struct server *server)
 
 static void on_check(uv_check_t *check)
 {
-    conn_write_held(check->data);
+    struct server *server = check->data;
+
+    conn_write_held(server);
+    server->reader = NULL;
 }
 
 static void on_check_closed(uv_handle_t *handle)

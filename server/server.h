@@ -59,6 +59,7 @@ struct server {
     struct spans job_spans, loop_spans; /* of exchanges that may wait, and of those that the loop answers */
 
     char *read_buffer;         /* READ_BUFFER bytes, one read's at a time */
+    const struct conn *reader; /* who has read last in this turn of the loop; NULL: nobody has */
     char *out;                 /* OUT_BUFFER bytes: answers that are held, and then those of the connection in hand */
     size_t out_begin, out_len; /* of the connection in hand: equal between two turns of one */
     struct held held[HELD_MAX];

@@ -76,12 +76,17 @@ int tcp_open(struct server *server, int fd)
     return 0;
 }
 
+/* libuv would read one socket up to 32 times before the next one, as long as the buffer comes back full: with pipelined
+ * requests that is tens of thousands of them. Without a buffer it goes on with the others, and on_read() is told
+ * UV_ENOBUFS. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct tcp *tcp = handle->data;
+    struct server *server = tcp->conn.server;
 
     (void)suggested;
-    *buf = uv_buf_init(tcp->conn.server->read_buffer, READ_BUFFER);
+    *buf = uv_buf_init(server->read_buffer, server->reader == &tcp->conn ? 0 : READ_BUFFER);
+    server->reader = &tcp->conn;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -93,7 +98,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n == UV_EOF) {
         conn_on_eof(&tcp->conn);
         begin_watch(tcp); /* libuv has stopped reading */
-    } else if (n < 0) {
+    } else if (n < 0 && n != UV_ENOBUFS) {
         conn_on_error(&tcp->conn);
     }
 }

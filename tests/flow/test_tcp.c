@@ -1,5 +1,6 @@
 /* Connections over sockets: what the system is told of them. */
 #include "lib/app_fixture.h"
+#include "server/server.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -55,6 +56,7 @@ static int pend(hoist_req *req, hoist_res *res)
 static const hoist_route routes[] = {
     {.path = "/pend", .handler = pend, .run = HOIST_ASYNC},
     {.path = "/say", .handler = say, .run = HOIST_INLINE},
+    {.path = "/told", .method = HOIST_POST, .handler = say, .run = HOIST_INLINE},
     {.path = "/much", .handler = say_much, .run = HOIST_INLINE, .max_reply = MUCH},
 };
 
@@ -137,6 +139,30 @@ Test(tcp, tells_how_much_of_an_answer_has_not_arrived)
     LOOP_SPIN_UNTIL(&f.loop, conn->io->unsent(conn) + arrived(client) == len);
 
     cr_expect_lt(arrived(client), MUCH / 2, "nobody reads");
+    close(client);
+}
+
+/* The others must not wait until all is read that it has sent. */
+Test(tcp, reads_one_client_once_a_turn)
+{
+    enum { BODY = 1000 * 1000 };
+    static char body[BODY];
+    const uint64_t *received = &f.app->server.figures.received;
+    int client = ask_and_wait("POST /told HTTP/1.1\r\nHost: t\r\nContent-Length: 1000000\r\n\r\n");
+    int room = 2 * BODY;
+    size_t sent = 0;
+
+    LOOP_SPIN_UNTIL(&f.loop, *received > 0);
+    cr_assert_eq(setsockopt(accepted, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
+    while (sent < BODY) {
+        ssize_t n = send(client, body + sent, BODY - sent, MSG_DONTWAIT);
+        uint64_t before = *received;
+
+        sent += n > 0 ? (size_t)n : 0;
+        uv_run(&f.loop, UV_RUN_NOWAIT);
+        cr_assert_leq(*received - before, READ_BUFFER);
+    }
+    LOOP_SPIN_UNTIL(&f.loop, arrived(client) > 0);
     close(client);
 }
 
