@@ -221,9 +221,7 @@ static void on_work(struct pool_job *job)
  * to hold more than max_memory. What it holds itself, or one alone could be refused for ever, does not count. */
 static int check_room(struct exchange *x)
 {
-    size_t own = x->req.body.cap + x->req.arena.used;
-
-    if (!server_is_over_memory_without(x->server, own))
+    if (!server_is_over_memory_without(x->server, budget_used(&x->budget)))
         return 0;
     return response_fail(&x->res, -ENOMEM, "the server has no memory left for this request");
 }

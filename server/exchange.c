@@ -84,8 +84,9 @@ static struct exchange *exchange_alloc(struct server *server)
     x->server = server;
     x->state = EXCHANGE_ENDED;
     arena_init(&x->req.arena, x->first, sizeof(x->first), arena_max(server->config->max_reply));
-    x->req.arena.budget = &server->budget;
-    x->req.body = (struct buffer){.budget = &server->budget};
+    x->budget = (struct budget){.in = &server->budget};
+    x->req.arena.budget = &x->budget;
+    x->req.body = (struct buffer){.budget = &x->budget};
     x->req.path = NULL;
     x->req.deadline_ns = 0;
     x->req.worker_data = NULL;
@@ -110,12 +111,13 @@ void exchange_free(struct exchange *x)
         server->left_ns = 0;
     }
     if (x->res.free_body != NULL)
-        budget_sub(&server->budget, x->res.reply.body_len);
+        budget_sub(&x->budget, x->res.reply.body_len);
     if (x->res.print.file != NULL)
         fclose(x->res.print.file);
     buffer_close(&x->res.print.bytes);
     buffer_close(&x->req.body);
     arena_reset(&x->req.arena);
+    assert(budget_used(&x->budget) == 0);
     clear_reply(&x->res);
     x->req.path = NULL;
     x->req.deadline_ns = 0;

@@ -7,6 +7,7 @@
 #define SERVER_EXCHANGE_H
 
 #include "arena.h"
+#include "budget.h"
 #include "buffer.h"
 #include "deadlines.h"
 #include "hoist.h"
@@ -102,7 +103,8 @@ struct exchange {
     struct hoist_res res;
 
     struct server *server;
-    struct conn *conn; /* NULL: abandoned */
+    struct conn *conn;    /* NULL: abandoned */
+    struct budget budget; /* what it holds, in the server's; any thread may read it */
     enum exchange_state state;
     bool is_kept; /* message is in the arena */
     uint64_t id;

@@ -129,7 +129,7 @@ static void receive_answer(int fd, struct exchange *x)
     char chunk[CHUNK];
     ssize_t n;
 
-    bytes->budget = &x->server->budget;
+    bytes->budget = &x->budget;
     do {
         if (!is_killed && (x->res.print.err < 0 || hoist_req_cancelled(&x->req))) {
             shutdown(fd, SHUT_WR);

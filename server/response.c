@@ -107,7 +107,7 @@ int hoist_reply_give(hoist_res *res, int status, const char *type, void *body, s
     }
     res->given_body = body;
     res->free_body = free_body;
-    budget_add(&exchange_of_res(res)->server->budget, len);
+    budget_add(&exchange_of_res(res)->budget, len);
     return 0;
 }
 

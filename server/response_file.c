@@ -49,7 +49,7 @@ FILE *hoist_res_file(hoist_res *res)
 {
     exchange_check_live(&exchange_of_res(res)->req);
     if (res->print.file == NULL && res->reply.status == 0) {
-        res->print.bytes.budget = &exchange_of_res(res)->server->budget;
+        res->print.bytes.budget = &exchange_of_res(res)->budget;
         res->print.file = open_stream(res);
         res->print.is_used = true;
         if (res->print.file == NULL)

@@ -1,5 +1,6 @@
 /* max_memory: who had room when the head was read and has none when the handler's turn comes is refused then. */
 #include "lib/conn_fixture.h"
+#include "lib/loop.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -78,6 +79,52 @@ Test(memory_late, is_not_for_what_the_request_itself_holds, .init = open_limited
 
     cr_expect_eq(wire_answer(&w, 0)->status, 200);
     cr_expect_eq(w.answer.body_len, (size_t)LARGE);
+}
+
+static int end_async(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    (void)res;
+    return 0;
+}
+
+static int print_and_wait(hoist_req *req, hoist_res *res)
+{
+    fprintf(hoist_res_file(res), "%*d", LARGE, 1);
+    return hoist_later(req, 0, end_async);
+}
+
+static void leave_bytes(void *body)
+{
+    (void)body;
+}
+
+static int give_and_wait(hoist_req *req, hoist_res *res)
+{
+    cr_expect_eq(hoist_reply_give(res, 200, "text/x", bytes, sizeof(bytes), leave_bytes), 0);
+    return hoist_later(req, 0, end_async);
+}
+
+/* Each holds more than the limit when its second step comes. */
+Test(memory_late, is_not_for_what_a_step_before_it_left)
+{
+    static const hoist_route steps[] = {
+        {.path = "/print", .handler = print_and_wait, .run = HOIST_ASYNC},
+        {.path = "/give", .handler = give_and_wait, .run = HOIST_ASYNC},
+    };
+    static const char *const requests[] = {GET("/print"), GET("/give")};
+
+    app_fixture_serve_wires(&f, &(hoist_config){.executor = HOIST_EXECUTOR_INLINE, .max_memory = LIMIT}, steps,
+                            sizeof(steps) / sizeof(steps[0]));
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        wire_open(&w, &f);
+        wire_send(&w, requests[i]);
+        LOOP_RUN_UNTIL(&f.loop, wire_answers(&w) == 1);
+        cr_expect_eq(wire_answer(&w, 0)->status, 200, "row %zu: %d", i, w.answer.status);
+        cr_expect_eq(w.answer.body_len, (size_t)LARGE, "row %zu", i);
+        wire_close(&w);
+    }
+    app_fixture_close(&f);
 }
 
 /* ---- on a worker ---- */

@@ -118,3 +118,16 @@ Test(budget, is_exact_when_many_threads_use_it)
 
     cr_expect_eq(budget_used(&budget), 0);
 }
+
+Test(budget, counts_in_the_one_that_it_is_in_too)
+{
+    struct budget parts[2] = {{.in = &budget}, {.in = &budget}};
+
+    budget_add(&parts[0], 100);
+    budget_add(&parts[1], 30);
+    budget_sub(&parts[0], 20);
+
+    cr_expect_eq(budget_used(&parts[0]), 80);
+    cr_expect_eq(budget_used(&parts[1]), 30);
+    cr_expect_eq(budget_used(&budget), 110);
+}
