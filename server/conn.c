@@ -144,13 +144,17 @@ void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
     }
 }
 
-/* Over memory what comes behind a request in hand is thrown away and no more is read: settle() refuses it when all
- * before it is answered. */
+/* While the others hold more than max_memory, what comes behind a request in hand is thrown away and no more is read:
+ * settle() refuses it when all before it is answered. What this client holds itself is gone by then. */
 static void keep_ahead(struct conn *conn, const char *bytes, size_t len)
 {
+    size_t own = conn->ahead.cap + conn->unsent.cap;
+
+    if (conn->exchange != NULL)
+        own += budget_used(&conn->exchange->budget);
     if (len == 0 || conn->state == CONN_CLOSING || conn->is_answered)
         return;
-    if (conn->state != CONN_READING && server_is_over_memory(conn->server))
+    if (conn->state != CONN_READING && server_is_over_memory_without(conn->server, own))
         conn->has_lost = true;
     else if (buffer_append(&conn->ahead, bytes, len, AHEAD_MAX + READ_BUFFER) < 0)
         conn_close(conn, true);

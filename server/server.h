@@ -106,13 +106,12 @@ bool server_is_empty(const struct server *server);
  * have read ahead or not written. 0 when the server is empty. */
 size_t server_memory(const struct server *server);
 
-/* Are they more than max_memory? Then no request may begin, and neither a head nor a body grow, nor what is read ahead.
- * What runs is let be: refusing memory to it would throw away work that is done, and it gives back more when it ends.
- */
+/* Are they more than max_memory? Then no request may begin, and neither a head nor a body grow. What runs is let be:
+ * refusing memory to it would throw away work that is done, and it gives back more when it ends. */
 bool server_is_over_memory(const struct server *server);
 
-/* Are they without own bytes, and without the exchanges, whose number is the loop's? Then no handler is called. Any
- * thread. */
+/* Are they without own bytes, and without the exchanges, whose number is the loop's? Then no handler is called and
+ * nothing is read ahead for the one that holds these. Any thread. */
 bool server_is_over_memory_without(const struct server *server, size_t own);
 
 #endif

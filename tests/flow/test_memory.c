@@ -211,6 +211,21 @@ Test(memory, reads_nothing_ahead_behind_an_answer_that_is_not_taken)
     wire_expect_last(&w, 1, 503);
 }
 
+/* What holds the memory is the client's own, and gone when its turn comes. */
+Test(memory, is_there_for_what_follows_its_own_reply)
+{
+    w.room = 10;
+    wire_send(&w, GET("/give"));
+    cr_assert_gt(memory(), (size_t)LIMIT);
+    wire_send(&w, GET("/say/second"));
+    w.room = SIZE_MAX;
+    while (w.has_write)
+        wire_take(&w, SIZE_MAX);
+
+    cr_expect_eq(wire_answer(&w, 0)->body_len, (size_t)BIG);
+    wire_expect_body(&w, 1, "second");
+}
+
 /* ---- on a worker ---- */
 
 static struct gate gate;
