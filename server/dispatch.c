@@ -27,6 +27,7 @@ static void call_inline(struct exchange *x);
 static void go_on(struct exchange *x, int result);
 __attribute__((cold)) static void shed(struct exchange *x, const char *reason);
 static int check_room(struct exchange *x);
+static void note_no_room(struct exchange *x);
 static void on_work(struct pool_job *job);
 static void on_done(struct pool_job *job);
 static bool is_hopeless(const struct exchange *x);
@@ -124,7 +125,9 @@ void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns
     x->step = STEP_NONE;
     x->req.worker_data = x->is_work ? route->loop_data : NULL;
     result = check_room(x);
-    if (result == 0)
+    if (result < 0)
+        note_no_room(x);
+    else
         result = exchange_call(x, handler);
     x->ended_ns = uv_hrtime();
     if (route->given.run == HOIST_INLINE) /* it is answered now, in conn.c's turn(), whose flush is its end */
@@ -211,7 +214,8 @@ static void on_work(struct pool_job *job)
     int hook = x->req.route->hook;
 
     x->result = check_room(x);
-    if (x->result < 0)
+    x->is_refused = x->result < 0;
+    if (x->is_refused)
         return;
     x->req.worker_data = hook == NO_HOOK ? NULL : pool_worker_data((size_t)hook);
     x->result = x->req.route->given.run == HOIST_PROCESS ? process_call(x) : exchange_call(x, x->handler);
@@ -226,17 +230,29 @@ static int check_room(struct exchange *x)
     return response_fail(&x->res, -ENOMEM, "the server has no memory left for this request");
 }
 
+static void note_no_room(struct exchange *x)
+{
+    x->req.route->figures.shed++;
+    x->outcome = SPAN_SHED;
+}
+
 static void on_done(struct pool_job *job)
 {
     struct exchange *x = exchange_of_job(job);
+    struct lane *lane = x->req.route->lane;
 
     assert(x->state == EXCHANGE_QUEUED);
     x->state = EXCHANGE_ENDED;
     deadline_disarm(&x->interrupt);
     x->ended_ns = job->finished_ns;
     x->wait_ns += job->started_ns - job->submitted_ns;
-    x->run_ns += job->finished_ns - job->started_ns;
-    lane_note_end(x->req.route->lane, job, pool_workers(x->server->pool));
+    if (x->is_refused) { /* that it took no time says nothing of how fast handlers are */
+        note_no_room(x);
+        lane_note_cancel(lane, job->behind);
+    } else {
+        x->run_ns += job->finished_ns - job->started_ns;
+        lane_note_end(lane, job, pool_workers(x->server->pool));
+    }
     if (x->conn == NULL)
         stuck_end(x);
     dispatch_conclude(x, x->result);

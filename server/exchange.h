@@ -124,6 +124,7 @@ struct exchange {
     uint16_t status;                      /* it was answered with; 0: it was not */
     bool is_work;                         /* its handler is a worker's under the pool executor: its last one */
     bool was_queued;                      /* job was submitted for it */
+    bool is_refused;                      /* its job found no memory left; the worker's until done */
     struct exchange *prev, *next;         /* in the server's list of those in use; next also in its free list */
     struct exchange *due_prev, *due_next; /* likewise of those that are due */
     _Alignas(max_align_t) char first[EXCHANGE_ARENA];

@@ -45,7 +45,7 @@ void figures_ended(struct exchange *x)
 static struct span span_of(const struct exchange *x)
 {
     const struct pool_job *job = &x->job;
-    bool has_run = x->was_queued && x->outcome != SPAN_EXPIRED && x->outcome != SPAN_CANCELLED;
+    bool has_run = x->was_queued && (x->outcome == SPAN_ANSWERED || x->outcome == SPAN_ABANDONED);
 
     return (struct span){
         .id = x->id,

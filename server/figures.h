@@ -19,7 +19,7 @@ struct answers {
 
 struct route_figures {
     struct pool_tally *jobs; /* read it by pool_tally(); NULL: the route has no lane */
-    uint64_t shed;           /* refused with 503 because the lane was full or too long */
+    uint64_t shed;           /* refused with 503: the lane was full or too long, or no memory was left at its turn */
     unsigned abandoned;      /* exchanges that run and nobody waits for, now */
     struct histogram wait;   /* of those that were queued: until they were started or taken back */
     struct histogram run;    /* of those that were run: in the handler, on a worker or the loop */

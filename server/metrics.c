@@ -145,10 +145,12 @@ static void add_jobs(struct text *text, const hoist_app *app)
         const char *name, *type, *help;
     } families[] = {
         [ADMITTED] = {"hoist_jobs_admitted_total", "counter", "Jobs that were queued."},
-        [FINISHED] = {"hoist_jobs_finished_total", "counter", "Jobs whose handler has returned."},
+        [FINISHED] = {"hoist_jobs_finished_total", "counter",
+                      "Jobs that a worker has ended, those included that found no memory left."},
         [CANCELLED] = {"hoist_jobs_cancelled_total", "counter",
                        "Jobs taken back while they waited: their client left, or their time was over."},
-        [SHED] = {"hoist_jobs_shed_total", "counter", "Requests refused with 503 because the queue was too long."},
+        [SHED] = {"hoist_jobs_shed_total", "counter",
+                  "Requests refused with 503: the queue was too long, or no memory was left at their turn."},
         [WAITING] = {"hoist_jobs_waiting", "gauge", "Jobs in the queue."},
         [RUNNING] = {"hoist_jobs_running", "gauge", "Jobs on a worker."},
         [ABANDONED] = {"hoist_jobs_abandoned", "gauge", "Requests that go on though nobody waits for them."},

@@ -10,7 +10,7 @@
 
 enum span_outcome {
     SPAN_ANSWERED,
-    SPAN_SHED,      /* refused: the lane was full, or too long */
+    SPAN_SHED,      /* refused: the lane was full, or too long, or no memory was left at its turn */
     SPAN_EXPIRED,   /* its time was over while it waited */
     SPAN_CANCELLED, /* its client left while it waited */
     SPAN_ABANDONED, /* it ran on after its client had left or its time was over */

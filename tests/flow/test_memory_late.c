@@ -2,8 +2,10 @@
 #include "lib/conn_fixture.h"
 #include "lib/loop.h"
 #include "server/server.h"
+#include "server/totals.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 enum { KIB = 1024, LIMIT = 300 * KIB, LARGE = 400 * KIB, WIRES = 3 };
@@ -48,12 +50,16 @@ static void fill_memory(struct wire *wire)
 
 Test(memory_late, ends_a_wait_of_an_asynchronous_handler, .init = open_limited, .fini = conn_fixture_close)
 {
+    struct totals totals;
+
     wire_send(&w, GET("/wait"));
     fill_memory(&wires[0]);
     app_fixture_hurry_timers(&f);
 
     expect_no_room(&w, 0);
     cr_expect_eq(conn_calls, 1);
+    totals_read(f.app, &totals);
+    cr_expect_eq(totals.all.shed, 1);
     wire_close(&wires[0]);
     wire_send(&w, GET("/say/x"));
     wire_expect_body(&w, 1, "x");
@@ -155,6 +161,22 @@ static const hoist_route routes[] = {
     {.path = "/offload", .handler = reply_later, .run = HOIST_ASYNC},
 };
 
+/* Of each route one waited. It counts in no run time and in no lane's pace: so short it would make that too fast. */
+static void expect_one_is_shed_of_each(void)
+{
+    for (const struct route *route = f.app->routes; route != NULL; route = route->next) {
+        bool has_run = strcmp(route->given.path, "/much") == 0;
+        struct job_figures figures;
+
+        totals_of_route(f.app, route, &figures);
+        cr_expect_eq(figures.shed, 1, "%s", route->given.path);
+        cr_expect_eq(figures.jobs.finished, figures.jobs.admitted, "%s", route->given.path);
+        cr_expect_eq(route->figures.run.count, has_run, "%s: %" PRIu64, route->given.path, route->figures.run.count);
+        cr_expect_eq(route->figures.wait.count, has_run + 1, "%s", route->given.path);
+        cr_expect_eq(route->lane->n_drains, 0, "%s", route->given.path);
+    }
+}
+
 /* Each reply of those that run is more than the limit, and nobody reads it: without a bound where they begin, requests
  * that wait would add theirs one by one. */
 Test(memory_late_on_a_worker, refuses_what_waited)
@@ -179,6 +201,7 @@ Test(memory_late_on_a_worker, refuses_what_waited)
     cr_expect_eq(gate_came(&gate), 1);
     wire_take(&wires[0], SIZE_MAX);
     cr_expect_eq(wire_answer(&wires[0], 0)->body_len, (size_t)LARGE);
+    expect_one_is_shed_of_each();
     wire_send(&wires[1], GET("/offload"));
     cr_expect_eq(wire_answer(&wires[1], 1)->status, 200);
     for (size_t i = 0; i < WIRES; i++)
