@@ -191,7 +191,8 @@ HOIST_API int hoist_res_header(hoist_res *res, const char *name, const char *val
 /* ---- asynchronous routes: on the loop ----------------------------------------------------------------------------
  * The first two end a handler: "return hoist_later(req, 20000, next);". They return HOIST_PENDING, or -EFAULT if next
  * is NULL. After a cancel a waiting hoist_later() is dropped and its handler is never called. With ms 0 it is called in
- * the loop's next turn, so others have theirs in between. */
+ * the loop's next turn, so others have theirs in between. Nor is next called when the other requests have used up
+ * max_memory by then: the server answers 503. What must be freed in any case belongs into hoist_on_end(). */
 
 HOIST_API int hoist_later(hoist_req *req, unsigned ms, hoist_handler *next);
 
