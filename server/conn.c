@@ -16,14 +16,13 @@
 
 enum { AHEAD_MAX = 64 * 1024 }; /* bytes read ahead of the request in hand; then reading stops */
 
-static const char no_room[] = "the server has no memory left for this request";
-
 static size_t turn(struct conn *conn, char *bytes, size_t len, bool may_hold);
 static void keep_ahead(struct conn *conn, const char *bytes, size_t len);
 static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used);
 static void receive_more(struct conn *conn);
 static bool is_unwanted(struct conn *conn);
 static void settle(struct conn *conn);
+static void unlink_conn(struct conn *conn);
 
 /* ---- states ---- */
 
@@ -50,24 +49,29 @@ void conn_open(struct conn *conn, struct server *server, const struct conn_io *i
     conn->io = io;
     conn->server = server;
     conn->ahead.budget = conn->unsent.budget = &server->budget;
-    conn_link(conn, server->conns);
+    conn->next = server->conns;
+    *(conn->next != NULL ? &conn->next->prev : &server->conns_last) = conn;
+    server->conns = conn;
     server->n_conns++;
     server->figures.accepted++;
     conn_wait_for(conn, WAIT_HEAD, server->config->header_timeout_ms);
     io->read(conn, true);
 }
 
-void conn_link(struct conn *conn, struct conn *next)
+void conn_go_last(struct conn *conn)
 {
     struct server *server = conn->server;
 
-    conn->next = next;
-    conn->prev = next != NULL ? next->prev : server->conns_last;
-    *(conn->prev != NULL ? &conn->prev->next : &server->conns) = conn;
-    *(next != NULL ? &next->prev : &server->conns_last) = conn;
+    if (conn->next == NULL)
+        return;
+    unlink_conn(conn);
+    conn->next = NULL;
+    conn->prev = server->conns_last;
+    conn->prev->next = conn;
+    server->conns_last = conn;
 }
 
-void conn_unlink(struct conn *conn)
+static void unlink_conn(struct conn *conn)
 {
     struct server *server = conn->server;
 
@@ -99,14 +103,15 @@ void conn_on_closed(struct conn *conn)
     assert(!conn->is_held);
     buffer_close(&conn->ahead);
     buffer_close(&conn->unsent);
-    conn_unlink(conn);
+    unlink_conn(conn);
     server->n_conns--;
     server->on_change(server->arg);
 }
 
 void conn_drain(struct conn *conn)
 {
-    assert(!conn->is_held);
+    if (conn->is_held)
+        conn_write_held(conn->server);
     if (conn->stream != NULL)
         conn_close(conn, false);
     if (conn->state != CONN_READING)
@@ -150,10 +155,10 @@ static void keep_ahead(struct conn *conn, const char *bytes, size_t len)
 {
     size_t own = conn->ahead.cap + conn->unsent.cap;
 
-    if (conn->exchange != NULL)
-        own += budget_used(&conn->exchange->budget);
     if (len == 0 || conn->state == CONN_CLOSING || conn->is_answered)
         return;
+    if (conn->exchange != NULL)
+        own += budget_used(&conn->exchange->budget);
     if (conn->state != CONN_READING && server_is_over_memory_without(conn->server, own))
         conn->has_lost = true;
     else if (buffer_append(&conn->ahead, bytes, len, AHEAD_MAX + READ_BUFFER) < 0)
@@ -218,7 +223,7 @@ static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used)
         conn->keep_alive = x->req.message.keep_alive;
         if (!server_is_over_memory(conn->server))
             return true;
-        conn_refuse(conn, 503, no_room);
+        conn_refuse(conn, 503, server_no_room);
         return false;
     case PARSER_MORE:
         receive_more(conn);
@@ -243,7 +248,7 @@ static void receive_more(struct conn *conn)
 
     if (!parser_has_head(&x->parser)) {
         if (server_is_over_memory(server))
-            conn_refuse(conn, 503, no_room);
+            conn_refuse(conn, 503, server_no_room);
         return;
     }
     if (exchange_keep(x) < 0) {
@@ -352,7 +357,7 @@ static void settle(struct conn *conn)
         conn_linger(conn);
     } else if (conn->has_lost) {
         conn->has_lost = false;
-        conn_refuse(conn, 503, no_room);
+        conn_refuse(conn, 503, server_no_room);
     } else if (conn->at_eof && conn_is_between_requests(conn)) {
         conn_leave(conn);
     } else if (!conn->at_eof) {

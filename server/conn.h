@@ -77,7 +77,7 @@ struct conn {
     bool is_answered : 1; /* the last answer ends the connection: nothing behind it is parsed */
     bool is_turning : 1;  /* turn() is on the stack: it will write what is gathered, and go on */
     bool is_held : 1;     /* it has answers that conn_write_held() will write; always READING */
-    bool is_stalled : 1;  /* reading is stopped: ahead is full */
+    bool is_stalled : 1;  /* reading is stopped */
     bool has_lost : 1;    /* of what came behind the request in hand, for want of memory */
     bool is_chunked : 1;  /* the stream's pieces go out as chunks */
     bool at_eof : 1;      /* the peer has ended its sending side */

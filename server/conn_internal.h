@@ -11,9 +11,8 @@ enum {
     ANSWER_MAX = REPLY_HEAD_MAX + SMALL_BODY, /* room that one answer may take in the server's out buffer */
 };
 
-/* Takes its place in the server's list, in front of next; NULL: at the end. */
-void conn_link(struct conn *conn, struct conn *next);
-void conn_unlink(struct conn *conn);
+/* In the server's list: it begins to wait for a request, after all that do. */
+void conn_go_last(struct conn *conn);
 
 /* The one place that changes the state; asserts that the move is allowed. */
 void conn_set_state(struct conn *conn, enum conn_state state);
@@ -43,7 +42,8 @@ void conn_leave(struct conn *conn);
  */
 void conn_linger(struct conn *conn);
 
-/* A client that leaves is only noticed while we read, so reading stops for a full buffer and nothing else. */
+/* A client that leaves is noticed sooner while we read, so reading stops only when ahead is full, or bytes were thrown
+ * away behind the request in hand. */
 void conn_set_reading(struct conn *conn, bool on);
 
 /* Goes on with what was received and not parsed yet. */

@@ -24,8 +24,6 @@ static unsigned body_wait_ms(const struct conn *conn);
 static bool is_owed(const struct conn *conn);
 static uint64_t least_bytes(unsigned ms);
 static void on_deadline(struct deadline *deadline);
-static void join_idle(struct conn *conn);
-static void leave_idle(struct conn *conn);
 
 void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 {
@@ -33,10 +31,8 @@ void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 
     if (goes_on && wait == conn->wait && deadline_is_armed(&conn->deadline))
         return;
-    if (conn->wait == WAIT_REQUEST && wait != WAIT_REQUEST)
-        leave_idle(conn);
-    else if (conn->wait != WAIT_REQUEST && wait == WAIT_REQUEST)
-        join_idle(conn);
+    if (wait == WAIT_REQUEST && conn->wait != WAIT_REQUEST)
+        conn_go_last(conn);
     conn->wait = wait;
     conn->progress = 0;
     switch (wait) {
@@ -176,14 +172,18 @@ static void on_deadline(struct deadline *deadline)
     }
 }
 
-/* ---- who has waited longest for a request ---- */
-
+/* Not by the deadlines' list: without a time limit there is none, and a limit of the same length would be in it, too.
+ */
 bool conn_close_idle(struct server *server)
 {
     struct conn *next;
 
-    for (struct conn *conn = server->idle; conn != NULL && !conn_was_used_just_now(conn); conn = next) {
+    for (struct conn *conn = server->conns; conn != NULL; conn = next) {
         next = conn->next;
+        if (conn->wait != WAIT_REQUEST)
+            continue;
+        if (conn_was_used_just_now(conn))
+            break;
         if (conn->is_held || conn->io->has_bytes(conn))
             continue;
         conn_leave(conn);
@@ -191,25 +191,4 @@ bool conn_close_idle(struct server *server)
             return true;
     }
     return false;
-}
-
-/* Not the deadlines' list: without a time limit there is none, and a limit of the same length would be in it, too. */
-static void join_idle(struct conn *conn)
-{
-    struct server *server = conn->server;
-
-    conn_unlink(conn);
-    conn_link(conn, NULL);
-    if (server->idle == NULL)
-        server->idle = conn;
-}
-
-static void leave_idle(struct conn *conn)
-{
-    struct server *server = conn->server;
-
-    if (server->idle == conn)
-        server->idle = conn->next;
-    conn_unlink(conn);
-    conn_link(conn, server->conns);
 }

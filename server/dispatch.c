@@ -227,7 +227,7 @@ static int check_room(struct exchange *x)
 {
     if (!server_is_over_memory_without(x->server, budget_used(&x->budget)))
         return 0;
-    return response_fail(&x->res, -ENOMEM, "the server has no memory left for this request");
+    return response_fail(&x->res, -ENOMEM, server_no_room);
 }
 
 static void note_no_room(struct exchange *x)

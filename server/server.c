@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+const char server_no_room[] = "the server has no memory left for this request";
+
 static bool has_begun(const struct exchange *x);
 static int begin_to_check(struct server *server);
 static void on_check(uv_check_t *check);
@@ -113,7 +115,6 @@ void server_drain(struct server *server)
     struct conn *next;
 
     assert(server->is_draining);
-    conn_write_held(server); /* who does not take all of it changes its place in the list */
     for (struct conn *conn = server->conns; conn != NULL; conn = next) {
         next = conn->next;
         conn_drain(conn);

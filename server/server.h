@@ -43,8 +43,8 @@ struct server {
     struct deadlines deadlines;
     struct reply_clock clock;
 
-    struct conn *conns, *conns_last; /* all of them; those that wait for a request stand last, longest idle first */
-    struct conn *idle;               /* the first of those */
+    struct conn *conns,
+        *conns_last; /* all of them; those that wait for a request in the order in which they began to */
     unsigned n_conns;
     bool is_crowded; /* a client waits for a place: the next answer ends its connection */
     struct exchange *exchanges, *free_exchanges;
@@ -109,6 +109,9 @@ size_t server_memory(const struct server *server);
 /* Are they more than max_memory? Then no request may begin, and neither a head nor a body grow. What runs is let be:
  * refusing memory to it would throw away work that is done, and it gives back more when it ends. */
 bool server_is_over_memory(const struct server *server);
+
+/* What is said then. */
+extern const char server_no_room[];
 
 /* Are they without own bytes, and without the exchanges, whose number is the loop's? Then no handler is called and
  * nothing is read ahead for the one that holds these. Any thread. */
