@@ -44,7 +44,7 @@ static void on_change(void *arg);
 static void close_server(struct admin *admin);
 static void on_handle_closed(uv_handle_t *handle);
 static void on_part_closed(void *arg);
-static int refuse_stranger(hoist_req *req, hoist_res *res);
+static bool refuse_stranger(hoist_req *req, hoist_res *res, int *ret_result);
 static const char *host_of(const hoist_req *req, size_t *ret_len);
 static bool is_page_of(const char *origin, const char *host, size_t len);
 static bool is_for_page_elsewhere(const hoist_req *req);
@@ -239,9 +239,9 @@ struct admin *admin_of(const hoist_req *req)
 static int admit(hoist_req *req, hoist_res *res)
 {
     const struct admin_route *route = hoist_req_data(req);
-    int result = refuse_stranger(req, res);
+    int result;
 
-    if (res->reply.status != 0) {
+    if (refuse_stranger(req, res, &result)) {
         exchange_of_req(req)->conn->keep_alive = false;
         return result;
     }
@@ -250,8 +250,8 @@ static int admit(hoist_req *req, hoist_res *res)
     return route->handler(req, res);
 }
 
-/* Replies to one, and to nobody else. */
-static int refuse_stranger(hoist_req *req, hoist_res *res)
+/* False: it is none. Else *ret_result is what to return, also when there is no memory for the 403. */
+static bool refuse_stranger(hoist_req *req, hoist_res *res, int *ret_result)
 {
     const struct admin_route *route = hoist_req_data(req);
     const char *origin = hoist_req_header(req, "Origin");
@@ -261,12 +261,14 @@ static int refuse_stranger(hoist_req *req, hoist_res *res)
     /* Without a host it is HTTP/1.0, which no browser speaks. */
     host = host_of(req, &len);
     if (host != NULL && !host_is_ours(route->admin, host, len))
-        return hoist_reply_error(res, 403, "this listener does not answer for %.*s", (int)len, host);
-    if (origin != NULL && !is_page_of(origin, host, len))
-        return hoist_reply_error(res, 403, "this listener does not answer pages of %s", origin);
-    if (is_for_page_elsewhere(req))
-        return hoist_reply_error(res, 403, "this listener does not answer pages of other sites");
-    return 0;
+        *ret_result = hoist_reply_error(res, 403, "this listener does not answer for %.*s", (int)len, host);
+    else if (origin != NULL && !is_page_of(origin, host, len))
+        *ret_result = hoist_reply_error(res, 403, "this listener does not answer pages of %s", origin);
+    else if (is_for_page_elsewhere(req))
+        *ret_result = hoist_reply_error(res, 403, "this listener does not answer pages of other sites");
+    else
+        return false;
+    return true;
 }
 
 /* Whom the request asks: the target's authority goes before Host (RFC 9112, section 3.2.2). NULL: it does not say. */

@@ -122,6 +122,34 @@ Test(admin, survives_an_allocation_that_fails_anywhere)
     cr_expect_null(f.app->admin.rows.first);
 }
 
+/* A request that is kept until its body is here takes, with a head of one length or another, all that an exchange has,
+ * so that to refuse it takes more. */
+Test(admin, lets_no_stranger_in_for_want_of_memory)
+{
+    char request[4096];
+    unsigned n_most = 0;
+
+    for (int len = 1; len < EXCHANGE_ARENA; len += 16) {
+        bool has_failed = true;
+
+        (void)snprintf(request, sizeof(request),
+                       "GET /stats HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1\r\nX: %0*d\r\n\r\n", len, 0);
+        for (unsigned n = 1; has_failed; n++) {
+            open_admin();
+            wire_send(&w, request);
+            fail_malloc_at(n);
+            wire_send(&w, "x");
+            has_failed = fail_malloc_failed();
+            fail_malloc_at(0);
+
+            cr_expect_eq(wire_answer(&w, 0)->status, has_failed ? 503 : 403, "%d, allocation %u", len, n);
+            wire_close(&w);
+            n_most = n > n_most ? n : n_most;
+        }
+    }
+    cr_expect_gt(n_most, 2, "only the body's");
+}
+
 Test(admin, tells_its_page_that_events_were_missed)
 {
     uv_timer_t *tick = &f.app->admin.events.timer;
