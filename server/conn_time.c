@@ -28,6 +28,7 @@ static void on_deadline(struct deadline *deadline);
 void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 {
     bool goes_on = wait == WAIT_REQUEST || wait == WAIT_HEAD || wait == WAIT_BODY; /* whatever comes meanwhile */
+    uint64_t unsent;
 
     if (goes_on && wait == conn->wait && deadline_is_armed(&conn->deadline))
         return;
@@ -47,8 +48,8 @@ void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
         conn->progress = conn->exchange->req.body.len + least_bytes(ms);
         break;
     case WAIT_WRITE:
-        conn->progress = conn->io->unsent(conn);
-        conn->progress -= least_bytes(ms) < conn->progress ? least_bytes(ms) : conn->progress;
+        unsent = conn->io->unsent(conn);
+        conn->progress = unsent > least_bytes(ms) ? unsent - least_bytes(ms) : 0;
         break;
     case WAIT_LINGER:
         break;

@@ -43,8 +43,7 @@ struct server {
     struct deadlines deadlines;
     struct reply_clock clock;
 
-    struct conn *conns,
-        *conns_last; /* all of them; those that wait for a request in the order in which they began to */
+    struct conn *conns, *conns_last; /* all; those that wait for a request in the order in which they began */
     unsigned n_conns;
     bool is_crowded; /* a client waits for a place: the next answer ends its connection */
     struct exchange *exchanges, *free_exchanges;
