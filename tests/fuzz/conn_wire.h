@@ -142,16 +142,15 @@ static void wire_open(struct wire *wire, struct server *server)
 static void wire_send(struct wire *wire, const char *bytes, size_t len)
 {
     static char room[READ_BUFFER];
-    struct reader *reader = &wire->reader;
     size_t n;
     char *piece;
 
-    reader->has_asked_head |= len > 0 && memmem(bytes, len, "HEAD", 4) != NULL;
     for (; len > 0 && wire->is_reading && !wire->at_eof && !wire->is_closing; bytes += n, len -= n) {
         n = wire->piece > 0 && wire->piece < len ? wire->piece : len;
         n = n < sizeof(room) ? n : sizeof(room);
         piece = room + sizeof(room) - n; /* a sanitizer sees who reads on */
         memcpy(piece, bytes, n);
+        reader_note_sent(&wire->reader, piece, n);
         conn_on_bytes(&wire->conn, piece, n);
         memset(piece, '#', n); /* the next read, of another connection, would overwrite it */
     }

@@ -20,6 +20,7 @@ enum { READER_BYTES = 256 * 1024, READER_LINE_MAX = 10 * 1024, READER_PATTERN = 
 #define READER_PATTERN_TYPE "text/pattern" /* of a body as reader_fill_pattern() makes it */
 
 struct reader {
+    unsigned n_of_head;  /* letters of HEAD that were sent last */
     bool has_asked_head; /* there was a request for HEAD: an answer may lack the body that it announces */
     bool is_over;        /* the last one said Connection: close */
     unsigned n_final;    /* whole ones; those of 1xx are not counted */
@@ -134,6 +135,18 @@ static inline size_t reader_chunks(const char *bytes, size_t len)
         at = begin + size + 2;
     }
     return at;
+}
+
+/* To be told of all that is sent, before it is answered: a HEAD may come in pieces. */
+static inline void reader_note_sent(struct reader *reader, const char *bytes, size_t len)
+{
+    static const char head[] = "HEAD"; /* no letter is there twice */
+
+    for (size_t i = 0; i < len; i++) {
+        reader->n_of_head = bytes[i] == head[reader->n_of_head] ? reader->n_of_head + 1 : bytes[i] == head[0];
+        reader->has_asked_head |= reader->n_of_head == 4;
+        reader->n_of_head %= 4;
+    }
 }
 
 /* Takes the answer at the begin of bytes[0 .. len): its length, 0 when it is not whole. No body of a test begins with
