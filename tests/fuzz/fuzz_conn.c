@@ -7,7 +7,7 @@
  *     0 .. 3    from here on it is about this connection, which is opened if it is not there
  *     g PATH    a whole GET request arrives
  *     s TEXT    bytes arrive; \r, \n, \\ and \xHH as in C
- *     x N       N times 'x' arrives
+ *     x N       N times 'x' arrives; without N, or where it is more: FILL_MAX, or what is left of FILL_TOTAL
  *     c N       what arrives comes in pieces of N bytes; 0: whole
  *     e         the client ends its sending side
  *     l         it does so, or leaves, behind bytes that are not read yet
@@ -32,12 +32,13 @@
 #include "server/app.h"
 #include "server/log.h"
 
-enum { WIRES = 4, INPUT_MAX = 8 * 1024, FILL_MAX = 200 * 1024, TURNS_MAX = 1000, NONE = -1 };
+enum { WIRES = 4, INPUT_MAX = 8 * 1024, FILL_MAX = 200 * 1024, FILL_TOTAL = 5 * FILL_MAX, TURNS_MAX = 1000, NONE = -1 };
 
 static struct wire wires[WIRES], *current;
 static hoist_app *app;
 static uv_loop_t loop;
 static unsigned n_failing; /* allocations */
+static size_t fill_left;   /* bytes: by the byte, and thousands of times, they would take minutes */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -95,6 +96,7 @@ static void start(void)
 
     routes_reset();
     n_failing = 0;
+    fill_left = FILL_TOTAL;
     err = uv_loop_init(&loop);
     assert(err == 0);
     err = hoist_app_new(&app, &config);
@@ -144,10 +146,13 @@ static void step_send(const char *text, long n)
 static void step_fill(const char *text, long n)
 {
     static char fill[FILL_MAX];
+    size_t len = n == NONE || n > FILL_MAX ? FILL_MAX : (size_t)n;
 
     (void)text;
-    memset(fill, 'x', sizeof(fill));
-    wire_send(current, fill, n == NONE || n > FILL_MAX ? FILL_MAX : (size_t)n);
+    len = len < fill_left ? len : fill_left;
+    fill_left -= len;
+    memset(fill, 'x', len);
+    wire_send(current, fill, len);
 }
 
 static void step_cut(const char *text, long n)
