@@ -15,9 +15,10 @@
 struct wire {
     struct conn conn;
     bool is_open, is_reading, is_shut, is_closing;
-    bool at_eof;   /* the connection was told */
-    bool has_left; /* likewise, or the client has reset: nothing more is told */
-    bool is_cut;   /* by the script, an error, or because it has a stream: an answer may end anywhere */
+    bool at_eof;    /* the connection was told */
+    bool has_left;  /* likewise, or the client has reset: nothing more is told */
+    bool is_cut;    /* by the script, an error, or because it has a stream: an answer may end anywhere */
+    bool has_bytes; /* that were not read */
     bool fails_at_once, fails_in_time;
     size_t room; /* bytes that are taken at once */
     size_t piece;
@@ -107,8 +108,7 @@ static void wire_close(struct conn *conn, bool reset)
 
 static bool wire_has_bytes(const struct conn *conn)
 {
-    (void)conn;
-    return false;
+    return wire_of(conn)->has_bytes;
 }
 
 static const char *wire_peer(const struct conn *conn, char *text, size_t size)

@@ -23,6 +23,10 @@
  *     m N       the N-th allocation from here on fails
  *     b         from here on answers are held until the loop turns
  *     h         a half-close does not mean that the client has left
+ *     i         it has been idle for long
+ *     y         it has sent what is not read yet, or not any more
+ *     C         one more client waits for a place
+ *     M N       requests may hold N bytes together; without N: any
  *     S         the server stops
  *     A         every connection is cut
  */
@@ -38,7 +42,8 @@ static struct wire wires[WIRES], *current;
 static hoist_app *app;
 static uv_loop_t loop;
 static unsigned n_failing; /* allocations */
-static size_t fill_left;   /* bytes: by the byte, and thousands of times, they would take minutes */
+static bool has_limited_memory;
+static size_t fill_left; /* bytes: by the byte, and thousands of times, they would take minutes */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -96,6 +101,7 @@ static void start(void)
 
     routes_reset();
     n_failing = 0;
+    has_limited_memory = false;
     fill_left = FILL_TOTAL;
     err = uv_loop_init(&loop);
     assert(err == 0);
@@ -311,6 +317,37 @@ static void step_half_close(const char *text, long n)
     app->config.half_close = HOIST_HALF_CLOSE_FINISH;
 }
 
+static void step_idle(const char *text, long n)
+{
+    (void)text;
+    (void)n;
+    if (current->conn.wait == WAIT_REQUEST)
+        current->conn.since_ms = 0;
+}
+
+static void step_unread(const char *text, long n)
+{
+    (void)text;
+    (void)n;
+    current->has_bytes = !current->has_bytes;
+}
+
+/* As the listener does it. */
+static void step_crowd(const char *text, long n)
+{
+    (void)text;
+    (void)n;
+    if (!conn_close_idle(&app->server))
+        app->server.is_crowded = true;
+}
+
+static void step_max_memory(const char *text, long n)
+{
+    (void)text;
+    has_limited_memory = true;
+    app->config.max_memory = n == NONE ? 0 : (size_t)n;
+}
+
 static void step_stop(const char *text, long n)
 {
     (void)text;
@@ -353,6 +390,10 @@ static void take_step(const char *line)
         {'m', false, step_fail_malloc},
         {'b', false, step_hold},
         {'h', false, step_half_close},
+        {'i', true, step_idle},
+        {'y', true, step_unread},
+        {'C', false, step_crowd},
+        {'M', false, step_max_memory},
         {'S', false, step_stop},
         {'A', false, step_abort},
     };
@@ -389,7 +430,7 @@ static void check(void)
             continue;
         assert(wire->has_write == (state == CONN_WRITING));
         assert(wire->is_shut == (state == CONN_LINGERING));
-        assert(wire->is_reading || wire->at_eof || wire->conn.ahead.len > 0);
+        assert(wire->is_reading || wire->at_eof || wire->conn.ahead.len > 0 || wire->conn.has_lost);
         assert(!wire->conn.is_held || state == CONN_READING);
         assert(state == CONN_HANDLING || state == CONN_STREAMING || deadline_is_armed(&wire->conn.deadline));
         assert(state != CONN_HANDLING || wire->conn.exchange->state >= EXCHANGE_ON_LOOP);
@@ -398,8 +439,9 @@ static void check(void)
     assert(server->out_len == server->out_begin);
     assert((server->out_len == 0) == (server->n_held == 0));
     assert(n_answers <= server->figures.answers);
+    /* An exchange has one; for want of memory there may be one without, for max_memory a connection's last. */
     assert(server->figures.answers <=
-           server->next_id + n_failing); /* an exchange has one, or none for want of memory */
+           server->next_id + n_failing + (has_limited_memory ? server->figures.accepted : 0));
 }
 
 /* Everybody leaves, what is pending goes on, and nothing is left. */
