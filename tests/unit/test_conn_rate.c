@@ -66,6 +66,18 @@ Test(conn_rate, waits_for_the_end_of_an_answer)
     cr_expect_eq(wire_answer(&w, 0)->body_len, BIG);
 }
 
+Test(conn_rate, resets_a_client_that_takes_nothing_of_that_end)
+{
+    conn_fixture_open(&(hoist_config){.write_timeout_ms = 1000});
+    w.room = 0;
+    wire_send(&w, GET("/big"));
+    wire_take(&w, w.queued_len - 10);
+    conn_hurry_and_pass();
+    conn_hurry_and_pass();
+
+    cr_expect(w.is_reset);
+}
+
 /* A Unix socket counts more than the bytes that it holds. */
 Test(conn_rate, takes_more_unsent_than_before_for_nothing)
 {
