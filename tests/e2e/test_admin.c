@@ -136,6 +136,7 @@ Test(admin, answers_only_for_loopback_and_itself)
         {"Host: localhost\r\nOrigin: http://localhost.example.org\r\n", 403},
         {"Host: localhost\r\nOrigin: null\r\n", 403},
         {"Host: localhost\r\nSec-Fetch-Site: none\r\nSec-Fetch-Dest: document\r\n", 200},
+        {"Host: localhost\r\nSec-Fetch-Site: none\r\nSec-Fetch-Dest: empty\r\n", 200}, /* an extension of the browser */
         {"Host: localhost\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: empty\r\n", 200},
         {"Host: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: document\r\n", 200}, /* a link */
         {"Host: localhost\r\nSec-Fetch-Site: same-site\r\nSec-Fetch-Dest: document\r\n", 200},

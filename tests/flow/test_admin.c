@@ -326,7 +326,7 @@ Test(admin, lets_its_requests_to_itself_go_when_it_closes)
 
 static unsigned status_for(const char *host)
 {
-    char text[128];
+    char text[256];
     unsigned status;
 
     open_admin();
@@ -347,6 +347,30 @@ Test(admin, answers_for_every_address_when_it_listens_on_all)
         cr_expect_eq(status_for("192.0.2.1:8001"), 200);
         cr_expect_eq(status_for("[2001:db8::1]"), 200);
         cr_expect_eq(status_for("example.org"), 403);
+    }
+}
+
+Test(admin, answers_for_the_address_that_it_listens_on)
+{
+    strcpy(f.app->admin.address.host, "2001:db8::a");
+    cr_expect_eq(status_for("[2001:db8::a]:8001"), 200);
+    cr_expect_eq(status_for("[2001:DB8::A]"), 200);
+    cr_expect_eq(status_for("[2001:db8::b]"), 403);
+    strcpy(f.app->admin.address.host, "192.0.2.1");
+    cr_expect_eq(status_for("192.0.2.1:8001"), 200);
+    cr_expect_eq(status_for("192.0.2.10"), 403);
+}
+
+Test(admin, answers_for_no_name_that_is_longer_than_an_address)
+{
+    const size_t longest = sizeof(f.app->admin.address.host);
+    char host[128];
+
+    memset(host, '1', sizeof(host));
+    for (size_t len = longest - 1; len <= longest + 1; len++) {
+        host[len] = '\0';
+        cr_expect_eq(status_for(host), 403, "%zu bytes", len);
+        host[len] = '1';
     }
 }
 
