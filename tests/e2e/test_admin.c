@@ -99,6 +99,24 @@ Test(admin, lets_no_browser_keep_what_it_tells_or_guess_its_type)
     }
 }
 
+/* Whoever looks on every second would fill it. */
+Test(admin, leaves_what_it_is_asked_out_of_the_access_log)
+{
+    unsigned n = 0;
+
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    get("/live");
+    client_fence(&server);
+    process_signal(&server, SIGTERM);
+    while (process_line(&server) != NULL) {
+        cr_expect_null(strstr(server.line, "/live"), "%s", server.line);
+        n += strstr(server.line, "HTTP/1.1\" 200 ") != NULL;
+    }
+
+    cr_expect_eq(process_wait(&server), 0);
+    cr_expect_eq(n, 1);
+}
+
 Test(admin, is_not_to_be_found_on_the_data_listener)
 {
     struct client *client;
