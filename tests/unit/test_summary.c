@@ -156,6 +156,41 @@ Test(summary, warns_of_an_inline_setting_without_the_processes_of_the_others)
     cr_expect_not(warns("1 worker: / has a process"));
 }
 
+Test(summary, warns_no_more_often_than_there_is_room_for)
+{
+    static struct trial many[PLAN_SETTINGS_MAX];
+
+    for (size_t i = 0; i < PLAN_SETTINGS_MAX; i++) {
+        trial_burst(&many[i], EXECUTOR_POOL, 1, 16, 0.05, 0);
+        many[i].calls[0].status = 500;
+        many[i].calls[1].status = 503;
+        many[i].late_ns = 1000000000;
+    }
+    trial_summary(&summary, &plan, many, PLAN_SETTINGS_MAX);
+
+    cr_expect_eq(summary.n_warnings, SUMMARY_WARNINGS);
+}
+
+/* By Little's law; a millisecond may go by on the way, and one that waits for a connection is with nobody. */
+Test(summary, warns_of_clocks_that_do_not_agree)
+{
+    static const struct {
+        double way_s;
+        size_t n_held;
+        bool is_wrong;
+    } rows[] = {{0.0009, 0, false}, {0.0012, 0, true}, {0.0012, 1, false}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        trial_burst(&trials[0], EXECUTOR_POOL, 16, 16, 0.002, 0);
+        for (size_t k = 0; k < 16; k++)
+            trials[0].calls[k].answered_ns += (uint64_t)(rows[i].way_s * 1e9);
+        trials[0].n_held = rows[i].n_held;
+        trial_summary(&summary, &plan, trials, 1);
+        cr_expect_eq(warns("client and server do not agree"), rows[i].is_wrong, "row %zu", i);
+        trial_summary_free(&summary);
+    }
+}
+
 Test(summary, the_title_has_the_numbers_however_long_the_route_is)
 {
     struct plan stream = {.rate = 1000000, .for_s = 86400, .clients = 10000, .route = "/"};
