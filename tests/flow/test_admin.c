@@ -322,6 +322,24 @@ Test(admin, lets_its_requests_to_itself_go_when_it_closes)
     app_fixture_stop(&f);
 
     cr_expect(w.is_closed);
+    cr_expect_not(w.is_reset, "what was written arrives");
+}
+
+/* max_reply is for the app's routes. */
+Test(admin, tells_all_however_little_the_apps_routes_may_reply)
+{
+    close_all();
+    app_fixture_serve(&f, &(hoist_config){.workers = 2, .admin = "127.0.0.1:0", .max_reply = 1}, routes,
+                      sizeof(routes) / sizeof(routes[0]));
+    gate_open(&gate, &f.loop);
+    open_admin();
+    ask("GET /stats");
+    cr_expect_eq(wire_answer(&w, 0)->status, 200);
+    ask("GET /metrics");
+    cr_expect_eq(wire_answer(&w, 1)->status, 200);
+    ask("GET /");
+    cr_expect_eq(wire_answer(&w, 2)->status, 200);
+    wire_close(&w);
 }
 
 Test(admin, tells_in_stats_what_memory_requests_hold_and_how_long_workers_worked)

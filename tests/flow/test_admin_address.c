@@ -2,7 +2,9 @@
 #include "lib/app_fixture.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct app_fixture f;
 static struct wire w;
@@ -95,4 +97,22 @@ Test(admin_address, a_port_that_is_taken_is_a_clear_error)
     cr_expect_eq(hoist_app_listen(app), -EINVAL);
     cr_expect_str_eq(hoist_app_error(app), "admin: 'here' is not HOST:PORT or unix:PATH");
     cr_expect_eq(hoist_app_free(app), 0);
+}
+
+Test(admin_address, a_file_in_the_place_of_its_socket_is_a_clear_error)
+{
+    static const char unix_scheme[] = "unix:";
+    char address[] = "unix:/tmp/hoist-test-XXXXXX";
+    char *path = address + strlen(unix_scheme);
+    int fd = mkstemp(path);
+    hoist_app *app;
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(hoist_app_new(&app, &(hoist_config){.workers = 1, .admin = address}), 0);
+    cr_expect_eq(hoist_app_listen(app), -EEXIST);
+
+    cr_expect_not_null(strstr(hoist_app_error(app), ": a file that is no socket is there"), "%s", hoist_app_error(app));
+    cr_expect_eq(hoist_app_free(app), 0);
+    cr_expect_eq(unlink(path), 0);
+    close(fd);
 }
