@@ -145,6 +145,7 @@ Test(result, a_refused_request_is_counted_and_not_predicted)
     cr_expect_eq(result.n_answered, 6);
     expect_near(result.predicted_s, 14, "predicted");
     expect_near(result.wait_max_s, 12, "longest wait");
+    expect_near(result.wait_mean_s, 6, "wait");
 }
 
 Test(result, of_a_stream_has_erlangs_prediction_for_the_measured_variability)
@@ -169,6 +170,21 @@ Test(result, of_a_stream_has_erlangs_prediction_for_the_measured_variability)
     expect_near(result_offered(&stream, &result), 0.5, "offered");
     expect_near(result.predicted_s, 3.75, "the last one's end");
     cr_expect(isnan(result.wait_half_s), "eight are too few for an interval");
+}
+
+Test(result, a_stream_that_is_too_much_takes_as_long_as_all_its_runs)
+{
+    const struct plan stream = {.rate = 2, .for_s = 4, .clients = 8, .route = "/"};
+
+    trial_burst(&trial, EXECUTOR_POOL, 1, 8, 2, 0.5);
+    for (size_t i = 0; i < 8; i++)
+        trial.calls[i].intended_ns = trial.zero_ns + i * 500000000;
+    cr_assert_eq(result_make(&result, &trial, &stream), 0);
+    trial_free(&trial);
+
+    expect_near(result_offered(&stream, &result), 4, "offered");
+    expect_near(result.predicted_s, 16, "predicted");
+    cr_expect(isinf(result.wait_predicted_s));
 }
 
 /* Where nobody waits, the slowest answers are the longest runs. */
