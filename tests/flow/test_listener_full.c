@@ -70,12 +70,21 @@ static void open_all(void)
     cr_assert_eq(f.app->server.n_conns, (unsigned)MOST);
 }
 
-/* As if nobody had asked for a second. */
+/* As if nobody had sent anything for a second. */
 static void pass_a_second(void)
 {
     for (struct conn *conn = f.app->server.conns; conn != NULL; conn = conn->next)
-        if (conn->wait == WAIT_REQUEST)
+        if (conn->wait == WAIT_REQUEST || conn->wait == WAIT_HEAD)
             conn->since_ms -= 1000;
+}
+
+static unsigned n_in_head(void)
+{
+    unsigned n = 0;
+
+    for (struct conn *conn = f.app->server.conns; conn != NULL; conn = conn->next)
+        n += conn->wait == WAIT_HEAD;
+    return n;
 }
 
 /* One in the backlog, because nobody gives way. */
@@ -148,6 +157,8 @@ Test(listener_full, closes_none_that_is_in_a_request)
     gate_run_until_inside(&gate, 1);
     peer_send(&there[1], "GET /say HTTP/1.1\r\n");
     peer_send(&there[2], "GET /say HTTP/1.1\r\n");
+    LOOP_RUN_UNTIL(&f.loop, n_in_head() == 2);
+    pass_a_second();
     open_waiting();
     peer_close(&there[2]);
     cr_expect_eq(peer_answer(&waiting, 0)->status, 200);
@@ -157,6 +168,24 @@ Test(listener_full, closes_none_that_is_in_a_request)
     cr_expect_eq(peer_answer(&there[0], 1)->status, 200);
     peer_send(&there[1], "Host: t\r\n\r\n");
     cr_expect_eq(peer_answer(&there[1], 1)->status, 200);
+}
+
+Test(listener_full, closes_the_idle_one_among_those_that_are_in_a_request)
+{
+    open_with(MOST, HOUR_MS);
+    open_all();
+    peer_get(&there[0], "/held");
+    gate_run_until_inside(&gate, 1);
+    peer_send(&there[2], "GET /say HTTP/1.1\r\n");
+    LOOP_RUN_UNTIL(&f.loop, n_in_head() == 1);
+    pass_a_second();
+    open_idle(&waiting);
+    LOOP_RUN_UNTIL(&f.loop, there[1].at_end);
+
+    gate_let_all_go(&gate);
+    cr_expect_eq(peer_answer(&there[0], 1)->status, 200);
+    peer_send(&there[2], "Host: t\r\n\r\n");
+    cr_expect_eq(peer_answer(&there[2], 1)->status, 200);
 }
 
 /* So that it does not send another request there. */
