@@ -60,11 +60,21 @@ static int pend(hoist_req *req, hoist_res *res)
     return HOIST_PENDING;
 }
 
+static uint64_t first_step_ns;
+
+static int step(hoist_req *req, hoist_res *res)
+{
+    (void)res;
+    first_step_ns = uv_hrtime();
+    return hoist_later(req, 0, strcmp(hoist_req_query(req), "pend") == 0 ? pend : dummy);
+}
+
 static const hoist_route routes[] = {
     {.path = "/held", .handler = held},
     {.path = "/dummy", .handler = dummy, .run = HOIST_INLINE},
     {.path = "/owner", .handler = owner, .run = HOIST_INLINE},
     {.path = "/pend", .handler = pend, .run = HOIST_ASYNC},
+    {.path = "/step", .handler = step, .run = HOIST_ASYNC},
 };
 
 static void open_all(void)
@@ -288,6 +298,35 @@ Test(figures, the_span_of_an_answer_behind_a_refusal_says_so)
 
     cr_assert_eq(f.app->server.loop_spans.next, 1);
     cr_expect_eq(spans_at(&f.app->server.loop_spans, 0)->outcome, SPAN_ANSWERED);
+}
+
+/* It has given no answer with which its own time would have ended. */
+Test(figures, the_run_of_a_handler_has_nothing_in_it_since_a_step_that_waits)
+{
+    uint64_t before_ns;
+
+    peer_open(&peers[0], &f);
+    peer_get(&peers[0], "/step?pend");
+    LOOP_RUN_UNTIL(&f.loop, pending != NULL);
+    before_ns = uv_hrtime();
+    peer_open(&peers[1], &f);
+    peer_get(&peers[1], "/dummy");
+    cr_expect_eq(peer_answer(&peers[1], 0)->status, 200);
+
+    cr_expect_geq(calls[0].begun_ns, before_ns);
+    hoist_finish(pending, hoist_reply_text(pending_res, 200, "late"));
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 200);
+}
+
+Test(figures, the_span_of_what_goes_on_later_begins_with_its_first_step)
+{
+    peer_open(&peers[0], &f);
+    peer_get(&peers[0], "/step");
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 200);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
+
+    cr_expect_leq(last(0)->received_ns, first_step_ns);
+    cr_expect_leq(last(0)->started_ns, first_step_ns);
 }
 
 Test(figures, the_span_of_what_is_finished_later_ends_then)

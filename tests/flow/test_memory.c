@@ -226,6 +226,35 @@ Test(memory, is_there_for_what_follows_its_own_reply)
     wire_expect_body(&w, 1, "second");
 }
 
+/* The others hold 256 KiB, and 64 KiB are its own. */
+Test(memory, is_there_for_what_follows_what_was_read_ahead)
+{
+    wire_send(&w, GET("/pend"));
+    wire_send_cut(&w, bytes, 60 * KIB, 0);
+    send_slowly(&wires[0], 200 * KIB);
+    cr_assert_gt(memory(), (size_t)LIMIT);
+    wire_send_cut(&w, bytes, KIB, 0);
+
+    cr_expect(w.is_reading);
+    wire_close(&wires[0]);
+    conn_finish("bad bytes follow");
+}
+
+/* The others hold 288 KiB. */
+Test(memory, is_there_for_what_follows_answers_that_are_not_taken)
+{
+    w.room = 10;
+    wire_send(&w, GET("/medium/x"));
+    send_slowly(&wires[0], 200 * KIB);
+    send_slowly(&wires[1], 30 * KIB);
+    cr_assert_gt(memory(), (size_t)LIMIT);
+    wire_send(&w, GET("/say/second"));
+
+    cr_expect(w.is_reading);
+    wire_close(&wires[0]);
+    wire_close(&wires[1]);
+}
+
 /* ---- on a worker ---- */
 
 static struct gate gate;
