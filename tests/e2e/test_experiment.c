@@ -97,6 +97,9 @@ Test(experiment, a_stream_is_compared_with_erlangs_formula)
         cr_expect_geq(number_of(program.out_text, "delayed_predicted", i), 0);
     }
     cr_expect_gt(number_of(program.out_text, "offered", 0), 2 * number_of(program.out_text, "offered", 1));
+    cr_expect_null(strstr(program.out_text, "\"speedup\":1"), "a stream takes as long as it does: %s",
+                   program.out_text);
+    cr_expect_not_null(strstr(program.out_text, "\"speedup\":null"));
 }
 
 Test(experiment, the_table_names_every_setting)
@@ -449,6 +452,20 @@ Test(experiment, its_server_gives_up_neither_a_request_nor_a_connection)
     cr_expect_not_null(strstr(command_line(child), " --keep-alive-ms 3600000 "), "%s", command_line(child));
     cr_assert_eq(kill(pid, SIGTERM), 0);
     await_end(pid);
+}
+
+/* The sleep is what its answers are seen late by. */
+Test(experiment, a_makespan_that_is_off_is_an_error)
+{
+    const struct timespec hold = {.tv_sec = 1};
+
+    terminal_start(&terminal, "experiment", "--route", "/sleep/200", "--jobs", "2", "--workers", "1");
+    terminal_await(&terminal, " answered, ");
+    stop_process(terminal.pid);
+    nanosleep(&hold, NULL);
+    cr_assert_eq(kill(terminal.pid, SIGCONT), 0);
+
+    terminal_await(&terminal, "hoist: a makespan is more than 10 % off what theory says");
 }
 
 /* The sleep is what it must be late by. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PEERS = 4 };
 
@@ -345,11 +346,15 @@ Test(leave, of_the_last_that_waits_ends_the_measuring_of_the_pace)
 
 Test(leave, tells_a_running_job_and_leaves_it_its_worker)
 {
+    char text[SERVER_CUT_OFF_TEXT];
+
     ask_and_run(0, "/held");
     peer_reset(&peers[0]);
     LOOP_RUN_UNTIL(&f.loop, f.app->server.n_conns == 0);
     cr_expect_eq(f.app->server.n_abandoned, 1);
     cr_expect_eq(busy(), 1);
+    cr_expect_not_null(strstr(server_cut_off_text(&f.app->server, text), "requests: 0 running"),
+                       "a stop cuts off no client of it: %s", text);
 
     let_go_and_run_until_idle();
     cr_expect(atomic_load(&was_cancelled));

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { PEERS = 8, QUEUE = 3 };
+enum { PEERS = 8, QUEUE = 3, STEP_NS = 2000000 };
 
 static struct app_fixture f;
 static struct gate gate;
@@ -66,6 +66,8 @@ static int step(hoist_req *req, hoist_res *res)
 {
     (void)res;
     first_step_ns = uv_hrtime();
+    while (uv_hrtime() < first_step_ns + STEP_NS)
+        ;
     return hoist_later(req, 0, strcmp(hoist_req_query(req), "pend") == 0 ? pend : dummy);
 }
 
@@ -327,6 +329,20 @@ Test(figures, the_span_of_what_goes_on_later_begins_with_its_first_step)
 
     cr_expect_leq(last(0)->received_ns, first_step_ns);
     cr_expect_leq(last(0)->started_ns, first_step_ns);
+}
+
+Test(figures, the_run_of_what_goes_on_later_is_that_of_all_its_steps)
+{
+    const struct route *route = f.app->routes;
+
+    while (strcmp(route->given.path, "/step") != 0)
+        route = route->next;
+    peer_open(&peers[0], &f);
+    peer_get(&peers[0], "/step");
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 200);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
+
+    cr_expect_geq(route->figures.run.sum_ns, (uint64_t)STEP_NS);
 }
 
 Test(figures, the_span_of_what_is_finished_later_ends_then)

@@ -132,6 +132,18 @@ Test(plan, a_time_takes_s_or_ms_behind_it)
     cr_expect_float_eq(plan.target_p99_s, 0.25, 1e-9);
 }
 
+Test(plan, takes_the_ends_of_a_range)
+{
+    char workers[2 * PLAN_SETTINGS_MAX] = "1";
+
+    cr_expect_eq(READ(&article, "--jobs", "1000000", "--clients", "1", "--probe-rate", "10000"), 0, "%s", error);
+    cr_expect_eq(READ(&article, "--rate", "1000000", "--for", "0.1"), 0, "%s", error);
+    while (strlen(workers) < sizeof(workers) - 1)
+        strcat(workers, ",1");
+    cr_assert_eq(READ(&article, "--workers", workers, "--compare", "none"), 0, "%s", error);
+    cr_expect_eq(plan.n_settings, PLAN_SETTINGS_MAX);
+}
+
 Test(plan, what_follows_two_dashes_is_the_servers)
 {
     cr_assert_eq(READ(&article, "--jobs", "3", "--", "--queue", "7", "--help"), 0, "%s", error);
@@ -204,6 +216,7 @@ Test(plan, a_bad_value_is_refused_with_its_option_value_and_range)
         {&article, {"--rate", "0"}, {"--rate:", "'0'", "0.01 to 1000000"}},
         {&article, {"--rate", "1e3"}, {"--rate:", "'1e3'"}},
         {&article, {"--rate", "nan"}, {"--rate:", "'nan'"}},
+        {&article, {"--rate", "10s"}, {"--rate:", "'10s'", "not a number"}},
         {&article, {"--rate", "5", "--for", "3h"}, {"--for:", "'3h'", "0.1 to 86400"}},
         {&article, {"--rate", "5", "--jobs", "3"}, {"--jobs:", "'3'", "--rate"}},
         {&article, {"--rate", "1000000", "--for", "2"}, {"--rate:", "'1e+06'", "1000000"}},
