@@ -162,6 +162,7 @@ Test(listener_full, closes_none_that_is_in_a_request)
     open_waiting();
     peer_close(&there[2]);
     cr_expect_eq(peer_answer(&waiting, 0)->status, 200);
+    cr_expect_null(answer_field(&waiting.answer, "Connection", value, sizeof(value)), "nobody waits any more");
     cr_expect_not(f.app->listener.is_full);
 
     gate_let_all_go(&gate);
