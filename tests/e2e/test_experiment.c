@@ -126,14 +126,25 @@ static size_t size_of(const char *folder, const char *name)
     return (size_t)info.st_size;
 }
 
+/* The route stands in its warnings, too. */
 Test(experiment, the_page_the_picture_and_the_data_are_written_to_a_folder)
 {
-    char folder[] = "/tmp/hoist-experiment-XXXXXX", inner[64];
+    static char page[256 * 1024];
+    char folder[] = "/tmp/hoist-experiment-XXXXXX", inner[64], path[128];
+    FILE *file;
 
     cr_assert_not_null(mkdtemp(folder));
     (void)snprintf(inner, sizeof(inner), "%s/new", folder);
-    process_run(&program, "experiment", "--workers", "1", "--route", "/sleep/10", "--jobs", "2", "--out", inner);
+    process_run(&program, "experiment", "--workers", "1", "--route", "/async?<hr>", "--jobs", "2", "--out", inner, "--",
+                "--heavy-ms", "1");
+    (void)snprintf(path, sizeof(path), "%s/index.html", inner);
+    file = fopen(path, "r");
+    cr_assert_not_null(file, "%s", process_errors(&program));
+    page[fread(page, 1, sizeof(page) - 1, file)] = '\0';
+    fclose(file);
 
+    cr_expect_not_null(strstr(page, "is an asynchronous route: it holds neither"));
+    cr_expect_null(strstr(page, "<hr>"));
     cr_expect_gt(size_of(inner, "index.html"), size_of(inner, "lanes.svg"));
     cr_expect_gt(size_of(inner, "data.json"), 0);
     rmdir(inner);
