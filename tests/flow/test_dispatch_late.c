@@ -296,6 +296,18 @@ Test(late_not, refused_for_what_waits_in_a_serial_lane)
     cr_expect_eq(gate_came(&gate), 4);
 }
 
+Test(late_not, refused_when_it_may_wait_for_ever)
+{
+    open_app();
+    ask_and_run(0, "/blocker");
+    ask_and_wait(1, "/blocker");
+    f.app->server.exchanges->req.route->lane->drain_ns = 60000000000;
+    ask_and_wait(2, "/blocker");
+
+    let_go_and_run_until_idle();
+    cr_expect_eq(gate_came(&gate), 3);
+}
+
 /* The limit is 30 s; of a request that waited elsewhere less is left than of one that comes. */
 Test(late, is_refused_when_what_is_left_of_its_time_is_too_short)
 {
