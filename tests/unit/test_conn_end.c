@@ -95,6 +95,7 @@ Test(conn_eof, ends_the_lingering)
     cr_expect_eq(w.conn.state, CONN_LINGERING);
     conn_on_eof(&w.conn);
 
+    cr_expect(w.is_closing, "at once");
     wire_run_until_closed(&w);
     cr_expect_not(w.is_reset);
 }

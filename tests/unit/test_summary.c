@@ -191,6 +191,21 @@ Test(summary, warns_of_clocks_that_do_not_agree)
     }
 }
 
+/* It would be without end. */
+Test(summary, compares_no_wait_of_a_stream_that_is_too_much)
+{
+    const struct plan stream = {.rate = 2, .for_s = 200, .clients = 400, .route = "/"};
+
+    trial_burst(&trials[0], EXECUTOR_POOL, 1, 400, 1, 0);
+    for (size_t i = 0; i < 400; i++)
+        trials[0].calls[i].intended_ns += i * 500000000;
+    trial_summary(&summary, &stream, trials, 1);
+
+    cr_expect(warns("2.00 times what it can do is asked of it"));
+    cr_expect_not(isnan(summary.results[0].wait_half_s));
+    cr_expect_not(warns("theory's mean wait"));
+}
+
 Test(summary, the_title_has_the_numbers_however_long_the_route_is)
 {
     struct plan stream = {.rate = 1000000, .for_s = 86400, .clients = 10000, .route = "/"};
