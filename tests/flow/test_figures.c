@@ -73,6 +73,8 @@ static int step(hoist_req *req, hoist_res *res)
         ;
     if (strcmp(next, "offload") == 0)
         return hoist_offload(req, dummy);
+    if (strcmp(next, "wait") == 0)
+        return hoist_later(req, 3600000, dummy);
     return hoist_later(req, 0, strcmp(next, "pend") == 0 ? pend : dummy);
 }
 
@@ -380,6 +382,21 @@ Test(figures, the_span_of_what_is_pending_when_its_client_leaves_begins_when_it_
     cr_expect_eq(last(0)->outcome, SPAN_ABANDONED);
     cr_expect_neq(last(0)->started_ns, 0);
     cr_expect_eq(last(0)->started_ns, last(0)->received_ns);
+}
+
+Test(figures, the_span_of_what_waits_for_its_time_when_its_client_leaves_ends_then)
+{
+    uint64_t before_ns;
+
+    peer_open(&peers[0], &f);
+    peer_get(&peers[0], "/step?wait");
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_count(&f, EXCHANGE_TIMED) == 1);
+    before_ns = uv_hrtime();
+    peer_reset(&peers[0]);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
+
+    cr_expect_eq(last(0)->outcome, SPAN_CANCELLED);
+    cr_expect_geq(last(0)->ended_ns, before_ns);
 }
 
 /* It has the exchange of one that was. */
