@@ -340,6 +340,29 @@ Test(leaving, has_its_line_in_the_access_log)
     cr_expect_null(strstr(server.line, " run=0.000000 "), "%s", server.line);
 }
 
+Test(leaving, has_no_line_beside_that_of_an_answer_that_it_leaves_behind)
+{
+    enum { LEN = 8 * 1024 * 1024 };
+    char *body = calloc(LEN, 1);
+    struct client *client;
+
+    cr_assert_not_null(body);
+    process_start(&server, "--workers", "1", "--max-body", "8M", "--access-log", "-");
+    client = client_open_small(&server, CLIENT_LEAST);
+    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
+    client_send_bytes(client, body, LEN);
+    do
+        cr_assert_not_null(process_line(&server));
+    while (strstr(server.line, "\"POST /echo HTTP/1.1\" 200 8388608 ") == NULL);
+    client_reset(client);
+    free(body);
+    client_fence(&server);
+    process_signal(&server, SIGTERM);
+
+    cr_expect_null(next_left());
+    cr_expect_eq(process_wait(&server), 0);
+}
+
 /* Its line has a date, though no answer has had one yet. */
 Test(leaving, may_be_the_first_thing_that_the_access_log_tells)
 {
