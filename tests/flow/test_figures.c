@@ -399,6 +399,18 @@ Test(figures, the_span_of_what_waits_for_its_time_when_its_client_leaves_ends_th
     cr_expect_geq(last(0)->ended_ns, before_ns);
 }
 
+Test(figures, the_span_of_what_waits_for_its_time_too_long_says_so)
+{
+    peer_open(&peers[0], &f);
+    peer_get(&peers[0], "/step?wait");
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_count(&f, EXCHANGE_TIMED) == 1);
+    app_fixture_hurry_deadlines(&f);
+    cr_expect_eq(peer_answer(&peers[0], 0)->status, 504);
+    LOOP_RUN_UNTIL(&f.loop, f.app->server.job_spans.next == 1);
+
+    cr_expect_eq(last(0)->outcome, SPAN_EXPIRED);
+}
+
 /* It has the exchange of one that was. */
 Test(figures, a_request_that_the_loop_answers_was_not_queued)
 {
