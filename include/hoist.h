@@ -238,8 +238,8 @@ typedef struct hoist_config {
     size_t max_body;            /* bytes; 1 MiB */
     size_t max_reply;           /* bytes; 16 MiB */
     unsigned header_timeout_ms; /* for the whole head; 10000 */
-    unsigned body_timeout_ms;   /* for a body, and at least 500 B/s; 20000 */
-    unsigned write_timeout_ms;  /* of a reply, and at least 500 B/s; 20000 */
+    unsigned body_timeout_ms;   /* each time it is over, 500 B/s of a body must have come; 20000 */
+    unsigned write_timeout_ms;  /* likewise, 500 B/s of a reply must have been taken; 20000 */
     unsigned keep_alive_ms;     /* of silence between two requests; 5000 */
     unsigned drain_ms;          /* for requests in flight at a stop; 30000 */
     unsigned worker_nice;       /* 1 to 19, added to the workers' nice value; 10; HOIST_NO_LIMIT: left alone */
@@ -247,7 +247,7 @@ typedef struct hoist_config {
     bool reuseport;             /* other processes may listen on the port, too (SO_REUSEPORT) */
     size_t max_memory;          /* bytes that requests, bodies and replies hold together, then 503; no limit */
     const char *admin;          /* where figures are told: "HOST:PORT", "unix:PATH"; "off" and NULL: nowhere */
-    unsigned ready_full_ms;     /* since a full lane refused a job, and got no quarter back: not ready; 5000 */
+    unsigned ready_full_ms;     /* a lane full for so long, from a refusal until a quarter is free: not ready; 5000 */
     unsigned stuck_exit_ms;     /* every worker stuck for so long: a stop with -ETIMEDOUT; no limit */
 } hoist_config;
 

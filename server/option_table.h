@@ -24,7 +24,7 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
       "several processes may share the port; --admin is off unless given")                                             \
     X("admin", config.admin, LISTEN, NULL, 0, 0, "HOST:PORT|unix:PATH|off",                                            \
       "figures, controls; default: 127.0.0.1:8001, a free port with --port 0")                                         \
-    X("ready-full-ms", config.ready_full_ms, UINT, NULL, 1, DAY_MS, "MS", "not ready so long after a refusal")         \
+    X("ready-full-ms", config.ready_full_ms, UINT, NULL, 1, DAY_MS, "MS", "a queue full for so long: /ready is 503")   \
     GROUP("Workers")                                                                                                   \
     X("workers", config.workers, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "at work at once; default: one for each CPU")   \
     X("workers-max", config.workers_max, UINT, NULL, 1, POOL_WORKERS_MAX, "N", "for a resize; default: --workers")     \
@@ -33,7 +33,7 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
     X("worker-stack", worker_stack, SIZE, "8M", 64 * KIB, GIB, "BYTES",                                                \
       "of a worker's stack; libuv 1.45 and newer: 8M")                                                                 \
     GROUP("Requests")                                                                                                  \
-    X("queue", config.max_waiting, LIMIT, NULL, 1, 1000000, "N", "jobs waiting in a lane, then 503")                   \
+    X("queue", config.max_waiting, LIMIT, NULL, 1, 1000000, "N", "waiting for one route or lane, then 503")            \
     X("timeout-ms", config.timeout_ms, LIMIT, NULL, 0, DAY_MS, "MS", "to wait and run; 0: no limit")                   \
     X("queue-timeout-ms", config.queue_timeout_ms, LIMIT, NULL, 0, DAY_MS, "MS", "to wait, then 503; 0: no limit")     \
     X("max-body", config.max_body, SIZE, NULL, 1, GIB, "BYTES", "of a request's body, then 413")                       \
@@ -45,7 +45,7 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
     X("max-connections", config.max_connections, LIMIT, NULL, 1, 1000000, "N",                                         \
       "default: what descriptors allow, up to 10000")                                                                  \
     X("header-timeout-ms", config.header_timeout_ms, LIMIT, NULL, 1, DAY_MS, "MS", "for a whole head, then 408")       \
-    X("body-timeout-ms", config.body_timeout_ms, LIMIT, NULL, 1, DAY_MS, "MS", "for a body, then 408")                 \
+    X("body-timeout-ms", config.body_timeout_ms, LIMIT, NULL, 1, DAY_MS, "MS", "of a body below 500 B/s, then 408")    \
     X("write-timeout-ms", config.write_timeout_ms, LIMIT, NULL, 1, DAY_MS, "MS", "of a reply below 500 B/s")           \
     X("keep-alive-ms", config.keep_alive_ms, LIMIT, NULL, 1, DAY_MS, "MS", "of silence between two requests")          \
     X("half-close", config.half_close, CHOICE, NULL, 0, 0, "cancel|finish", "jobs of a client that stops sending")     \
