@@ -139,7 +139,7 @@ static int explain(hoist_res *res, int err)
     case EMSGSIZE:
         return 0; /* the stream has failed, and the server says why */
     case ECANCELED:
-        return err; /* nobody waits to hear it */
+        return err;
     case EAGAIN:
     case EMFILE:
     case ENFILE:

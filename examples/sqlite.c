@@ -100,7 +100,7 @@ static int explain(const struct notes *notes, hoist_res *res)
     case SQLITE_NOMEM:
         return -ENOMEM;
     case SQLITE_INTERRUPT:
-        return -ECANCELED; /* is_left(): nobody waits to hear it */
+        return -ECANCELED; /* is_left() said so */
     default:
         return hoist_reply_error(res, 500, "%s", sqlite3_errmsg(notes->db));
     }

@@ -193,20 +193,20 @@ Test(sqlite, says_why_it_failed_and_not_where)
     cr_expect_str_eq(reply->body, "{\"error\":\"no such table: notes\"}");
 }
 
-/* A client that has left is not an error of the program's. */
+/* It has no other end. A client that has left is not an error of the program's. */
 Test(sqlite, ends_a_search_that_nobody_waits_for)
 {
     char said[200] = "";
     FILE *log = tmpfile();
 
     cr_assert_not_null(log);
-    execute("WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i LIMIT 10000)"
-            "INSERT INTO notes (text) SELECT 'x' FROM i");
+    execute("DROP TABLE notes");
+    execute("CREATE VIEW notes AS WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i)"
+            "SELECT n AS id, 'x' AS text FROM i");
     dup2(fileno(log), STDERR_FILENO);
     hoist_test_cancel(search);
     cr_expect_eq(hoist_test_get(search, "/notes?like=y")->status, 0);
     rewind(log);
-    cr_expect_not_null(fgets(said, sizeof(said), log));
-    cr_expect_not_null(strstr(said, " info /notes: its handler failed: operation canceled"), "%s", said);
+    cr_expect_null(fgets(said, sizeof(said), log), "%s", said);
     fclose(log);
 }

@@ -38,8 +38,8 @@ typedef struct hoist_res hoist_res; /* the reply to it, likewise */
 typedef struct hoist_app hoist_app; /* routes, a pool and a listener */
 
 /* What a handler returns.
- * 0: it replied. -errno: the server answers: EINVAL 400, EACCES 403, ENOENT 404, EFBIG 413, EAGAIN, EBUSY and ENOMEM
- * 503, ETIMEDOUT 504, every other 500. HOIST_PENDING: asynchronous routes only; the reply comes later.
+ * 0: it replied. -errno: the server answers: EINVAL 400, EACCES 403, ENOENT 404, EFBIG 413, EAGAIN, EBUSY, ENOMEM and
+ * ECANCELED 503, ETIMEDOUT 504, every other 500. HOIST_PENDING: asynchronous routes only; the reply comes later.
  * A C++ exception that leaves it, or what it gave to be called at the end, ends the program (HOIST_PROCESS: 502). */
 #define HOIST_PENDING 0x7fff
 
@@ -143,7 +143,8 @@ HOIST_API void *hoist_req_data(const hoist_req *req); /* route.data */
 HOIST_API void *hoist_req_worker_data(const hoist_req *req);
 
 /* True once nobody waits for the reply: the client left or the deadline is over. Long-running code asks now and then
- * and returns early; what it replies is dropped. Any thread. */
+ * and returns early, -ECANCELED. What it returns is dropped, but for a client that has only ended its sending side
+ * (half_close), which must not take half a result for a whole one. Any thread. */
 HOIST_API bool hoist_req_cancelled(const hoist_req *req);
 
 /* Milliseconds until the deadline, 0 once it is over, HOIST_NO_LIMIT when there is none. */

@@ -17,7 +17,9 @@ static int sleep_for(hoist_req *req, hoist_res *res)
     if (err < 0)
         return err;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    for (long left = ms; left > 0 && !hoist_req_cancelled(req); left -= LOOK_UP_MS) {
+    for (long left = ms; left > 0; left -= LOOK_UP_MS) {
+        if (hoist_req_cancelled(req))
+            return -ECANCELED;
         until.tv_nsec += (left < LOOK_UP_MS ? left : LOOK_UP_MS) * 1000000;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;

@@ -2,6 +2,7 @@
  */
 #include "heavy.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -23,9 +24,12 @@ static int spin(hoist_req *req, hoist_res *res)
     if (err < 0)
         return err;
     until_ns += (int64_t)ms * 1000000;
-    while (cpu_time_ns() < until_ns && !hoist_req_cancelled(req))
+    while (cpu_time_ns() < until_ns) {
+        if (hoist_req_cancelled(req))
+            return -ECANCELED;
         for (volatile unsigned i = 0; i < 1000; i++)
             ;
+    }
     return hoist_reply_printf(res, 200, "application/json", "{\"spun_ms\":%ld}", ms);
 }
 

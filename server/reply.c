@@ -65,8 +65,8 @@ int reply_status_of(int err)
     static const struct {
         int err, status;
     } rows[] = {
-        {-EINVAL, 400}, {-EACCES, 403}, {-ENOENT, 404}, {-EFBIG, 413},
-        {-EAGAIN, 503}, {-EBUSY, 503},  {-ENOMEM, 503}, {-ETIMEDOUT, 504},
+        {-EINVAL, 400}, {-EACCES, 403}, {-ENOENT, 404},    {-EFBIG, 413},     {-EAGAIN, 503},
+        {-EBUSY, 503},  {-ENOMEM, 503}, {-ECANCELED, 503}, {-ETIMEDOUT, 504},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -97,7 +97,7 @@ Test(descriptors, that_run_out_harm_nobody_who_is_there_and_all_is_well_afterwar
         client_close(waiting[i]);
     }
     client_half_close(there[0]); /* tells the sleeper */
-    cr_expect_eq(client_receive(there[0])->status, 200);
+    cr_expect_eq(client_receive(there[0])->status, 503);
     for (unsigned i = 0; i < ROOM - 2; i++)
         expect_served(client_open(&server));
 }

@@ -117,7 +117,7 @@ Test(supervision, is_told_at_the_signal_that_the_server_stops)
     cr_expect_eq(strncmp(message, "STOPPING=1\n", 11), 0, "%s", message);
     cr_expect_not(client_has_bytes(running), "and it still works for its client");
     client_half_close(running);
-    cr_expect_eq(client_receive(running)->status, 200);
+    cr_expect_eq(client_receive(running)->status, 503);
     cr_expect_eq(process_wait(&server), 0);
 }
 

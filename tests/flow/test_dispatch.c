@@ -254,8 +254,8 @@ Test(dispatch, answers_each_errno_with_its_status, .timeout = 30)
     static const struct {
         int err, status;
     } rows[] = {
-        {EINVAL, 400}, {EACCES, 403}, {ENOENT, 404},    {EFBIG, 413}, {EAGAIN, 503}, {EBUSY, 503},
-        {ENOMEM, 503}, {EIO, 500},    {ETIMEDOUT, 504}, {EPERM, 500}, {9999, 500},
+        {EINVAL, 400}, {EACCES, 403}, {ENOENT, 404},    {EFBIG, 413},     {EAGAIN, 503}, {EBUSY, 503},
+        {ENOMEM, 503}, {EIO, 500},    {ECANCELED, 503}, {ETIMEDOUT, 504}, {EPERM, 500},  {9999, 500},
     };
     static const char *const paths[] = {"/offload", "/inline", "/async"};
     const hoist_route routes[] = {{.path = "/offload", .handler = fail},

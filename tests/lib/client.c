@@ -360,6 +360,8 @@ void client_await_busy(struct process *server, unsigned busy)
     client_close(client);
 }
 
+const char client_left_early[] = "{\"error\":\"operation canceled\"}";
+
 struct client *client_hold_worker(struct process *server, unsigned busy)
 {
     struct client *client = client_open(server);

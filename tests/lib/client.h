@@ -89,6 +89,9 @@ void client_await_busy(struct process *server, unsigned busy);
 /* Opens a connection that keeps one more worker at work until the client leaves; returns once busy workers are. */
 struct client *client_hold_worker(struct process *server, unsigned busy);
 
+/* The body of its answer, status 503, when it ends its sending side alone. */
+extern const char client_left_early[];
+
 /* Returns once the server takes no new connections. */
 void client_await_refusal(const struct process *server);
 
