@@ -70,6 +70,7 @@ int admin_events(hoist_req *req, hoist_res *res)
     events->busy_ns = loop_watch_busy_ns(&admin->watch);
     events->told_ns = uv_hrtime();
     ticker_add(&admin->events, &events->ticking);
+    hoist_res_header(res, "X-Accel-Buffering", "no"); /* else nginx gathers events, and the loop looks held */
     return response_stream(res, "text/event-stream", &events->ticking.stream);
 }
 

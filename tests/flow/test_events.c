@@ -105,6 +105,14 @@ Test(events, comes_however_long_the_paths_are, .timeout = 60)
     hang_up();
 }
 
+Test(events, tells_a_proxy_to_pass_each_one_on, .timeout = 60)
+{
+    hear(1, 1);
+
+    cr_expect(says("\r\nX-Accel-Buffering: no\r\n"));
+    hang_up();
+}
+
 /* The one that came last goes first. */
 Test(events, lets_streams_go_in_any_order, .timeout = 60)
 {
