@@ -191,12 +191,12 @@ function showSpark(now) {
 let spoken = { text: "", at: -Infinity };
 
 /* A screen reader hears it every ten seconds at most, and bad news at once. */
-function say(text, bad) {
+function say(text, bad, aloud = text) {
   set($("sentence"), text);
   $("sentence").classList.toggle("bad", Boolean(bad));
-  if (text === spoken.text || clock() < spoken.at + (bad ? 2 : 10)) return;
-  spoken = { text, at: clock() };
-  set($("spoken"), text);
+  if (aloud === spoken.text || clock() < spoken.at + (bad ? 2 : 10)) return;
+  spoken = { text: aloud, at: clock() };
+  set($("spoken"), aloud);
 }
 
 function showRoutes(routes) {
@@ -400,13 +400,14 @@ function leave(state) {
   showLink();
 }
 
-/* A connection that stays open and says nothing: a handler holds the loop. */
+/* A connection that stays open and says nothing: a handler holds the loop, or what is between holds it back. */
 function watchSilence() {
   const silence = clock() - model.heard;
 
   if (!model.event || silence < 2 || (link !== "live" && link !== "silent")) return;
   link = "silent";
-  say(`Nothing heard for ${Math.floor(silence)} s: the loop is held`, true);
+  say(`Nothing heard for ${Math.floor(silence)} s: the loop is held, or the network`, true,
+    "Nothing heard: the loop is held, or the network"); // once, not every second with another number
   showLink();
 }
 

@@ -187,6 +187,25 @@ test("a screen reader hears the state every ten seconds at most, and bad news ev
   assert.deepEqual(heard, ["one", "one", "three", "three", "four"]);
 });
 
+test("a screen reader hears once that nothing is heard, not every second with another number", async t => {
+  const page = await openWith(t, [event({})]);
+  const [shown, heard] = await page.evaluate(() => {
+    const shown = new Set(), heard = new Set();
+    for (const silence of [3.5, 4.5, 9.5]) {
+      link = "live";
+      model.heard = clock() - silence;
+      spoken.at = -Infinity;
+      watchSilence();
+      shown.add($("sentence").textContent);
+      heard.add($("spoken").textContent);
+    }
+    return [[...shown], [...heard]];
+  });
+
+  assert.deepEqual(shown, [3, 4, 9].map(s => `Nothing heard for ${s} s: the loop is held, or the network`));
+  assert.deepEqual(heard, ["Nothing heard: the loop is held, or the network"]);
+});
+
 test("what is not told is counted, and not drawn as if it had never run", async t => {
   const page = await openWith(t, [event({ live: [[1, 0, -1, 9, null, 0]] }), event({ t: 10.25 }),
     event({ t: 10.5, skipped: 1200, spans: [[2, 0, 0, 9, 9.1, 9.2, 200, 0]] })]);
