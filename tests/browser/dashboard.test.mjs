@@ -337,6 +337,19 @@ test("what the colours mean can be seen with forced colours, and on paper", asyn
   assert.deepEqual(swatches.map(([, print]) => print), Array(4).fill("exact"));
 });
 
+test("on paper there are figures and the whole table, dark on light, and no picture for another width", async t => {
+  const page = await openDashboard(t, browser, await startServer(t), { colorScheme: "dark" });
+  await page.emulateMedia({ media: "print" });
+  await page.setViewportSize({ width: 718, height: 1040 }); // A4 with Chromium's margins
+  const inks = await page.evaluate(() => ["ink", "page"].map(name =>
+    getComputedStyle(document.documentElement).getPropertyValue(`--${name}`)));
+
+  assert.deepEqual(inks, ["#1d1f23", "#f6f6f4"]);
+  assert.deepEqual(await page.locator("#figures, #controls, #chart, #rows").evaluateAll(parts =>
+    parts.filter(part => part.checkVisibility()).map(part => part.id)), ["figures", "rows"]);
+  assert.ok(await page.$eval("table", table => table.getBoundingClientRect().right <= innerWidth - 28));
+});
+
 // Linear RGB as it looks to who has no cones for red, or for green: Machado, Oliveira, Fernandes 2009, severity 1.
 const sights = {
   all: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
