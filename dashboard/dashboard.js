@@ -338,7 +338,8 @@ async function call() {
   const began = clock();
   const since = began + model.offset;
 
-  $("call").disabled = true;
+  if ($("call").getAttribute("aria-disabled") === "true") return;
+  $("call").setAttribute("aria-disabled", true); // not disabled, which would take the focus away
   try {
     await request(path, 1);
     const trip = seconds(clock() - began);
@@ -351,7 +352,7 @@ async function call() {
   } catch (error) {
     note(`${path} was not called: ${error.message}`, true);
   }
-  $("call").disabled = false;
+  $("call").setAttribute("aria-disabled", false);
 }
 
 /* The span of a call between two moments, half a second later; null if others called too, or some were not told. */

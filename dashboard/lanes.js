@@ -352,8 +352,8 @@ function zoom(step) {
   if (ZOOMS[i] === view.span) return;
   view.span = ZOOMS[i];
   set($("window"), `${view.span} s`);
-  $("in").disabled = i === 0;
-  $("out").disabled = i === ZOOMS.length - 1;
+  $("in").setAttribute("aria-disabled", i === 0); // not disabled, which would take the focus away
+  $("out").setAttribute("aria-disabled", i === ZOOMS.length - 1);
   lay(true);
 }
 
@@ -404,9 +404,10 @@ function choose(span) {
 
   view.chosen = span;
   for (const one of [before, span])
-    if (one) for (const kind in one.bars) {
-      one.bars[kind].rect?.classList.toggle("chosen", one === span);
-      one.bars[kind].rect?.setAttribute("aria-selected", one === span);
+    if (one) for (const bar of Object.values(one.bars)) {
+      bar.rect?.classList.toggle("chosen", one === span);
+      bar.rect?.setAttribute("aria-selected", one === span);
+      if (one === span) bar.rect?.setAttribute("aria-label", title(bar)); // a live one's is that of when it was drawn
     }
   showDetail();
 }

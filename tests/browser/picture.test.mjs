@@ -47,6 +47,42 @@ test("keys pause, zoom and go from bar to bar", async t => {
   await page.waitForFunction(t => view.now > t, still);
 });
 
+test("a button that can do no more keeps the focus, and does nothing", async t => {
+  const routes = [{ ...event().routes[0], path: "/dummy", run: "inline" }];
+  const page = await openWith(t, [event({ routes })]);
+  const answer = [];
+  await page.route("**/requests?*", route => answer.push(() => route.fulfill({ status: 503, body: '{"error":"full"}' })));
+  const has = id => page.$eval(`#${id}`, button =>
+    [document.activeElement === button, button.getAttribute("aria-disabled"), getComputedStyle(button).cursor]);
+
+  for (const [id, last] of [["in", "1 s"], ["out", "120 s"]]) {
+    await page.focus(`#${id}`);
+    for (let i = 0; i < 8; i++) await page.keyboard.press("Enter");
+    assert.equal(await page.textContent("#window"), last);
+    assert.deepEqual(await has(id), [true, "true", "default"]);
+  }
+  const asked = page.waitForRequest("**/requests?*");
+  await page.focus("#call");
+  for (let i = 0; i < 3; i++) await page.keyboard.press("Enter");
+  await asked;
+  assert.deepEqual(await has("call"), [true, "true", "default"]);
+  assert.equal(answer.length, 1, "it is called once");
+  answer[0]();
+  await page.waitForFunction(() => $("call").getAttribute("aria-disabled") === "false");
+  assert.deepEqual(await has("call"), [true, "false", "pointer"]);
+});
+
+test("a bar that runs is named as it is when it is chosen", async t => {
+  const page = await openWith(t, [event({ live: [[1, 0, 0, 9, 9.8, 0]] }), event({ t: 14, live: [[1, 0, 0, 9, 9.8, 0]] })]);
+  await page.waitForFunction(() => view.now > 10);
+  await page.focus("#chart");
+  await page.keyboard.press("ArrowLeft");
+
+  assert.deepEqual(await page.$eval("#chart", chart => [chart.getAttribute("aria-activedescendant"),
+    document.getElementById(chart.getAttribute("aria-activedescendant")).getAttribute("aria-label")]),
+  ["bar-run-1", "/, id 1, running, waited 800 ms, ran 4.2 s"]);
+});
+
 test("keys outside of the picture do nothing to it", async t => {
   const page = await openWith(t, [event({})]);
 
