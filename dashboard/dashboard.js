@@ -243,7 +243,7 @@ async function ask(method, url) {
 function request(path, n) {
   const target = path.replace(/[^!-~]+/g, encodeURIComponent);
 
-  return ask("POST", `/requests?path=${encodeURIComponent(target)}&n=${n}`);
+  return ask("POST", `requests?path=${encodeURIComponent(target)}&n=${n}`);
 }
 
 function note(text, bad) {
@@ -274,7 +274,7 @@ async function resize() {
   while (wish.n != null && wish.n !== wish.sent) {
     wish.sent = wish.n;
     try {
-      await ask("PUT", `/workers?n=${wish.sent}`);
+      await ask("PUT", `workers?n=${wish.sent}`);
       note("");
     } catch (error) {
       note(`The number of workers stays: ${error.message}`, true);
@@ -381,7 +381,7 @@ let source = null;
  * it is paused, and would have gaps where it may be moved to. */
 function listen() {
   if (document.hidden || source) return;
-  source = new EventSource("/events");
+  source = new EventSource("events");
   source.onmessage = message => {
     link = "live";
     take(JSON.parse(message.data));

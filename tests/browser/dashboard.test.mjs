@@ -1,5 +1,6 @@
 // The dashboard of a real server in a real browser.
 import assert from "node:assert/strict";
+import { createServer, request } from "node:http";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { newPage, openDashboard, runBars, startBrowser, startServer } from "./lib.mjs";
@@ -30,6 +31,29 @@ test("the page loads without an error, and asks nobody but its own server", asyn
   assert.deepEqual(page.complaints, []);
   assert.deepEqual([...page.hosts], [new URL(server.admin).host]);
   assert.match(answer.headers()["content-security-policy"], /^default-src 'none'; style-src 'sha256-/);
+});
+
+test("the page is whole behind a proxy that serves it below a path", async t => {
+  const server = await startServer(t, "--workers", "2", "--heavy-ms", "1");
+  const proxy = createServer((asked, answer) => {
+    if (!asked.url.startsWith("/below/")) return answer.writeHead(404).end();
+    asked.pipe(request(server.admin + asked.url.slice(6), { method: asked.method, headers: asked.headers }, told => {
+      answer.writeHead(told.statusCode, told.headers);
+      told.pipe(answer);
+    }));
+  }).listen(0, "127.0.0.1");
+  t.after(() => proxy.closeAllConnections());
+  t.after(() => proxy.close());
+  const page = await newPage(t, browser);
+
+  await page.goto(`http://127.0.0.1:${proxy.address().port}/below/`);
+  await send(page, 2);
+  await untilFinished(page, 2);
+  await page.fill("#workers", "1");
+  await page.waitForFunction(() => model.event.workers === 1);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+  assert.equal(await download.failure(), null);
+  assert.deepEqual(page.complaints, []);
 });
 
 test("with one worker, eight / are eight bars one after another on one seat", async t => {
