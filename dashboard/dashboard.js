@@ -227,8 +227,8 @@ function showRoutes(routes) {
 /* ---- controls ---- */
 
 async function ask(method, url) {
-  const answer = await fetch(url, { method, signal: AbortSignal.timeout(ASK_MAX * 1000) }).catch(error => {
-    throw error.name === "TimeoutError" ? new Error(`no answer for ${ASK_MAX} s`) : error;
+  const answer = await fetch(url, { method, signal: AbortSignal.timeout(ASK_MAX * 1000) }).catch(({ name }) => {
+    throw new Error(name === "TimeoutError" ? `no answer for ${ASK_MAX} s` : "the server does not answer");
   });
 
   if (answer.ok) return;
@@ -383,6 +383,7 @@ function listen() {
   if (document.hidden || source) return;
   source = new EventSource("events");
   source.onmessage = message => {
+    if (link === "lost") note(""); // which may say that the server does not answer
     link = "live";
     take(JSON.parse(message.data));
   };

@@ -290,11 +290,14 @@ test("a server that comes back is another one", async t => {
   await first.stop();
   await page.waitForSelector("#link[data-state=lost]");
   assert.match(await page.textContent("#sentence"), /does not answer/);
+  await page.click("#send");
+  await page.waitForFunction(() => $("note").textContent === "Not sent: the server does not answer");
 
   await startServer(t, "--admin", new URL(first.admin).host);
   await page.waitForSelector("#link[data-state=live]");
   assert.equal(await page.evaluate(() => model.event.finished + model.spans.size), 0);
   assert.equal(await page.locator(".bar").count(), 0);
+  assert.equal(await page.textContent("#note"), "");
 });
 
 test("a page that is opened late is told all of the last seconds", async t => {
