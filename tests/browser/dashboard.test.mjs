@@ -321,6 +321,15 @@ test("a screen of 360 pixels needs no scrolling sideways", async t => {
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
 });
 
+test("who has a keyboard is told the keys, on a narrow screen too, and who has a finger is not", async t => {
+  const server = await startServer(t);
+  const narrow = await openDashboard(t, browser, server, { viewport: { width: 360, height: 780 } });
+  const touched = await openDashboard(t, browser, server, { isMobile: true, hasTouch: true });
+
+  assert.ok(await narrow.isVisible("#keys"));
+  assert.ok(!await touched.isVisible("#keys"));
+});
+
 // WCAG 2.2, 1.4.3 and 1.4.11: text has 4.5 to 1, bars and borders that matter have 3 to 1.
 test("text and bars stand out, in light and dark", async t => {
   const server = await startServer(t, "--workers", "1", "--workers-max", "8"); // with seats that are off
