@@ -452,6 +452,8 @@ function begin() {
   let down = null; // where the pointer went down, and whether it has moved the picture since
 
   set($("address"), location.host);
+  set($("sentence"), "Connecting to the server");
+  showLink();
   showDetail();
   chart.addEventListener("pointerdown", event => { down = { x: event.clientX, moved: false }; });
   chart.addEventListener("pointermove", event => {

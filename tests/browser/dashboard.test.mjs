@@ -56,6 +56,17 @@ test("the page is whole behind a proxy that serves it below a path", async t => 
   assert.deepEqual(page.complaints, []);
 });
 
+test("without JavaScript the page says so", async t => {
+  const server = await startServer(t);
+  const page = await newPage(t, browser, { javaScriptEnabled: false });
+  await page.goto(server.admin);
+
+  assert.equal(await page.innerText("#sentence"), "This page needs JavaScript; figures are also at /stats");
+  assert.equal(await page.textContent("#link"), "");
+  await page.click("#sentence a");
+  assert.equal(new URL(page.url()).pathname, "/stats");
+});
+
 test("with one worker, eight / are eight bars one after another on one seat", async t => {
   const server = await startServer(t, "--workers", "1", "--workers-max", "8", "--heavy-ms", "200");
   const page = await openDashboard(t, browser, server);
