@@ -154,7 +154,7 @@ static void write_page(const struct summary *summary, FILE *out)
     fputs(head, out);
     fputs("<title>", out);
     svg_text(out, title);
-    fputs("</title>\n<h1>What do more workers buy?</h1>\n", out);
+    fputs("</title>\n<main>\n<h1>What do more workers buy?</h1>\n", out);
     fprintf(out, "<p class=\"soft\">An experiment on %u core%s</p>\n", summary->cores, summary->cores == 1 ? "" : "s");
     paragraph(out, "lead", summary->verdict);
     write_figure(summary, "Lanes of requests", lanes_write, out);
@@ -167,7 +167,7 @@ static void write_page(const struct summary *summary, FILE *out)
     write_figure(summary, "What the probe took", plot_write_dummy, out);
     write_figure(summary, "What requests took", plot_write_latency, out);
     fputs(explanation, out);
-    fputs("<script type=\"application/json\" id=\"data\">\n", out);
+    fputs("</main>\n<script type=\"application/json\" id=\"data\">\n", out);
     json_print(summary, out);
     fputs("</script>\n</html>\n", out);
 }
