@@ -74,14 +74,15 @@ static void log_common(const struct access *access, const char *time)
 {
     const struct message *message = access->message;
     const char *method = method_of(message);
-    char target[TARGET_MAX] = "-";
+    const char *protocol = message == NULL ? "" : message->minor == 0 ? " HTTP/1.0" : " HTTP/1.1";
+    char target[TARGET_MAX] = "";
 
     if (message != NULL)
         quote_target(message, target);
-    log_access("%s - - [%s] \"%s %s HTTP/1.%d\" %d %zu wait=" SECONDS " run=" SECONDS " threads=%u busy=%u",
-               access->peer, time, method != NULL ? method : "-", target, message != NULL ? message->minor : 1,
-               access->reply->status, body_len_of(access), AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us),
-               access->threads, access->busy);
+    log_access("%s - - [%s] \"%s%s%s%s\" %d %zu wait=" SECONDS " run=" SECONDS " threads=%u busy=%u", access->peer,
+               time, method != NULL ? method : "-", message != NULL ? " " : "", target, protocol, access->reply->status,
+               body_len_of(access), AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us), access->threads,
+               access->busy);
 }
 
 /* Bytes of the body that the answer has; how far they get is not known yet. */

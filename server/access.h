@@ -1,7 +1,7 @@
 /* The access log's line for an answer, or for a client that left before it, in one of two forms. Loop thread.
  *
- * common: the common log format, then wait=, run= (seconds) and threads=, busy= (the loop and the pool's threads, and
- * workers at work).
+ * common: the common log format ("-": no request, or its head was refused), then wait=, run= (seconds) and threads=,
+ * busy= (the loop and the pool's threads, and workers at work).
  * json: one object with always the same members, null where there is nothing to tell:
  *   time        when it was answered, RFC 3339, UTC, in milliseconds
  *   client      its address

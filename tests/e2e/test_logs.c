@@ -234,6 +234,31 @@ Test(logs, a_line_has_the_version_that_was_sent_and_a_target_that_is_cut)
     }
 }
 
+/* Nothing is told of it that was not there, as in Apache's and nginx's logs. */
+Test(logs, a_line_for_what_was_no_request_has_a_hyphen_in_its_place)
+{
+    static const struct {
+        const char *bytes, *part;
+    } rows[] = {
+        {"\x16\x03\x01\x02\r\n\r\n", "] \"-\" 400 "},
+        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "] \"-\" 505 "},
+        {"GET /dummy HTTP/1.0\r\nno field\r\n\r\n", "] \"-\" 400 "},
+        {"BREW /dummy HTTP/1.0\r\n\r\n", "] \"-\" 501 "},
+    };
+
+    process_start(&server, "--workers", "1", "--access-log", "-");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct client *client = client_open(&server);
+        const char *line;
+
+        client_send(client, rows[i].bytes);
+        client_receive(client);
+        client_close(client);
+        line = access_line();
+        cr_expect_not_null(strstr(line, rows[i].part), "row %zu: %s", i, line);
+    }
+}
+
 static int say_status(hoist_req *req, hoist_res *res)
 {
     long status;
