@@ -153,6 +153,7 @@ static enum scan_result scan_lines(struct scan *scan, const char *bytes, size_t 
 static const char *scan_word(struct scan *scan, const char *bytes, const char *p, const char *end)
 {
     static const char no_method[] = "the request line does not begin with a method";
+    static const char tls[] = "this looks like TLS, and plain HTTP is spoken here";
     static const char no_version[] = "not one target and a version";
     static const char raw[] = "a byte in the target that has to be percent-encoded";
     bool is_method = scan->state == METHOD;
@@ -165,7 +166,7 @@ static const char *scan_word(struct scan *scan, const char *bytes, const char *p
         else
             bad(scan, 414, "the request line is too long");
     } else if (p < end && (*p != ' ' || p == word)) {
-        bad_byte(scan, *p, is_method ? no_method : (unsigned char)*p > ' ' ? raw : no_version);
+        bad_byte(scan, *p, *bytes == '\x16' ? tls : is_method ? no_method : (unsigned char)*p > ' ' ? raw : no_version);
     } else if (p < end) {
         *(is_method ? &scan->method_len : &scan->target_len) = (size_t)(p - word);
         scan->state = is_method ? TARGET : VERSION;

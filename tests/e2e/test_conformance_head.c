@@ -61,7 +61,7 @@ Test(conformance_head, a_request_line_has_one_shape)
         DIALOG_SAYS("a raw letter in the target", LINE("GET /dumm\xc3\xa9 HTTP/1.1"), "400!", "percent-encoded"),
         DIALOG("a NUL in the version", LINE("GET /dummy HTTP/1\0.1"), "400!"),
         DIALOG("a header field in its place", "Host: h\r\n\r\n", "400!"),
-        DIALOG("the beginning of TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400!"),
+        DIALOG_SAYS("the beginning of TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400!", "TLS"),
         DIALOG("a status line", "HTTP/1.1 200 OK\r\n\r\n", "400!"),
     };
 
