@@ -330,8 +330,8 @@ static void drain(hoist_app *app)
         uv_timer_start(&app->drain, on_drain_over, app->config.drain_ms, 0);
 }
 
-/* Whatever has reached the sockets is read before a connection counts as idle: this wake-up may come before the bytes
- * in the same turn's poll, the next one cannot. */
+/* A connection whose socket has bytes is read before it may count as idle: this wake-up may come before them in the
+ * same turn's poll, the next one cannot. */
 static void drain_idle(hoist_app *app)
 {
     if (--app->drain_turns > 0)

@@ -34,8 +34,8 @@ struct conn_io {
     /* Writes all of it in time, then conn_on_written(). The bytes stay in place until then. -errno: nothing was begun.
      */
     int (*write)(struct conn *conn, const uv_buf_t *bufs, unsigned n);
-    /* Has it received what was not read yet? */
-    bool (*has_bytes)(const struct conn *conn);
+    /* Bytes that it has received and that were not read yet. */
+    size_t (*unread)(const struct conn *conn);
     /* Bytes that were written and that the peer's system has not confirmed. */
     size_t (*unsent)(const struct conn *conn);
     /* Ends our sending side, once nothing is unsent. */
@@ -65,7 +65,7 @@ struct conn {
     struct stream *stream; /* an answer that goes on in pieces; NULL: there is none */
     struct deadline deadline;
     uint64_t received, parsed; /* bytes so far */
-    uint64_t drain_at;         /* what was received by a drain's first answer; 0: there was none */
+    uint64_t drain_at;         /* what has reached the socket by a drain's first answer; 0: there was none */
     union {
         uint64_t since_ms; /* when a wait for a request or a head began, by uv_now() */
         uint64_t progress; /* body bytes that must be here, or bytes that may be unsent, when this wait is over; bytes

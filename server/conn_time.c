@@ -185,7 +185,7 @@ bool conn_close_idle(struct server *server)
             continue;
         if (conn_was_used_just_now(conn))
             break;
-        if (conn->is_held || conn->io->has_bytes(conn))
+        if (conn->is_held || conn->io->unread(conn) > 0)
             continue;
         conn_leave(conn);
         if (conn->state == CONN_CLOSING)

@@ -38,7 +38,7 @@ void conn_answer(struct conn *conn, const struct reply *reply)
     if (stream != NULL)
         prepare_stream(conn);
     if (conn->server->is_draining && conn->drain_at == 0)
-        conn->drain_at = conn->received;
+        conn->drain_at = conn->received + conn->io->unread(conn);
     if (conn->server->is_draining && (stream != NULL || is_last(conn)))
         conn->keep_alive = false;
     if (conn->server->is_crowded && stream == NULL && conn->keep_alive && conn->parsed == conn->received) {
@@ -75,8 +75,8 @@ static void prepare_stream(struct conn *conn)
         conn->keep_alive = false;
 }
 
-/* In a drain: requests that were there at its first answer are answered, too; those that come later, which may be
- * without end, are not. */
+/* In a drain: requests that were there at its first answer, or waited in the socket, are answered, too; those that come
+ * later, which may be without end, are not. */
 static bool is_last(const struct conn *conn)
 {
     return conn->parsed >= conn->drain_at;

@@ -88,8 +88,8 @@ void server_close(struct server *server, void (*on_closed)(void *arg), void *arg
 /* No more requests than are on their way: from now on answers say Connection: close. */
 void server_begin_drain(struct server *server);
 
-/* Two turns of the loop later, when what has reached the sockets is read: idle connections close, those that were used
- * just now and half-sent heads get a moment more. */
+/* Two turns of the loop later, when every connection that had sent something was read: idle ones close, those that were
+ * used just now and half-sent heads get a moment more. */
 void server_drain(struct server *server);
 
 /* Closes every connection, whatever it does; what runs is abandoned. */

@@ -185,12 +185,12 @@ static int tcp_write(struct conn *conn, const uv_buf_t *bufs, unsigned n)
     return err;
 }
 
-static bool tcp_has_bytes(const struct conn *conn)
+static size_t tcp_unread(const struct conn *conn)
 {
     int unread = 0;
 
     (void)ioctl(fd_of(tcp_of_conn(conn)), SIOCINQ, &unread);
-    return unread > 0;
+    return (size_t)unread;
 }
 
 /* What libuv holds, and what the kernel does (SIOCOUTQ: tcp(7); a Unix socket's is what the peer has not read). */
@@ -247,7 +247,7 @@ static const struct conn_io tcp_io = {
     .read = tcp_read,
     .try_write = tcp_try_write,
     .write = tcp_write,
-    .has_bytes = tcp_has_bytes,
+    .unread = tcp_unread,
     .unsent = tcp_unsent,
     .shut = tcp_shut,
     .close = tcp_close,

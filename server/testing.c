@@ -108,10 +108,10 @@ static const char *test_peer(const struct conn *conn, char *text, size_t size)
     return text;
 }
 
-static bool test_has_bytes(const struct conn *conn)
+static size_t test_unread(const struct conn *conn)
 {
     (void)conn;
-    return false;
+    return 0;
 }
 
 static size_t test_unsent(const struct conn *conn)
@@ -124,7 +124,7 @@ static size_t test_unsent(const struct conn *conn)
 static const struct conn_io test_io = {
     .read = test_read,
     .try_write = test_try_write,
-    .has_bytes = test_has_bytes,
+    .unread = test_unread,
     .unsent = test_unsent,
     .shut = test_shut,
     .close = test_close,

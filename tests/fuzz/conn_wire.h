@@ -15,10 +15,10 @@
 struct wire {
     struct conn conn;
     bool is_open, is_reading, is_shut, is_closing;
-    bool at_eof;    /* the connection was told */
-    bool has_left;  /* likewise, or the client has reset: nothing more is told */
-    bool is_cut;    /* by the script, an error, or because it has a stream: an answer may end anywhere */
-    bool has_bytes; /* that were not read */
+    bool at_eof;   /* the connection was told */
+    bool has_left; /* likewise, or the client has reset: nothing more is told */
+    bool is_cut;   /* by the script, an error, or because it has a stream: an answer may end anywhere */
+    size_t unread; /* bytes that have reached the socket */
     bool fails_at_once, fails_in_time;
     size_t room; /* bytes that are taken at once */
     size_t piece;
@@ -106,9 +106,9 @@ static void wire_close(struct conn *conn, bool reset)
     wire->is_cut |= reset;
 }
 
-static bool wire_has_bytes(const struct conn *conn)
+static size_t wire_unread(const struct conn *conn)
 {
-    return wire_of(conn)->has_bytes;
+    return wire_of(conn)->unread;
 }
 
 static const char *wire_peer(const struct conn *conn, char *text, size_t size)
@@ -125,7 +125,7 @@ static void wire_open(struct wire *wire, struct server *server)
         .read = wire_read,
         .try_write = wire_try_write,
         .write = wire_write,
-        .has_bytes = wire_has_bytes,
+        .unread = wire_unread,
         .unsent = wire_unsent,
         .shut = wire_shut,
         .close = wire_close,

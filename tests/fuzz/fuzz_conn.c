@@ -24,7 +24,7 @@
  *     b         from here on answers are held until the loop turns
  *     h         a half-close does not mean that the client has left
  *     i         it has been idle for long
- *     y         it has sent what is not read yet, or not any more
+ *     y N       it has sent N bytes that are not read yet; without N: none
  *     C         one more client waits for a place
  *     M N       requests may hold N bytes together; without N: any
  *     S         the server stops
@@ -328,8 +328,7 @@ static void step_idle(const char *text, long n)
 static void step_unread(const char *text, long n)
 {
     (void)text;
-    (void)n;
-    current->has_bytes = !current->has_bytes;
+    current->unread = n == NONE ? 0 : (size_t)n;
 }
 
 /* As the listener does it. */

@@ -323,10 +323,9 @@ static void wire_do_close(struct conn *conn, bool reset)
     uv_close((uv_handle_t *)&wire->closing, on_wire_closed);
 }
 
-static bool wire_has_bytes(const struct conn *conn)
+static size_t wire_unread(const struct conn *conn)
 {
-    (void)conn;
-    return false;
+    return wire_of(conn)->unread;
 }
 
 static const char *wire_peer(const struct conn *conn, char *text, size_t size)
@@ -341,7 +340,7 @@ static const struct conn_io wire_io = {
     .read = wire_read,
     .try_write = wire_try_write,
     .write = wire_write,
-    .has_bytes = wire_has_bytes,
+    .unread = wire_unread,
     .unsent = wire_unsent,
     .shut = wire_shut,
     .close = wire_do_close,

@@ -95,8 +95,9 @@ struct wire {
     struct conn conn;
     struct app_fixture *f;
     uv_check_t closing;
-    size_t room; /* bytes that try_write still takes */
-    int error;   /* what try_write and write answer; 0: they work */
+    size_t unread; /* bytes that have reached the socket and will be sent by wire_send() */
+    size_t room;   /* bytes that try_write still takes */
+    int error;     /* what try_write and write answer; 0: they work */
     unsigned tries, writes;
     uv_buf_t queued[2]; /* what write() was given and was not taken yet */
     size_t queued_len;

@@ -415,6 +415,22 @@ Test(conn_drain, answers_what_is_handled_and_what_has_come_behind_it)
     cr_expect_eq(w.conn.state, CONN_LINGERING);
 }
 
+/* One read takes 64 KiB. */
+Test(conn_drain, answers_what_is_not_read_yet_at_its_first_answer)
+{
+    static const char rest[] = GET("/say/y") GET("/say/z");
+
+    server_begin_drain(&f.app->server);
+    w.unread = sizeof(rest) - 1;
+    wire_send(&w, GET("/say/x"));
+    w.unread = 0;
+    wire_send(&w, rest);
+
+    wire_expect_body(&w, 0, "x");
+    wire_expect_body(&w, 1, "y");
+    wire_expect_last(&w, 2, 200);
+}
+
 /* Else a client that always has one more on its way would keep the server from its end. */
 Test(conn_drain, answers_nothing_that_comes_after_its_first_answer)
 {
