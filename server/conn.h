@@ -65,7 +65,7 @@ struct conn {
     struct stream *stream; /* an answer that goes on in pieces; NULL: there is none */
     struct deadline deadline;
     uint64_t received, parsed; /* bytes so far */
-    uint64_t drain_at;         /* what has reached the socket by a drain's first answer; 0: there was none */
+    uint64_t last_at; /* all of these are still answered, then it may end, see conn_answer(); 0: nobody asked */
     union {
         uint64_t since_ms; /* when a wait for a request or a head began, by uv_now() */
         uint64_t progress; /* body bytes that must be here, or bytes that may be unsent, when this wait is over; bytes
@@ -97,8 +97,9 @@ void conn_on_error(struct conn *conn);
 void conn_on_written(struct conn *conn, int err);
 void conn_on_closed(struct conn *conn); /* the memory is the transport's again */
 
-/* dispatch has the answer to conn->exchange. reply and its fields need not stay; a body may, in the exchange. An
- * exchange that has ended is freed by the connection when the answer is written; one that still runs is abandoned. */
+/* dispatch has the answer to conn->exchange; in a drain, or when a client waits for a place, it may be the last one.
+ * reply and its fields need not stay; a body may, in the exchange. An exchange that has ended is freed by the
+ * connection when the answer is written; one that still runs is abandoned. */
 void conn_answer(struct conn *conn, const struct reply *reply);
 
 /* Writes all answers that are held; what is gathered behind them moves to the front. */

@@ -18,7 +18,7 @@
 #include <string.h>
 
 static void prepare_stream(struct conn *conn);
-static bool is_last(const struct conn *conn);
+static bool is_last(struct conn *conn, bool is_stream);
 static void gather(struct conn *conn, const struct reply *reply);
 static void write_out(struct conn *conn, char *out, size_t out_len);
 static void write_rest(struct conn *conn, const char *out, size_t out_len, size_t taken);
@@ -37,14 +37,8 @@ void conn_answer(struct conn *conn, const struct reply *reply)
     }
     if (stream != NULL)
         prepare_stream(conn);
-    if (conn->server->is_draining && conn->drain_at == 0)
-        conn->drain_at = conn->received + conn->io->unread(conn);
-    if (conn->server->is_draining && (stream != NULL || is_last(conn)))
+    if (conn->keep_alive && is_last(conn, stream != NULL))
         conn->keep_alive = false;
-    if (conn->server->is_crowded && stream == NULL && conn->keep_alive && conn->parsed == conn->received) {
-        conn->keep_alive = false;
-        conn->server->is_crowded = false;
-    }
     conn->is_answered = !conn->keep_alive;
     gather(conn, reply);
     figures_answered(conn->server, conn->exchange, reply->status);
@@ -75,11 +69,23 @@ static void prepare_stream(struct conn *conn)
         conn->keep_alive = false;
 }
 
-/* In a drain: requests that were there at its first answer, or waited in the socket, are answered, too; those that come
- * later, which may be without end, are not. */
-static bool is_last(const struct conn *conn)
+/* In a drain, or while another client waits for a place: requests that were there at its first answer, or waited in the
+ * socket, are answered, too; those that come later, which may be without end, are not. For the other client the first
+ * connection to come so far is enough. */
+static bool is_last(struct conn *conn, bool is_stream)
 {
-    return conn->parsed >= conn->drain_at;
+    struct server *server = conn->server;
+    bool is_wanted = server->is_draining || server->is_crowded;
+
+    if (is_stream)
+        return server->is_draining;
+    if (is_wanted && conn->last_at == 0)
+        conn->last_at = conn->received + conn->io->unread(conn);
+    if (conn->last_at == 0 || conn->parsed < conn->last_at)
+        return false;
+    conn->last_at = 0;
+    server->is_crowded = false;
+    return is_wanted;
 }
 
 /* Puts the head, and a small body, behind what is gathered already; a large body stays where it is. */

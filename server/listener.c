@@ -8,8 +8,8 @@
  *
  * Who asks again within keep_alive_ms keeps a connection for ever, at no cost: with as many of those as there may be,
  * nobody else would ever be served. So for each client that waits one connection ends: that which was idle longest, or
- * else that of the next answer, which says so. One that was used just now is not closed: its next request may be on its
- * way.
+ * else the first to have answered all that its client had sent by its first answer since, pipelined or not, which says
+ * so. One that was used just now is not closed: its next request may be on its way.
  *
  * Without descriptors, clients wait in the backlog at first: most shortages are short, and a client that is served
  * 100 ms late will not know. But unlike a connection, what took the descriptors has no time limit, and nothing says
@@ -297,7 +297,8 @@ static int open_conn(struct listener *listener, int fd)
 
 /* ---- when there are as many connections as allowed ---- */
 
-/* A client waits: a connection that is idle goes, or else the next that is answered, or one that is idle by then. */
+/* A client waits: a connection that is idle goes, or else the first to have answered all, or one that is idle by then.
+ */
 static void wait_for_room(struct listener *listener)
 {
     listener->is_full = true;

@@ -108,6 +108,8 @@ void server_begin_drain(struct server *server)
 
     server->is_draining = true;
     server->drain_due_ms = drain_ms == HOIST_NO_LIMIT ? UINT64_MAX : uv_now(server->loop) + drain_ms;
+    for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
+        conn->last_at = 0; /* what came since a client waited for a place is answered, too */
 }
 
 void server_drain(struct server *server)

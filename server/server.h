@@ -45,7 +45,7 @@ struct server {
 
     struct conn *conns, *conns_last; /* all; those that wait for a request in the order in which they began */
     unsigned n_conns;
-    bool is_crowded; /* a client waits for a place: the next answer ends its connection */
+    bool is_crowded; /* a client waits for a place: the first connection to have answered all it had then ends */
     struct exchange *exchanges, *free_exchanges;
     unsigned n_exchanges, n_free_exchanges; /* in use; kept for reuse */
     unsigned n_abandoned;                   /* in use without a connection */
