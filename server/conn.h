@@ -82,6 +82,7 @@ struct conn {
     bool is_chunked : 1;  /* the stream's pieces go out as chunks */
     bool at_eof : 1;      /* the peer has ended its sending side */
     bool is_leaving : 1;  /* likewise, behind bytes that are not read yet */
+    unsigned n_looks : 6; /* at it, idle, when its client had not got all: see conn_close_idle() */
     unsigned n_lingers;   /* waits for the end of what is thrown away */
 };
 
@@ -112,9 +113,9 @@ void conn_drop(struct conn *conn);
 /* Closes now; the exchange is cancelled, and what is held is not written. */
 void conn_close(struct conn *conn, bool reset);
 
-/* Closes the connection that has waited longest for a request, but none that was used just now or has sent something:
- * another client is to have its place. One of which the client has not got all ends as it always would, and the next
- * one goes. False: there is none. */
+/* Closes the connection that has waited longest for a request, but none that was used just now or has sent something,
+ * and none whose client is still taking its answer: another client is to have its place. One whose client has not got
+ * all for very long ends as it always would, in time. False: none is closed. */
 bool conn_close_idle(struct server *server);
 
 /* The server drains: close when idle, soon when it was used just now or a head is half sent, after the answer

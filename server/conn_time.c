@@ -14,6 +14,7 @@
 enum {
     LINGERS_MAX = 30,     /* at a body's rate; otherwise, or in a drain, once more than it must */
     BYTES_PER_S = 500,    /* a body, what is thrown away, or a reply that moves slower is not waited for */
+    LOOKS_MAX = 60,       /* DRAIN_IDLE_MS apart or more, at a client that has not got all: then it is idle, too */
     DRAIN_IDLE_MS = 250,  /* in a drain, for a request on its way, */
     DRAIN_HEAD_MS = 1000, /* ... for the rest of its head, */
     DRAIN_BODY_MS = 1000, /* ... and from one look to the next at its body */
@@ -24,6 +25,7 @@ static unsigned body_wait_ms(const struct conn *conn);
 static bool is_owed(const struct conn *conn);
 static uint64_t least_bytes(unsigned ms);
 static void on_deadline(struct deadline *deadline);
+static bool is_taking(struct conn *conn);
 
 void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 {
@@ -32,8 +34,10 @@ void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 
     if (goes_on && wait == conn->wait && deadline_is_armed(&conn->deadline))
         return;
-    if (wait == WAIT_REQUEST && conn->wait != WAIT_REQUEST)
+    if (wait == WAIT_REQUEST && conn->wait != WAIT_REQUEST) {
         conn_go_last(conn);
+        conn->n_looks = 0;
+    }
     conn->wait = wait;
     conn->progress = 0;
     switch (wait) {
@@ -187,9 +191,24 @@ bool conn_close_idle(struct server *server)
             break;
         if (conn->is_held || conn->io->unread(conn) > 0)
             continue;
-        conn_leave(conn);
-        if (conn->state == CONN_CLOSING)
-            return true;
+        if (!is_taking(conn)) {
+            conn_leave(conn);
+            return conn->state == CONN_CLOSING;
+        }
+        conn->since_ms = uv_now(server->loop);
+        conn_go_last(conn);
     }
     return false;
+}
+
+/* It waits since the kernel took its answer, which may be long before its client has it: when that has got all, it has
+ * as long for its next request as others. */
+static bool is_taking(struct conn *conn)
+{
+    bool was_taking = conn->n_looks > 0;
+
+    if (conn->io->unsent(conn) > 0)
+        return conn->n_looks++ < LOOKS_MAX;
+    conn->n_looks = 0;
+    return was_taking;
 }

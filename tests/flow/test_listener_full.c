@@ -323,8 +323,8 @@ Test(listener_full, closes_none_whose_request_has_come_with_the_client_that_wait
     close(client);
 }
 
-/* What it has not got is not thrown away: its place is free when it has. */
-Test(listener_full, lets_an_idle_client_have_the_rest_of_its_answer_and_closes_the_next_one)
+/* It is not idle, whatever the kernel has taken; nor is its next request here as soon as it has all. */
+Test(listener_full, closes_none_whose_client_is_taking_its_answer)
 {
     static struct wire slow, next, last;
 
@@ -340,12 +340,42 @@ Test(listener_full, lets_an_idle_client_have_the_rest_of_its_answer_and_closes_t
     pass_a_second();
 
     cr_expect(conn_close_idle(&f.app->server));
-    cr_expect_eq(slow.conn.state, CONN_LINGERING);
     wire_run_until_closed(&next);
     cr_expect_eq(last.conn.state, CONN_READING);
-    wire_close(&slow);
-    wire_close(&last);
+    slow.queued_len = 0;
+    pass_a_second();
+    cr_expect(conn_close_idle(&f.app->server));
+    wire_run_until_closed(&last);
+    pass_a_second();
+    cr_expect_not(conn_close_idle(&f.app->server), "it has a moment from here");
+    cr_expect_eq(slow.conn.state, CONN_READING);
+
+    pass_a_second();
+    cr_expect(conn_close_idle(&f.app->server));
+    wire_run_until_closed(&slow);
     cr_expect_not(conn_close_idle(&f.app->server), "nobody is left");
+}
+
+/* Else without --keep-alive-ms it would keep its place for ever. */
+Test(listener_full, lets_one_linger_whose_client_never_takes_its_answer)
+{
+    static struct wire first, second;
+
+    open_with(MOST, HOIST_NO_LIMIT);
+    wire_open(&first, &f);
+    wire_open(&second, &f);
+    wire_send(&first, GET("/say"));
+    wire_send(&second, GET("/say"));
+    first.queued_len = second.queued_len = 1;
+    for (unsigned i = 0; i < 100 && first.conn.state == CONN_READING; i++) {
+        pass_a_second();
+        cr_expect_not(conn_close_idle(&f.app->server));
+    }
+
+    cr_expect_eq(first.conn.state, CONN_LINGERING);
+    cr_expect_eq(second.conn.state, CONN_READING);
+    wire_close(&first);
+    wire_close(&second);
 }
 
 /* ---- at the stop ---- */
