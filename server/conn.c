@@ -149,8 +149,9 @@ void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
     }
 }
 
-/* While the others hold more than max_memory, what comes behind a request in hand is thrown away and no more is read:
- * settle() refuses it when all before it is answered. What this client holds itself is gone by then. */
+/* What there is no memory for is thrown away and no more is read: settle() refuses it when all before it is answered.
+ * So it is with what comes behind a request in hand while the others hold more than max_memory: what this client holds
+ * itself is gone by then. */
 static void keep_ahead(struct conn *conn, const char *bytes, size_t len)
 {
     size_t own = conn->ahead.cap + conn->unsent.cap;
@@ -159,10 +160,9 @@ static void keep_ahead(struct conn *conn, const char *bytes, size_t len)
         return;
     if (conn->exchange != NULL)
         own += budget_used(&conn->exchange->budget);
-    if (conn->state != CONN_READING && server_is_over_memory_without(conn->server, own))
+    if ((conn->state != CONN_READING && server_is_over_memory_without(conn->server, own)) ||
+        buffer_append(&conn->ahead, bytes, len, AHEAD_MAX + READ_BUFFER) < 0)
         conn->has_lost = true;
-    else if (buffer_append(&conn->ahead, bytes, len, AHEAD_MAX + READ_BUFFER) < 0)
-        conn_close(conn, true);
 }
 
 void conn_go_on(struct conn *conn)

@@ -371,6 +371,22 @@ Test(conn_error, refuses_a_request_for_which_there_is_no_memory)
     cr_expect_eq(conn_calls, 0);
 }
 
+/* Not so what is in hand. */
+Test(conn_error, refuses_what_it_cannot_read_ahead_for_want_of_memory)
+{
+    wire_send(&w, GET("/pend"));
+    fail_malloc_at(1);
+    wire_send(&w, GET("/say/lost"));
+    cr_expect(fail_malloc_failed());
+    fail_malloc_at(0);
+    cr_expect_not(w.is_reading);
+    cr_expect_not(w.is_closing);
+    conn_finish("first");
+
+    wire_expect_body(&w, 0, "first");
+    wire_expect_last(&w, 1, 503);
+}
+
 /* Asks for a body behind so many gathered bytes that one more answer just fits, with a head too long for an exchange
  * without memory of its own. Returns the length. */
 static size_t write_full_read(char *text, size_t size)
