@@ -2,8 +2,9 @@
  *
  * Happy path: each route's handler is admit(), which looks at Host, Origin (RFC 9110, section 7.2; RFC 6454, section 7)
  * and Sec-Fetch-Site (W3C Fetch Metadata) and calls the one in the table. Failures: 403 for a stranger, who does not
- * keep a connection: those are few, and for who looks after the server. Close: connections, then listener, server and
- * timers; on_part_closed() counts.
+ * keep a connection: those are few, and for who looks after the server. What no route takes is answered like anywhere,
+ * by 404, 405 or to OPTIONS, whoever asks: that tells nothing of what is inside. Close: connections, then listener,
+ * server and timers; on_part_closed() counts.
  */
 #include "admin.h"
 

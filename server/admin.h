@@ -5,9 +5,9 @@
  * say so, and closes when the last connection of the data listener has.
  * Failures: those of bind(2), and no memory at start. Loop thread only.
  *
- * A browser may be talked into asking a listener on loopback: a Host that is neither loopback nor the own address is
- * refused (DNS rebinding), an Origin that is not the own one and what a page of another site loads likewise, and state
- * changes by PUT and POST only.
+ * A browser may be talked into asking a listener on loopback: by each route a Host that is neither loopback nor the own
+ * address is refused (DNS rebinding), an Origin that is not the own one and what a page of another site loads likewise,
+ * and state changes by PUT and POST only.
  */
 #ifndef SERVER_ADMIN_H
 #define SERVER_ADMIN_H
