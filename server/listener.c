@@ -257,7 +257,7 @@ static bool accept_one(struct listener *listener)
     if (fd < 0 ? is_of_one_connection(err) : !is_shortage(err))
         return true;
     back_off(listener, err);
-    return false;
+    return fd >= 0 && !listener->is_started; /* at the stop there is no later, and the next one is another try */
 }
 
 /* Of accept4(2): that one is gone again, or a filter refused it, and the next one may be there. After any other error

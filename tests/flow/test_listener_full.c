@@ -1,5 +1,6 @@
 /* As many connections as allowed: who gives way to the next client, and who is not asked to. */
 #include "lib/app_fixture.h"
+#include "lib/fail_malloc.h"
 #include "lib/gate.h"
 
 #include <arpa/inet.h>
@@ -395,6 +396,25 @@ Test(listener_full, serves_clients_over_the_maximum_at_the_stop)
     hoist_app_stop(f.app);
 
     cr_expect_eq(peer_answer(&waiting, 0)->status, 200);
+    peer_close(&there[0]);
+}
+
+/* Of descriptors there is no want. */
+Test(listener_full, serves_the_next_client_at_the_stop_when_there_is_no_memory_for_one)
+{
+    open_with(1, HOUR_MS);
+    open_one_that_stays();
+    open_waiting();
+    peer_open(&later, &f);
+    peer_get(&later, "/say");
+    fail_malloc_at(1);
+    hoist_app_stop(f.app);
+    LOOP_RUN_UNTIL(&f.loop, waiting.at_end);
+    cr_expect(fail_malloc_failed());
+    fail_malloc_at(0);
+
+    cr_expect_eq(peer_answers(&waiting), 0);
+    cr_expect_eq(peer_answer(&later, 0)->status, 200);
     peer_close(&there[0]);
 }
 
