@@ -32,7 +32,7 @@ void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
     bool goes_on = wait == WAIT_REQUEST || wait == WAIT_HEAD || wait == WAIT_BODY; /* whatever comes meanwhile */
     uint64_t unsent;
 
-    if (goes_on && wait == conn->wait && deadline_is_armed(&conn->deadline))
+    if (goes_on && wait == conn->wait && (ms == HOIST_NO_LIMIT || deadline_is_armed(&conn->deadline)))
         return;
     if (wait == WAIT_REQUEST && conn->wait != WAIT_REQUEST) {
         conn_go_last(conn);

@@ -135,6 +135,30 @@ Test(listener_full, closes_the_connection_that_was_idle_longest_for_a_client_tha
     }
 }
 
+/* Else one that sends some now and then would not be idle, and not be where the list says that it is. */
+Test(listener_full, takes_an_empty_line_for_nothing)
+{
+    static const unsigned durations_ms[] = {HOUR_MS, HOIST_NO_LIMIT};
+    static struct wire first, second;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (i > 0)
+            close_app();
+        open_with(MOST, durations_ms[i]);
+        wire_open(&first, &f);
+        wire_open(&second, &f);
+        wire_send(&first, GET("/say"));
+        wire_send(&second, GET("/say"));
+        pass_a_second();
+        wire_send(&first, "\r\n");
+
+        cr_expect(conn_close_idle(&f.app->server));
+        wire_run_until_closed(&first);
+        cr_expect_not(second.is_closing);
+        wire_close(&second);
+    }
+}
+
 /* A request of its client may be on its way. */
 Test(listener_full, closes_none_that_was_used_just_now)
 {
