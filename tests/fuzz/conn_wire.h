@@ -20,7 +20,8 @@ struct wire {
     bool is_cut;   /* by the script, an error, or because it has a stream: an answer may end anywhere */
     size_t unread; /* bytes that have reached the socket */
     bool fails_at_once, fails_in_time;
-    size_t room; /* bytes that are taken at once */
+    size_t on_way; /* bytes that were taken and have not reached the client */
+    size_t room;   /* bytes that are taken at once */
     size_t piece;
     uv_buf_t queued[2]; /* of the write under way */
     bool has_write;
@@ -86,7 +87,7 @@ static size_t wire_unsent(const struct conn *conn)
 {
     const struct wire *wire = wire_of(conn);
 
-    return wire->has_write ? wire->queued[0].len + wire->queued[1].len : 0;
+    return wire->on_way + (wire->has_write ? wire->queued[0].len + wire->queued[1].len : 0);
 }
 
 static void wire_shut(struct conn *conn)

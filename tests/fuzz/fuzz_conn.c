@@ -25,6 +25,7 @@
  *     h         a half-close does not mean that the client has left
  *     i         it has been idle for long
  *     y N       it has sent N bytes that are not read yet; without N: none
+ *     o N       N bytes of its answers have not reached it; without N: all have
  *     C         one more client waits for a place
  *     M N       requests may hold N bytes together; without N: any
  *     S         the server stops
@@ -331,6 +332,12 @@ static void step_unread(const char *text, long n)
     current->unread = n == NONE ? 0 : (size_t)n;
 }
 
+static void step_on_way(const char *text, long n)
+{
+    (void)text;
+    current->on_way = n == NONE ? 0 : (size_t)n;
+}
+
 /* As the listener does it. */
 static void step_crowd(const char *text, long n)
 {
@@ -391,6 +398,7 @@ static void take_step(const char *line)
         {'h', false, step_half_close},
         {'i', true, step_idle},
         {'y', true, step_unread},
+        {'o', true, step_on_way},
         {'C', false, step_crowd},
         {'M', false, step_max_memory},
         {'S', false, step_stop},
