@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* Bytes of a line's parts as they are printed, quotes and NUL included. */
-enum { TARGET_MAX = 1024, ROUTE_MAX = 256, AGENT_MAX = 256, PEER_MAX = 64 };
+enum { TARGET_MAX = 1024, ROUTE_MAX = 256, AGENT_MAX = 256 };
 
 struct access {
     const struct exchange *x;      /* NULL: the bytes were no request */
@@ -38,7 +38,7 @@ void access_log(const struct conn *conn, const struct exchange *x, const struct 
 {
     struct server *server = conn->server;
     struct pool_figures figures = {0};
-    char peer[PEER_MAX];
+    char peer[CONN_PEER_MAX];
     struct access access = {
         .x = x,
         .message = x != NULL && parser_has_head(&x->parser) ? &x->req.message : NULL,

@@ -8,6 +8,7 @@
 #include "conn_internal.h"
 #include "dispatch.h"
 #include "exchange.h"
+#include "log.h"
 #include "server.h"
 
 #include <assert.h>
@@ -379,9 +380,10 @@ void conn_set_reading(struct conn *conn, bool on)
 void conn_refuse(struct conn *conn, int status, const char *reason)
 {
     static const struct reply_field again = {.name = "Retry-After", .value = "1"};
-    char body[REPLY_ERROR_MAX];
+    char body[REPLY_ERROR_MAX], peer[CONN_PEER_MAX];
     struct reply reply;
 
+    log_write(LOG_DEBUG, "%s: refused with %d: %s", conn->io->peer(conn, peer, sizeof(peer)), status, reason);
     conn->keep_alive = false;
     reply_error(&reply, status, reason, body);
     if (status == 503)

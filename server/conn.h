@@ -42,11 +42,14 @@ struct conn_io {
     void (*shut)(struct conn *conn);
     /* Then conn_on_closed(), later, once; with reset, what is unsent is thrown away. */
     void (*close)(struct conn *conn, bool reset);
-    /* The peer's address, for the access log; may be written to text. */
+    /* The peer's address, for the logs; may be written to text, of CONN_PEER_MAX bytes. */
     const char *(*peer)(const struct conn *conn, char *text, size_t size);
 };
 
-enum { CONN_LINGER_MS = 1000 }; /* from one look to the next at what a connection that lingers has received */
+enum {
+    CONN_LINGER_MS = 1000, /* from one look to the next at what a connection that lingers has received */
+    CONN_PEER_MAX = 64,
+};
 
 enum conn_state { CONN_READING, CONN_HANDLING, CONN_WRITING, CONN_STREAMING, CONN_LINGERING, CONN_CLOSING };
 

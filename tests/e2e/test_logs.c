@@ -53,6 +53,22 @@ static void ask_a_thousand_times(void)
     client_close(client);
 }
 
+Test(logs, tell_at_the_level_of_debug_why_a_request_was_refused)
+{
+    static const char *const levels[] = {"info", "debug"};
+    static const char why[] = " debug 127.0.0.1: refused with 400: no Host\n";
+    struct client *client;
+
+    for (size_t i = 0; i < 2; i++) {
+        process_start(&server, "--workers", "1", "--log-level", levels[i]);
+        client = client_open(&server);
+        client_send(client, "GET /dummy HTTP/1.1\r\n\r\n");
+        cr_expect_eq(client_receive(client)->status, 400);
+        cr_expect_eq(process_stop(&server), 0);
+        cr_expect_eq(strstr(process_errors(&server), why) != NULL, i == 1, "%s", server.err_text);
+    }
+}
+
 /* How many lines the error log says were lost in all. */
 static unsigned lines_lost(void)
 {
