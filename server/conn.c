@@ -143,6 +143,8 @@ void conn_on_bytes(struct conn *conn, char *bytes, size_t len)
     if (conn->state == CONN_READING && conn->ahead.len == 0) {
         used = turn(conn, bytes, len, true);
         keep_ahead(conn, bytes + used, len - used);
+        if (conn->has_lost && conn->is_held)
+            conn_write_held(conn->server); /* settle() refuses it behind them, when they are written */
         settle(conn);
     } else {
         keep_ahead(conn, bytes, len);

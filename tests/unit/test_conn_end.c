@@ -387,6 +387,23 @@ Test(conn_error, refuses_what_it_cannot_read_ahead_for_want_of_memory)
     wire_expect_last(&w, 1, 503);
 }
 
+/* They are written first, and the refusal waits until they are taken. */
+Test(conn_error, refuses_behind_answers_that_are_held)
+{
+    f.app->server.holds = true;
+    w.room = 10;
+    fail_malloc_at(2); /* the first is for an exchange */
+    wire_send(&w, GET("/say/x") "GET /say/y");
+    cr_expect(fail_malloc_failed());
+    fail_malloc_at(0);
+    conn_write_held(&f.app->server);
+    w.room = SIZE_MAX;
+    wire_take(&w, SIZE_MAX);
+
+    wire_expect_body(&w, 0, "x");
+    wire_expect_last(&w, 1, 503);
+}
+
 /* Asks for a body behind so many gathered bytes that one more answer just fits, with a head too long for an exchange
  * without memory of its own. Returns the length. */
 static size_t write_full_read(char *text, size_t size)
