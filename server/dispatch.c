@@ -19,8 +19,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A handler on the loop that takes longer makes everybody wait, and is logged; and so far timers may be wrong. */
-enum { LOOP_BUDGET_MS = 100 };
+enum {
+    LOOP_BUDGET_MS = 100, /* a handler on the loop that takes longer makes everybody wait, and is logged */
+    CLOCK_LATE_MS = 10,   /* so far uv_now() may be behind */
+};
 
 static void answer_unrouted(struct exchange *x);
 static void call_inline(struct exchange *x);
@@ -137,7 +139,7 @@ void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns
     if (held_ms > LOOP_BUDGET_MS && x->server->pool != NULL)
         log_write(LOG_WARNING, "%s: its handler held the loop for %llu ms; a blocking handler belongs on a worker",
                   route->given.path, (unsigned long long)held_ms);
-    if (x->ended_ns / 1000000 > uv_now(x->server->loop) + LOOP_BUDGET_MS)
+    if (x->ended_ns / 1000000 > uv_now(x->server->loop) + CLOCK_LATE_MS)
         uv_update_time(x->server->loop); /* timers armed from here on must not count what handlers took */
     go_on(x, result);
 }
