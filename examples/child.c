@@ -90,19 +90,21 @@ static int copy_output(const hoist_req *req, int from, FILE *to)
  * background is killed, too: before waitpid(), until which its group's number is nobody else's. */
 static int reap(const hoist_req *req, pid_t pid, int *ret_status)
 {
+    bool is_left = false;
     siginfo_t ended;
 
     while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0) {
         if (errno != EINTR)
             return -errno;
-        if (hoist_req_cancelled(req))
+        is_left = hoist_req_cancelled(req);
+        if (is_left)
             kill(-pid, SIGKILL);
     }
     kill(-pid, SIGKILL);
     while (waitpid(pid, ret_status, 0) < 0)
         if (errno != EINTR)
             return -errno;
-    return 0;
+    return is_left ? -ECANCELED : 0;
 }
 
 static int run(const hoist_req *req, const char *const *argv, int in, FILE *out, int *ret_status)
