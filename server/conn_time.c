@@ -20,6 +20,8 @@ enum {
     DRAIN_BODY_MS = 1000, /* ... and from one look to the next at its body */
 };
 
+static_assert(LOOKS_MAX < 1 << 6, "struct conn counts them in n_looks");
+
 static unsigned shorter_in_drain(const struct conn *conn, unsigned ms, unsigned most_ms);
 static unsigned body_wait_ms(const struct conn *conn);
 static bool is_owed(const struct conn *conn);
@@ -201,8 +203,8 @@ bool conn_close_idle(struct server *server)
     return false;
 }
 
-/* It waits since the kernel took its answer, which may be long before its client has it: when that has got all, it has
- * as long for its next request as others. */
+/* It waits since the kernel took its answer, which may be long before its client has it: one that was seen taking it
+ * has, when it has got all, as long for its next request as others. */
 static bool is_taking(struct conn *conn)
 {
     bool was_taking = conn->n_looks > 0;

@@ -71,7 +71,7 @@ static void prepare_stream(struct conn *conn)
 
 /* In a drain, or while another client waits for a place: requests that were there at its first answer, or waited in the
  * socket, are answered, too; those that come later, which may be without end, are not. For the other client the first
- * connection to come so far is enough. */
+ * connection to come so far is enough; it may have begun to when one before that waited. */
 static bool is_last(struct conn *conn, bool is_stream)
 {
     struct server *server = conn->server;

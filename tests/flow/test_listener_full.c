@@ -306,7 +306,7 @@ Test(listener_full, tells_only_the_first_that_has_answered_all)
 
     f.app->server.is_crowded = true;
     wire_send(&slow, GET("/say") GET("/say"));
-    cr_expect_not(says_close(&slow, 2), "what came before this client waited is answered");
+    cr_expect_not(says_close(&slow, 2));
     cr_expect(says_close(&slow, 3));
     wire_close(&slow);
     wire_close(&fast);
@@ -346,6 +346,25 @@ Test(listener_full, closes_none_whose_request_has_come_with_the_client_that_wait
     gate_let_all_go(&gate);
     cr_expect_eq(peer_answer(&there[0], 1)->status, 200);
     close(client);
+}
+
+/* What its client took of the answer before is nothing to this wait. */
+Test(listener_full, looks_anew_at_who_is_idle_after_each_answer)
+{
+    static struct wire wire;
+
+    open_with(MOST, HOUR_MS);
+    wire_open(&wire, &f);
+    wire_send(&wire, GET("/say"));
+    wire.queued_len = 1; /* in the kernel */
+    pass_a_second();
+    cr_expect_not(conn_close_idle(&f.app->server));
+    wire.queued_len = 0;
+    wire_send(&wire, GET("/say"));
+    pass_a_second();
+
+    cr_expect(conn_close_idle(&f.app->server));
+    wire_run_until_closed(&wire);
 }
 
 /* It is not idle, whatever the kernel has taken; nor is its next request here as soon as it has all. */
