@@ -298,18 +298,12 @@ Test(leaving, a_request_cut_off_by_a_half_close_is_400)
 
 Test(leaving, a_reset_in_the_middle_of_a_large_answer_harms_nobody)
 {
-    enum { LEN = 8 * 1024 * 1024 };
-    char *body = calloc(1, LEN);
     struct client *client;
 
-    cr_assert_not_null(body);
     process_start(&server, "--workers", "1", "--max-body", "8M");
-    client = client_open_small(&server, CLIENT_LEAST);
-    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
-    client_send_bytes(client, body, LEN);
+    client = client_ask_for_large(&server);
     client_fence(&server);
     client_reset(client);
-    free(body);
 
     client_fence(&server);
     cr_expect_eq(process_stop(&server), 0);
@@ -349,20 +343,14 @@ Test(leaving, has_its_line_in_the_access_log)
 
 Test(leaving, has_no_line_beside_that_of_an_answer_that_it_leaves_behind)
 {
-    enum { LEN = 8 * 1024 * 1024 };
-    char *body = calloc(LEN, 1);
     struct client *client;
 
-    cr_assert_not_null(body);
     process_start(&server, "--workers", "1", "--max-body", "8M", "--access-log", "-");
-    client = client_open_small(&server, CLIENT_LEAST);
-    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
-    client_send_bytes(client, body, LEN);
+    client = client_ask_for_large(&server);
     do
         cr_assert_not_null(process_line(&server));
     while (strstr(server.line, "\"POST /echo HTTP/1.1\" 200 8388608 ") == NULL);
     client_reset(client);
-    free(body);
     client_fence(&server);
     process_signal(&server, SIGTERM);
 

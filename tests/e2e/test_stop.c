@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -192,24 +191,18 @@ Test(stop, a_head_that_stays_half_sent_is_not_waited_for)
 
 Test(stop, a_large_answer_on_its_way_arrives_whole)
 {
-    enum { LEN = 8 * 1024 * 1024 };
-    char *body = calloc(1, LEN);
     struct client *client;
 
-    cr_assert_not_null(body);
     process_start(&server, "--workers", "1", "--max-body", "8M");
-    client = client_open_small(&server, CLIENT_LEAST);
-    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
-    client_send_bytes(client, body, LEN);
+    client = client_ask_for_large(&server);
     client_fence(&server);
     process_signal(&server, SIGTERM);
     client_await_refusal(&server);
 
-    cr_expect_eq(client_receive(client)->body_len, (size_t)LEN);
+    cr_expect_eq(client_receive(client)->body_len, (size_t)CLIENT_LARGE);
     cr_expect_eq(client_end(client), CLIENT_EOF);
     client_close(client);
     cr_expect_eq(process_wait(&server), 0);
-    free(body);
 }
 
 Test(stop, the_port_is_free_for_the_next_server_at_once)
@@ -296,15 +289,8 @@ Test(stop, a_request_that_could_not_run_before_the_drain_was_over_is_counted_and
 
 Test(stop, a_client_that_only_is_slow_is_cut_off_when_the_drain_is_over)
 {
-    enum { LEN = 8 * 1024 * 1024 };
-    char *body = calloc(1, LEN);
-    struct client *client;
-
-    cr_assert_not_null(body);
     process_start(&server, "--workers", "1", "--max-body", "8M", "--drain-ms", "200");
-    client = client_open_small(&server, CLIENT_LEAST);
-    client_send(client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
-    client_send_bytes(client, body, LEN);
+    client_ask_for_large(&server);
     client_fence(&server);
 
     cr_expect_eq(process_stop(&server), 1);
@@ -312,7 +298,6 @@ Test(stop, a_client_that_only_is_slow_is_cut_off_when_the_drain_is_over)
         strstr(process_errors(&server),
                "; connections cut off: 1, requests: 0 running, 0 waiting, 0 half sent, answers not taken: 1\n"),
         "%s", server.err_text);
-    free(body);
 }
 
 /* More than there were descriptors for, as far as the number of connections told. */

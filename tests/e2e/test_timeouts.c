@@ -5,7 +5,6 @@
 
 #include <criterion/criterion.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct process server;
@@ -236,19 +235,9 @@ Test(timeouts, the_time_that_a_handler_holds_the_loop_is_not_the_clients)
 
 Test(timeouts, a_client_that_does_not_read_its_answer_is_cut_off)
 {
-    enum { LEN = 8 * 1024 * 1024 };
-    static const char head[] = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n";
-    char *body = calloc(1, LEN);
-    struct client *client;
-
-    cr_assert_not_null(body);
     process_start(&server, "--workers", "1", "--max-body", "8M", "--write-timeout-ms", "200");
-    client = client_open_small(&server, CLIENT_LEAST);
-    client_send(client, head);
-    client_send_bytes(client, body, LEN);
 
-    client_await_reset(client);
-    free(body);
+    client_await_reset(client_ask_for_large(&server));
 }
 
 Test(timeouts, one_client_that_is_late_costs_the_others_nothing)

@@ -157,6 +157,19 @@ struct client *client_ask(const struct process *server, const char *path)
     return client;
 }
 
+struct client *client_ask_for_large(const struct process *server)
+{
+    struct client *client = client_open_small(server, CLIENT_LEAST);
+    char head[80], *body = calloc(1, CLIENT_LARGE);
+
+    cr_assert_not_null(body);
+    (void)snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", CLIENT_LARGE);
+    client_send(client, head);
+    client_send_bytes(client, body, CLIENT_LARGE);
+    free(body);
+    return client;
+}
+
 void client_send(struct client *client, const char *text)
 {
     client_send_bytes(client, text, strlen(text));

@@ -51,6 +51,11 @@ struct client *client_ask(const struct process *server, const char *path); /* on
 void client_send(struct client *client, const char *text);
 void client_send_bytes(struct client *client, const void *bytes, size_t len);
 
+/* On a connection of its own, whose system takes the least of it, asks for CLIENT_LARGE bytes back; all are sent. The
+ * server runs with --max-body 8M. */
+enum { CLIENT_LARGE = 8 * 1024 * 1024 };
+struct client *client_ask_for_large(const struct process *server);
+
 /* step bytes in one send(2), until all are sent. */
 void client_send_cut(struct client *client, const void *bytes, size_t len, size_t step);
 
