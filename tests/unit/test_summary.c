@@ -156,56 +156,6 @@ Test(summary, warns_of_an_inline_setting_without_the_processes_of_the_others)
     cr_expect_not(warns("1 worker: / has a process"));
 }
 
-Test(summary, warns_no_more_often_than_there_is_room_for)
-{
-    static struct trial many[PLAN_SETTINGS_MAX];
-
-    for (size_t i = 0; i < PLAN_SETTINGS_MAX; i++) {
-        trial_burst(&many[i], EXECUTOR_POOL, 1, 16, 0.05, 0);
-        many[i].calls[0].status = 500;
-        many[i].calls[1].status = 503;
-        many[i].late_ns = 1000000000;
-    }
-    trial_summary(&summary, &plan, many, PLAN_SETTINGS_MAX);
-
-    cr_expect_eq(summary.n_warnings, SUMMARY_WARNINGS);
-}
-
-/* By Little's law; a millisecond may go by on the way, and one that waits for a connection is with nobody. */
-Test(summary, warns_of_clocks_that_do_not_agree)
-{
-    static const struct {
-        double way_s;
-        size_t n_held;
-        bool is_wrong;
-    } rows[] = {{0.0009, 0, false}, {0.0012, 0, true}, {0.0012, 1, false}};
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        trial_burst(&trials[0], EXECUTOR_POOL, 16, 16, 0.002, 0);
-        for (size_t k = 0; k < 16; k++)
-            trials[0].calls[k].answered_ns += (uint64_t)(rows[i].way_s * 1e9);
-        trials[0].n_held = rows[i].n_held;
-        trial_summary(&summary, &plan, trials, 1);
-        cr_expect_eq(warns("client and server do not agree"), rows[i].is_wrong, "row %zu", i);
-        trial_summary_free(&summary);
-    }
-}
-
-/* It would be without end. */
-Test(summary, compares_no_wait_of_a_stream_that_is_too_much)
-{
-    const struct plan stream = {.rate = 2, .for_s = 200, .clients = 400, .route = "/"};
-
-    trial_burst(&trials[0], EXECUTOR_POOL, 1, 400, 1, 0);
-    for (size_t i = 0; i < 400; i++)
-        trials[0].calls[i].intended_ns += i * 500000000;
-    trial_summary(&summary, &stream, trials, 1);
-
-    cr_expect(warns("2.00 times what it can do is asked of it"));
-    cr_expect_not(isnan(summary.results[0].wait_half_s));
-    cr_expect_not(warns("theory's mean wait"));
-}
-
 Test(summary, the_title_has_the_numbers_however_long_the_route_is)
 {
     struct plan stream = {.rate = 1000000, .for_s = 86400, .clients = 10000, .route = "/"};

@@ -70,13 +70,14 @@ Test(warnings, when_client_and_server_count_differently_but_not_of_the_way_betwe
         size_t n_held;
         bool warns;
     } rows[] = {
-        {0.001, 0.0005, 0, false},
-        {0.001, 0.003, 0, true},
+        {0.001, 0.0005, 0, false}, {0.001, 0.003, 0, true},
         {0.001, 0.003, 1, false},  /* some waited for a connection */
         {0.0001, 0.003, 0, false}, /* so quick that there are always some on the way */
+        {0.002, 0.0009, 0, false}, /* a millisecond may go by on the way */
+        {0.002, 0.0012, 0, true},  {0.002, 0.0012, 1, false},
     };
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         trial_burst(&trials[0], EXECUTOR_POOL, 16, 16, rows[i].run_s, 0);
         for (size_t k = 0; k < 16; k++)
             trials[0].calls[k].answered_ns += (uint64_t)(rows[i].more_s * 1e9);
