@@ -234,6 +234,14 @@ Test(listener_full, tells_the_first_client_that_is_answered_while_another_one_wa
     peer_close(&there[2]);
 }
 
+/* A connection beside which another client waits for a place. */
+static void open_crowded(struct wire *wire)
+{
+    open_with(MOST, HOUR_MS);
+    wire_open(wire, &f);
+    f.app->server.is_crowded = true;
+}
+
 static bool says_close(struct wire *wire, unsigned n)
 {
     return answer_field(wire_answer(wire, n), "Connection", value, sizeof(value)) != NULL;
@@ -243,9 +251,7 @@ Test(listener_full, answers_what_is_pipelined_before_it_tells)
 {
     static struct wire wire;
 
-    open_with(MOST, HOUR_MS);
-    wire_open(&wire, &f);
-    f.app->server.is_crowded = true;
+    open_crowded(&wire);
     wire_send(&wire, GET("/say") GET("/say"));
 
     cr_expect_eq(wire_answers(&wire), 2);
@@ -261,9 +267,7 @@ Test(listener_full, answers_what_is_not_read_yet_before_it_tells)
     static const char rest[] = GET("/say");
     static struct wire wire;
 
-    open_with(MOST, HOUR_MS);
-    wire_open(&wire, &f);
-    f.app->server.is_crowded = true;
+    open_crowded(&wire);
     wire.unread = sizeof(rest) - 1;
     wire_send(&wire, GET("/say"));
     wire.unread = 0;
@@ -279,9 +283,7 @@ Test(listener_full, tells_a_client_that_always_has_more_on_its_way)
 {
     static struct wire wire;
 
-    open_with(MOST, HOUR_MS);
-    wire_open(&wire, &f);
-    f.app->server.is_crowded = true;
+    open_crowded(&wire);
     wire_send(&wire, GET("/say") "GET");
     wire_send(&wire, " /say HTTP/1.1\r\nHost: t\r\n\r\nGET");
 
@@ -316,9 +318,7 @@ Test(listener_full, answers_at_the_stop_what_came_since_a_client_waited)
 {
     static struct wire wire;
 
-    open_with(MOST, HOUR_MS);
-    wire_open(&wire, &f);
-    f.app->server.is_crowded = true;
+    open_crowded(&wire);
     wire_send(&wire, GET("/say") "GET");
     server_begin_drain(&f.app->server);
     wire_send(&wire, " /say HTTP/1.1\r\nHost: t\r\n\r\n" GET("/say"));
