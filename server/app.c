@@ -225,7 +225,6 @@ static int start_server(hoist_app *app)
 {
     int err;
 
-    app->has_server = true;
     err = server_init(&app->server, app->loop, &app->config, &app->router);
     if (err < 0)
         return err;
@@ -258,8 +257,8 @@ static int start_server(hoist_app *app)
 
 static void on_run_stopped(hoist_app *app, int err, void *arg)
 {
+    (void)err; /* it stays in drain_result */
     (void)arg;
-    app->result = err;
     uv_stop(app->loop); /* with jobs stuck the loop would not end by itself */
 }
 
@@ -279,7 +278,7 @@ int hoist_app_run(hoist_app *app)
     err = hoist_app_start(app, &app->own_loop, on_run_stopped, NULL);
     uv_run(&app->own_loop, UV_RUN_DEFAULT); /* after a failed start: until what it had begun is closed */
     app->runs = false;
-    return err < 0 ? err : app->result;
+    return err < 0 ? err : app->drain_result;
 }
 
 /* ---- stop ---- */
@@ -420,10 +419,8 @@ static void close_parts(hoist_app *app)
         close_drain(app);
     }
     app->n_open += admin_close(&app->admin, on_part_closed, app);
-    if (app->has_server) {
-        app->n_open++;
-        server_close(&app->server, on_part_closed, app);
-    }
+    app->n_open++;
+    server_close(&app->server, on_part_closed, app);
     if (app->has_handles) {
         app->n_open++;
         uv_close((uv_handle_t *)&app->wake, on_handle_closed);

@@ -28,7 +28,7 @@ struct hoist_app {
     size_t n_hooks;
 
     enum app_state state;
-    bool has_loop, has_server, has_handles; /* own_loop, server, wake and drain are to be closed */
+    bool has_loop, has_handles; /* own_loop, wake and drain are to be closed */
     struct listener listener;
     struct server server;
     struct admin admin;
@@ -43,8 +43,7 @@ struct hoist_app {
     bool can_wake, is_asked_to_stop; /* under stop_lock */
     void (*on_stopped)(hoist_app *app, int err, void *arg);
     void *arg;
-    bool runs;  /* hoist_app_run() turns own_loop */
-    int result; /* what it returns */
+    bool runs; /* hoist_app_run() turns own_loop */
     char error[256];
 };
 
