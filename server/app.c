@@ -368,10 +368,8 @@ static void on_all_stuck(void *arg)
              stuck_count(&app->server), server_cut_off_text(&app->server, cut_off));
     log_write(LOG_ERROR, "%s", app->error);
     if (app->state == APP_SERVING)
-        close_listener(app);
-    app->state = APP_DRAINING;
+        drain(app);
     app->drain_turns = 0;
-    server_begin_drain(&app->server);
     uv_timer_stop(&app->drain);
     give_up(app);
 }
