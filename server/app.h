@@ -69,7 +69,4 @@ void app_fini_loop_data(hoist_app *app, const struct route *end);
  * the log. */
 void app_warn_of_processes(const hoist_app *app);
 
-/* -EINVAL: a route needs processes, and there is no fork server. */
-int app_check_processes(hoist_app *app);
-
 #endif

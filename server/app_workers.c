@@ -5,6 +5,7 @@
  */
 #include "app.h"
 
+#include "forkserver.h"
 #include "log.h"
 #include "pool/pool.h"
 
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 
 static int start_pool(hoist_app *app);
+static int check_processes(hoist_app *app);
 static int init_loop_data(hoist_app *app);
 
 int app_start_workers(hoist_app *app)
@@ -31,7 +33,7 @@ static int start_pool(hoist_app *app)
         .hooks = hooks,
         .n_hooks = app->n_hooks,
     };
-    int err = hooks != NULL ? app_check_processes(app) : -ENOMEM;
+    int err = hooks != NULL ? check_processes(app) : -ENOMEM;
 
     if (err == 0) {
         for (struct route *route = app->routes; route != NULL; route = route->next) {
@@ -52,6 +54,17 @@ static int start_pool(hoist_app *app)
     for (struct lane *lane = app->lanes; lane != NULL && err == 0; lane = lane->next)
         pool_lane_init(app->pool, &lane->queue, lane->max_waiting, lane->max_concurrency);
     return err;
+}
+
+/* -EINVAL: a route needs processes, and there is no fork server. */
+static int check_processes(hoist_app *app)
+{
+    for (const struct route *route = app->routes; route != NULL; route = route->next)
+        if (route->given.run == HOIST_PROCESS && !forkserver_is_started()) {
+            snprintf(app->error, sizeof(app->error), "route %s: HOIST_PROCESS needs hoist_main()", route->given.path);
+            return -EINVAL;
+        }
+    return 0;
 }
 
 /* The loop's thread has the workers' data, too. */

@@ -8,7 +8,6 @@
 
 #include "app.h"
 #include "config.h"
-#include "forkserver.h"
 #include "pool/line.h"
 
 #include <errno.h>
@@ -65,16 +64,6 @@ void route_free(struct route *route)
 {
     free(route->figures.jobs);
     free(route);
-}
-
-int app_check_processes(hoist_app *app)
-{
-    for (const struct route *route = app->routes; route != NULL; route = route->next)
-        if (route->given.run == HOIST_PROCESS && !forkserver_is_started()) {
-            snprintf(app->error, sizeof(app->error), "route %s: HOIST_PROCESS needs hoist_main()", route->given.path);
-            return -EINVAL;
-        }
-    return 0;
 }
 
 static int check_route(hoist_app *app, const hoist_route *given)
