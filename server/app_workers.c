@@ -107,7 +107,7 @@ int hoist_app_resize(hoist_app *app, unsigned workers)
 {
     int err;
 
-    if (app->pool == NULL || app->state == APP_CLOSING || app->state == APP_STOPPED) {
+    if (app->pool == NULL) { /* NULL from close_parts() on */
         snprintf(app->error, sizeof(app->error), "no pool of it runs");
         return -EINVAL;
     }
