@@ -42,7 +42,6 @@ static int add_routes(struct admin *admin, char *error, size_t error_size);
 static int start_server(struct admin *admin, uv_loop_t *loop);
 static void on_sample(uint64_t lag_ns, void *arg);
 static void on_change(void *arg);
-static void close_server(struct admin *admin);
 static void on_handle_closed(uv_handle_t *handle);
 static void on_part_closed(void *arg);
 static bool refuse_stranger(hoist_req *req, hoist_res *res, int *ret_result);
@@ -72,7 +71,7 @@ int admin_bind(struct admin *admin, hoist_app *app, const char *text, char *erro
                  err == -EADDRINUSE ? "; another address will do, or \"off\"" : "");
     if (err < 0)
         return err;
-    admin->is_bound = true;
+    admin->state = ADMIN_BOUND;
     err = add_routes(admin, error, error_size);
     if (err < 0)
         admin_close(admin, NULL, NULL);
@@ -107,8 +106,8 @@ int admin_start(struct admin *admin, uv_loop_t *loop)
     struct server *served = &admin->app->server;
     int err;
 
-    assert(admin->is_bound && !admin->is_started);
-    admin->is_started = true;
+    assert(admin->state == ADMIN_BOUND);
+    admin->state = ADMIN_STARTED;
     admin->begun_ns = uv_hrtime();
     clock_gettime(CLOCK_REALTIME, &admin->begun);
     err = start_server(admin, loop);
@@ -148,7 +147,6 @@ static int start_server(struct admin *admin, uv_loop_t *loop)
     admin->config.max_connections = ADMIN_CONNECTIONS;
     admin->config.max_memory = 0;
     admin->config.server_timing = false;
-    admin->has_server = true;
     admin->server.fd_max = admin->app->server.fd_max;
     admin->server.is_quiet = true;
     admin->server.on_change = on_change;
@@ -162,31 +160,29 @@ bool admin_close(struct admin *admin, void (*on_closed)(void *arg), void *arg)
 {
     struct conn *next;
 
-    if (!admin->is_bound)
-        return false;
-    admin->is_bound = false;
-    if (!admin->is_started) {
+    if (admin->state == ADMIN_BOUND) {
+        admin->state = ADMIN_OFF;
         listener_close(&admin->listener, NULL, NULL);
         router_close(&admin->router);
-        return false;
     }
+    if (admin->state != ADMIN_STARTED)
+        return false;
+    admin->state = ADMIN_CLOSING;
     admin->on_closed = on_closed;
     admin->arg = arg;
-    admin->is_closing = true;
-    admin->n_open = 4 + admin->n_asks; /* this call, the watch, two timers, each request to ourselves */
+    admin->n_open = 5 + admin->n_asks; /* this call, the watch, two timers, the server, each request to ourselves */
     admin->n_open += admin->listener.is_started;
     ask_close_all(admin);
     listener_close(&admin->listener, on_part_closed, admin);
     loop_watch_close(&admin->watch, on_part_closed, admin);
     uv_close((uv_handle_t *)&admin->events.timer, on_handle_closed);
     uv_close((uv_handle_t *)&admin->rows.timer, on_handle_closed);
-    admin->n_open++; /* the server */
     for (struct conn *conn = admin->server.conns; conn != NULL; conn = next) {
         next = conn->next;
         conn_close(conn, false); /* what was written still arrives */
     }
     if (server_is_empty(&admin->server))
-        close_server(admin);
+        server_close(&admin->server, on_part_closed, admin);
     on_part_closed(admin);
     return true;
 }
@@ -197,20 +193,14 @@ static void on_change(void *arg)
     struct admin *admin = arg;
 
     listener_on_room(&admin->listener);
-    if (admin->is_closing && admin->has_server && server_is_empty(&admin->server))
-        close_server(admin);
+    if (admin->state == ADMIN_CLOSING && server_is_empty(&admin->server))
+        server_close(&admin->server, on_part_closed, admin);
 }
 
 void admin_on_ask_closed(struct admin *admin)
 {
-    if (admin->is_closing)
+    if (admin->state == ADMIN_CLOSING)
         on_part_closed(admin);
-}
-
-static void close_server(struct admin *admin)
-{
-    admin->has_server = false;
-    server_close(&admin->server, on_part_closed, admin);
 }
 
 static void on_handle_closed(uv_handle_t *handle)

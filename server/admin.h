@@ -39,6 +39,12 @@ struct admin_route {
     hoist_handler *handler;
 };
 
+/*
+ *   OFF -> BOUND -> STARTED -> CLOSING
+ *     \----/                               a bind that fails, a start that did not come
+ */
+enum admin_state { ADMIN_OFF, ADMIN_BOUND, ADMIN_STARTED, ADMIN_CLOSING };
+
 struct admin {
     hoist_app *app;
     struct bind_address address; /* as configured */
@@ -58,8 +64,8 @@ struct admin {
     struct sample *samples; /* a ring of ADMIN_SAMPLES */
     uint64_t n_samples;     /* taken so far */
 
-    bool is_bound, is_started, is_closing, has_server;
-    unsigned n_open;
+    enum admin_state state;
+    unsigned n_open; /* parts that are closing */
     void (*on_closed)(void *arg);
     void *arg;
 };

@@ -248,7 +248,7 @@ static int start_server(hoist_app *app)
     app->has_handles = true;
     if (app->listener.fd >= 0)
         err = listener_reserve(&app->listener, app->loop, &app->config, &app->server.fd_max);
-    if (err == 0 && app->admin.is_bound)
+    if (err == 0 && app->admin.state == ADMIN_BOUND)
         err = admin_start(&app->admin, app->loop);
     return err == 0 && app->listener.fd >= 0 ? listener_start(&app->listener, &app->server) : err;
 }
