@@ -85,13 +85,12 @@ static int add_routes(struct admin *admin, char *error, size_t error_size)
     for (size_t i = 0; i < TABLE_SIZE && err == 0; i++) {
         struct route *route = &admin->routes[i];
 
-        admin->table[i] = (struct admin_route){.admin = admin, .handler = table[i].handler};
         route->given = (hoist_route){
             .method = table[i].method,
             .path = table[i].path,
             .handler = admit,
             .run = HOIST_INLINE,
-            .data = &admin->table[i],
+            .data = admin,
             .max_body = admin->app->config.max_body,
             .max_reply = MAX_REPLY,
         };
@@ -224,12 +223,11 @@ static void on_part_closed(void *arg)
 
 struct admin *admin_of(const hoist_req *req)
 {
-    return ((const struct admin_route *)hoist_req_data(req))->admin;
+    return hoist_req_data(req);
 }
 
 static int admit(hoist_req *req, hoist_res *res)
 {
-    const struct admin_route *route = hoist_req_data(req);
     int result;
 
     if (refuse_stranger(req, res, &result)) {
@@ -238,20 +236,19 @@ static int admit(hoist_req *req, hoist_res *res)
     }
     hoist_res_header(res, "Cache-Control", "no-store");
     hoist_res_header(res, "X-Content-Type-Options", "nosniff");
-    return route->handler(req, res);
+    return table[req->route - admin_of(req)->routes].handler(req, res);
 }
 
 /* False: it is none. Else *ret_result is what to return, also when there is no memory for the 403. */
 static bool refuse_stranger(hoist_req *req, hoist_res *res, int *ret_result)
 {
-    const struct admin_route *route = hoist_req_data(req);
     const char *origin = hoist_req_header(req, "Origin");
     const char *host;
     size_t len;
 
     /* Without a host it is HTTP/1.0, which no browser speaks. */
     host = host_of(req, &len);
-    if (host != NULL && !host_is_ours(route->admin, host, len))
+    if (host != NULL && !host_is_ours(admin_of(req), host, len))
         *ret_result = hoist_reply_error(res, 403, "this listener does not answer for %.*s", (int)len, host);
     else if (origin != NULL && !is_page_of(origin, host, len))
         *ret_result = hoist_reply_error(res, 403, "this listener does not answer pages of %s", origin);

@@ -33,12 +33,6 @@ struct sample {
     unsigned busy, waiting;
 };
 
-/* A request's handler, and what it works on. */
-struct admin_route {
-    struct admin *admin;
-    hoist_handler *handler;
-};
-
 /*
  *   OFF -> BOUND -> STARTED -> CLOSING
  *     \----/                               a bind that fails, a start that did not come
@@ -52,8 +46,7 @@ struct admin {
     struct listener listener;
     struct server server;
     struct router router;
-    struct route routes[ADMIN_ROUTES_MAX];
-    struct admin_route table[ADMIN_ROUTES_MAX];
+    struct route routes[ADMIN_ROUTES_MAX]; /* their data is the admin listener */
 
     struct loop_watch watch;
     uint64_t begun_ns;          /* times are told from here on */
