@@ -27,15 +27,12 @@ int admin_ready(hoist_req *req, hoist_res *res)
 {
     const hoist_app *app = admin_of(req)->app;
     struct totals totals;
-    char reason[128];
-    const char *why;
 
     totals_read(app, &totals);
-    why = totals_not_ready(app, &totals, reason, sizeof(reason));
-    if (why == NULL)
+    if (totals.not_ready[0] == '\0')
         return hoist_reply_json(res, 200, "{\"ready\":true}");
     return hoist_reply_printf(res, 503, "application/json", "{\"ready\":false,\"reason\":%s}",
-                              hoist_json_string(req, why));
+                              hoist_json_string(req, totals.not_ready));
 }
 
 int admin_workers(hoist_req *req, hoist_res *res)
@@ -78,15 +75,12 @@ static void add_server(struct text *text, const struct admin *admin)
     const hoist_app *app = admin->app;
     const struct figures *figures = &app->server.figures;
     struct totals totals;
-    char reason[128];
-    bool is_ready;
 
     totals_read(app, &totals);
-    is_ready = totals_not_ready(app, &totals, reason, sizeof(reason)) == NULL;
     text_add(text, "\"version\":\"%s\",\"uptime_s\":", HOIST_VERSION);
     text_add_seconds(text, uv_hrtime() - admin->begun_ns);
     text_add(text, ",\"executor\":\"%s\",\"ready\":%s,\"draining\":%s", app->pool != NULL ? "pool" : "inline",
-             is_ready ? "true" : "false", app->state != APP_SERVING ? "true" : "false");
+             totals.not_ready[0] == '\0' ? "true" : "false", app->state != APP_SERVING ? "true" : "false");
     text_add(text, ",\"workers\":%u,\"workers_max\":%u,\"busy\":%u,\"waiting\":%u,\"abandoned\":%u,\"stuck\":%u",
              totals.pool.workers, totals.pool.workers_max, totals.all.jobs.running, totals.all.jobs.waiting,
              totals.all.abandoned, totals.stuck);

@@ -103,7 +103,6 @@ static void add_state(struct text *text, struct event_stream *events, uint64_t n
     uint64_t busy_ns = loop_watch_busy_ns(&admin->watch);
     uint64_t passed_ns = now_ns > events->told_ns ? now_ns - events->told_ns : 1;
     struct totals totals;
-    char reason[128];
 
     totals_read(app, &totals);
     text_add(text, "\"t\":");
@@ -112,8 +111,7 @@ static void add_state(struct text *text, struct event_stream *events, uint64_t n
              app->pool != NULL ? "pool" : "inline", totals.pool.workers, totals.pool.workers_max,
              totals.all.jobs.running, totals.all.jobs.waiting);
     text_add(text, ",\"abandoned\":%u,\"stuck\":%u,\"ready\":%s,\"draining\":%s", totals.all.abandoned, totals.stuck,
-             totals_not_ready(app, &totals, reason, sizeof(reason)) == NULL ? "true" : "false",
-             app->state != APP_SERVING ? "true" : "false");
+             totals.not_ready[0] == '\0' ? "true" : "false", app->state != APP_SERVING ? "true" : "false");
     totals_add_jobs(text, &totals.all);
     text_add(text, ",\"connections\":%u,\"missed\":%u,\"lag_s\":", app->server.n_conns, events->ticking.missed);
     text_add_seconds(text, lag_max_ns(events));

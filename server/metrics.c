@@ -188,15 +188,13 @@ static void add_jobs(struct text *text, const hoist_app *app)
 static void add_pool(struct text *text, const hoist_app *app)
 {
     struct totals totals;
-    char reason[128];
 
     totals_read(app, &totals);
     add_number(text, "hoist_workers", "gauge", "Workers that may be at work at once.", totals.pool.workers);
     add_number(text, "hoist_workers_max", "gauge", "What a resize may reach.", totals.pool.workers_max);
     add_number(text, "hoist_workers_busy", "gauge", "Workers in a handler.", totals.pool.busy);
     add_number(text, "hoist_workers_stuck", "gauge", "Workers in a handler whose request was abandoned.", totals.stuck);
-    add_number(text, "hoist_ready", "gauge", "1: ready for requests.",
-               totals_not_ready(app, &totals, reason, sizeof(reason)) == NULL);
+    add_number(text, "hoist_ready", "gauge", "1: ready for requests.", totals.not_ready[0] == '\0');
     add_number(text, "hoist_draining", "gauge", "1: a stop was asked for.", app->state != APP_SERVING);
 }
 

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <time.h>
 
+static void look_whether_ready(const hoist_app *app, struct totals *totals);
+
 void totals_of_route(const hoist_app *app, const struct route *route, struct job_figures *ret_figures)
 {
     *ret_figures = (struct job_figures){
@@ -40,6 +42,29 @@ void totals_read(const hoist_app *app, struct totals *ret_totals)
     }
     if (app->pool != NULL)
         pool_figures(app->pool, &ret_totals->pool);
+    look_whether_ready(app, ret_totals);
+}
+
+static void look_whether_ready(const hoist_app *app, struct totals *totals)
+{
+    const size_t size = sizeof(totals->not_ready);
+    uint64_t now_ns = uv_hrtime();
+    char *why = totals->not_ready;
+
+    if (app->state != APP_SERVING)
+        snprintf(why, size, "draining");
+    else if (forkserver_has_ended())
+        snprintf(why, size, "the fork server has ended");
+    else if (app->pool != NULL && totals->stuck * 2 >= totals->pool.workers)
+        snprintf(why, size, "%u of %u workers are stuck", totals->stuck, totals->pool.workers);
+    for (const struct route *route = app->routes; route != NULL && why[0] == '\0'; route = route->next) {
+        struct lane *lane = route->lane;
+        uint64_t full_ms = lane != NULL ? lane_full_ns(lane, now_ns, lane_waiting(&lane->queue)) / 1000000 : 0;
+
+        if (full_ms >= app->config.ready_full_ms)
+            snprintf(why, size, "the queue of %s has been full for %llu ms", route->given.path,
+                     (unsigned long long)full_ms);
+    }
 }
 
 uint64_t totals_cpu_ns(void)
@@ -48,36 +73,6 @@ uint64_t totals_cpu_ns(void)
 
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
     return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
-}
-
-const char *totals_not_ready(const hoist_app *app, const struct totals *totals, char *text, size_t size)
-{
-    uint64_t now_ns = uv_hrtime();
-
-    if (app->state != APP_SERVING)
-        return "draining";
-    if (forkserver_has_ended())
-        return "the fork server has ended";
-    if (app->pool == NULL)
-        return NULL;
-    if (totals->stuck * 2 >= totals->pool.workers) {
-        snprintf(text, size, "%u of %u workers are stuck", totals->stuck, totals->pool.workers);
-        return text;
-    }
-    for (const struct route *route = app->routes; route != NULL; route = route->next) {
-        struct lane *lane = route->lane;
-        uint64_t full_ms;
-
-        if (lane == NULL)
-            continue;
-        full_ms = lane_full_ns(lane, now_ns, lane_waiting(&lane->queue)) / 1000000;
-        if (full_ms >= app->config.ready_full_ms) {
-            snprintf(text, size, "the queue of %s has been full for %llu ms", route->given.path,
-                     (unsigned long long)full_ms);
-            return text;
-        }
-    }
-    return NULL;
 }
 
 void totals_add_jobs(struct text *text, const struct job_figures *figures)

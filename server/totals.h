@@ -16,7 +16,8 @@ struct job_figures {
 struct totals {
     struct job_figures all;
     struct pool_figures pool;
-    unsigned stuck; /* abandoned jobs that are on a worker still */
+    unsigned stuck;      /* abandoned jobs that are on a worker still */
+    char not_ready[128]; /* why it is not ready for requests; "": it is */
 };
 
 void totals_read(const hoist_app *app, struct totals *ret_totals);
@@ -28,8 +29,5 @@ uint64_t totals_cpu_ns(void);
 /* As members of a JSON object that has some already: what became of the jobs; p50, p90, p99 and max. */
 void totals_add_jobs(struct text *text, const struct job_figures *figures);
 void totals_add_quantiles(struct text *text, const struct histogram *times);
-
-/* NULL: it is ready for requests; else why it is not, in text[size]. */
-const char *totals_not_ready(const hoist_app *app, const struct totals *totals, char *text, size_t size);
 
 #endif
