@@ -75,8 +75,6 @@ static int check_route(hoist_app *app, const hoist_route *given)
         wrong = "it has no path";
     else if (given->handler == NULL)
         wrong = "it has no handler";
-    else if (given->method == HOIST_HEAD)
-        wrong = "HEAD is answered by the route for GET";
     else if (given->run > HOIST_PROCESS)
         wrong = "run is none of HOIST_OFFLOAD, HOIST_INLINE, HOIST_ASYNC and HOIST_PROCESS";
     else if (is_inline && (given->lane != NULL || given->max_concurrency != 0 || given->max_waiting != 0))
