@@ -45,19 +45,20 @@ void figures_ended(struct exchange *x)
 static struct span span_of(const struct exchange *x)
 {
     const struct pool_job *job = &x->job;
-    bool has_run = x->was_queued && (x->outcome == SPAN_ANSWERED || x->outcome == SPAN_ABANDONED);
+    bool has_run = x->outcome == SPAN_ANSWERED || x->outcome == SPAN_ABANDONED;
+    bool has_run_as_job = x->was_queued && has_run;
 
     return (struct span){
         .id = x->id,
         .received_ns = x->begun_ns,
         .queued_ns = x->was_queued ? job->submitted_ns : 0,
-        .started_ns = has_run ? job->started_ns
-                      : !x->was_queued && (x->outcome == SPAN_ANSWERED || x->outcome == SPAN_ABANDONED) ? x->begun_ns
-                                                                                                        : 0,
+        .started_ns = has_run_as_job ? job->started_ns
+                      : has_run      ? x->begun_ns
+                                     : 0,
         .ended_ns = x->ended_ns,
-        .cpu_ns = has_run ? job->cpu_ns : 0,
+        .cpu_ns = has_run_as_job ? job->cpu_ns : 0,
         .route = (uint16_t)x->req.route->index,
-        .seat = (int16_t)(has_run ? (int)job->seat : SPAN_ON_LOOP),
+        .seat = (int16_t)(has_run_as_job ? (int)job->seat : SPAN_ON_LOOP),
         .status = x->status,
         .outcome = (uint8_t)x->outcome,
     };
