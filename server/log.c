@@ -51,7 +51,6 @@ struct sink {
 
 static struct sink errors = {
     .name = "error log",
-    .fd = STDERR_FILENO,
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .work = PTHREAD_COND_INITIALIZER,
     .ended = PTHREAD_COND_INITIALIZER,
@@ -127,8 +126,6 @@ void log_write(enum log_level level, const char *format, ...)
 {
     va_list args;
 
-    if (level > atomic_load_explicit(&level_max, memory_order_relaxed))
-        return;
     va_start(args, format);
     put_error(level, LOG_BUFFER, format, args);
     va_end(args);
@@ -289,6 +286,8 @@ static void put_error(enum log_level level, size_t size, const char *format, va_
 {
     struct log_line line;
 
+    if (level > atomic_load_explicit(&level_max, memory_order_relaxed))
+        return;
     log_line_begin(&line, level);
     log_line_print(&line, format, args);
     log_line_end(&line);
@@ -425,8 +424,6 @@ static void note(enum log_level level, const char *format, ...)
 {
     va_list args;
 
-    if (level > atomic_load_explicit(&level_max, memory_order_relaxed))
-        return;
     va_start(args, format);
     put_error(level, LOG_BUFFER + LOG_LINE_MAX, format, args);
     va_end(args);
