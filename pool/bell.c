@@ -22,11 +22,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    bell->heard(bell->arg);
+    bell->heard(poll->data);
     n = read(bell->fd, &rings, sizeof(rings));
     (void)n;                           /* EAGAIN: there is nothing in it any more, which is just as well */
     atomic_flag_clear(&bell->is_rung); /* neither earlier nor later: else a ring is lost in the read, or in heard() */
-    bell->heard(bell->arg);
+    bell->heard(poll->data);
 }
 
 int bell_init(struct bell *bell)
@@ -44,7 +44,6 @@ void bell_hang(struct bell *bell, uv_loop_t *loop, void (*heard)(void *arg), voi
     assert(err == 0); /* as libuv itself does when it cannot poll a descriptor later */
     (void)err;
     bell->heard = heard;
-    bell->arg = arg;
     bell->poll.data = arg;
     uv_unref((uv_handle_t *)&bell->poll);
     uv_poll_start(&bell->poll, UV_READABLE, on_readable);

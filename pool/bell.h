@@ -10,11 +10,10 @@
 #include <uv.h>
 
 struct bell {
-    uv_poll_t poll;
+    uv_poll_t poll;           /* its data is what heard() gets */
     int fd;                   /* eventfd(2) */
     atomic_flag is_rung;      /* and not heard yet: more rings are the same one */
     void (*heard)(void *arg); /* NULL: it does not hang yet */
-    void *arg;
 };
 
 /* What can fail of a start: -errno, no descriptor. */
