@@ -477,7 +477,7 @@ static void on_threads_left(void *arg)
 
     interrupts_stop(pool);
     if (pool->short_turns)
-        priority_set_turns(pool->turn_ns, &pool->turn_ns);
+        priority_set_turns(pool->turn_ns, NULL);
     uv_close((uv_handle_t *)&pool->idle, on_closed);
     uv_close((uv_handle_t *)&pool->check, on_closed);
     uv_close((uv_handle_t *)&pool->look, on_closed);
