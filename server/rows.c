@@ -271,8 +271,6 @@ static ssize_t fill(struct stream *stream, char *out, size_t size)
     struct row_stream *rows = (struct row_stream *)stream;
     size_t len = 0;
 
-    if (rows->stage == ROWS_OVER)
-        return STREAM_OVER;
     while (rows->stage != ROWS_OVER && size - len >= ROW_MAX)
         len += next_row(rows, out + len);
     return len > 0 ? (ssize_t)len : STREAM_OVER;
