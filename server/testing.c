@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 struct test_reply {
@@ -216,7 +215,7 @@ void hoist_test_header(hoist_test *t, const char *name, const char *value)
 {
     need(name, "a header field's name");
     need(value, "a header field's value");
-    t->has_host = t->has_host || strcasecmp(name, "Host") == 0;
+    t->has_host = t->has_host || bytes_are_word(name, strlen(name), "host");
     append(&t->fields, name, strlen(name));
     append(&t->fields, ": ", 2);
     append(&t->fields, value, strlen(value));
