@@ -16,7 +16,7 @@ struct lane {
     unsigned max_waiting, max_concurrency;
     struct pool_lane queue;
     uint64_t drain_ns; /* between two jobs' ends while others wait: the mean, or a first guess; 0: nothing is known */
-    unsigned n_drains; /* how many the mean is of, no more than count */
+    unsigned n_drains; /* how many the mean is of, no more than lane.c has it follow */
     uint64_t full_ns;  /* since when it is full, see lane_note_refusal(); 0: it is not */
     uint64_t ended_ns; /* when the last job ended with others waiting behind it; 0: none waited */
 };
