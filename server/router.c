@@ -9,6 +9,7 @@
 #include "router.h"
 
 #include "target.h"
+#include "utf8.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -188,15 +189,20 @@ static const char *parse_name(struct pattern *pattern, enum kind kind, const cha
     return push(pattern, kind, name, len);
 }
 
-/* The characters of RFC 3986, section 3.3, but '%'; bytes of UTF-8 stand for their escapes. "." and ".." are refused
- * before a path is looked up. */
+/* The characters of RFC 3986, section 3.3, but '%'; characters of UTF-8 stand for their escapes. Other bytes would be
+ * in what tells of routes: Prometheus refuses all of /metrics for one of them. "." and ".." are refused before a path
+ * is looked up. */
 static const char *check_text(const char *text, size_t len)
 {
     if ((len == 1 || len == 2) && memcmp(text, "..", len) == 0)
         return "'.' and '..' as a segment never match";
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0, n; i < len; i += n) {
+        n = utf8_len(text + i, len - i);
+        if (n == 0)
+            return "it is not UTF-8";
         if ((unsigned char)text[i] <= ' ' || strchr("\"#%<>?[\\]^`{|}\x7f", text[i]) != NULL)
             return "a character that is not for paths (they are written decoded, arguments as :name)";
+    }
     return NULL;
 }
 

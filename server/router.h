@@ -1,7 +1,7 @@
 /* Which route takes a request: a trie of path segments.
  *
  * A pattern is '/' and segments divided by '/': text, ":name" for any segment that is not empty, "*" at the end for the
- * rest of the path, which may be empty. Patterns are written decoded. A '/' at the end counts.
+ * rest of the path, which may be empty. Patterns are written decoded, in UTF-8. A '/' at the end counts.
  *
  * A request's path is split at raw '/', then each segment is decoded and compared, so "%2F" never divides. At each
  * segment text wins over ":name" and that over "*"; where this way leads nowhere, or to a path that lacks the method,

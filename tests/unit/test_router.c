@@ -306,6 +306,8 @@ Test(router, refuses_bad_patterns_and_says_why)
         {"/a/:/b", "needs a name"},
         {"/:id/:id", "twice"},
         {"/.", "never match"},
+        {"/caf\xe9", "UTF-8"},
+        {"/:gr\xc3", "UTF-8"},
         {"/a/../b", "never match"},
         {"/{id}", "not for paths"},
         {"/a b", "not for paths"},
