@@ -83,7 +83,7 @@ enum hoist_run {
  * handler is called like any other. */
 typedef struct hoist_route {
     enum hoist_method method;
-    const char *path; /* "/users/:id", a name goes to the next '/'; a last "*" takes the rest (argument "*") */
+    const char *path; /* "/users/:id", a name goes to the next '/'; a last "*" takes the rest (argument "*"); UTF-8 */
     hoist_handler *handler;
     void *data; /* the caller's own, from hoist_req_data() */
     enum hoist_run run;

@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* Bytes of a line's parts as they are printed, quotes and NUL included. */
-enum { TARGET_MAX = 1024, ROUTE_MAX = 256, AGENT_MAX = 256 };
+enum { TARGET_MAX = 1024, ROUTE_MAX = ROUTER_PATTERN_MAX + sizeof("\"\""), AGENT_MAX = 256 };
 
 struct access {
     const struct exchange *x;      /* NULL: the bytes were no request */

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LABELS_MAX = 512, PATH_SHOWN = 400 };
+enum { LABELS_MAX = ROUTER_PATTERN_MAX + 64 };
 
 static void add_routes(struct text *text, const hoist_app *app);
 static void add_jobs(struct text *text, const hoist_app *app);
@@ -62,8 +62,8 @@ static void add_duration(struct text *text, const char *name, const char *type, 
 /* method="GET",route="/sleep/:ms"; no pattern has a quote or a backslash in it (router.c). */
 static const char *labels_of(const struct route *route, char labels[LABELS_MAX])
 {
-    (void)snprintf(labels, LABELS_MAX, "method=\"%s\",route=\"%.*s\"", router_method_name(route->given.method),
-                   PATH_SHOWN, route->given.path);
+    (void)snprintf(labels, LABELS_MAX, "method=\"%s\",route=\"%s\"", router_method_name(route->given.method),
+                   route->given.path);
     return labels;
 }
 

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PATTERN_SHOWN = 100 }; /* bytes, in an error */
+
 enum kind { KIND_TEXT, KIND_ARG, KIND_REST };
 
 struct segment {
@@ -92,7 +94,8 @@ int router_add(struct router *router, enum hoist_method method, const char *patt
         why = err == -EEXIST ? "another route has this method and path" : "out of memory";
     }
     if (err < 0)
-        (void)snprintf(error, error_size, "path '%s': %s", pattern, why);
+        (void)snprintf(error, error_size, "path '%.*s%s': %s", PATTERN_SHOWN, pattern,
+                       strlen(pattern) > PATTERN_SHOWN ? "..." : "", why);
     return err;
 }
 
@@ -147,6 +150,8 @@ static const char *parse(struct pattern *pattern, const char *text)
     *pattern = (struct pattern){.text = text};
     if (text[0] != '/')
         return "it must begin with '/'";
+    if (strlen(text) > ROUTER_PATTERN_MAX)
+        return "longer than 400 bytes";
     do {
         size_t len = strcspn(++text, "/");
 

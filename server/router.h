@@ -14,6 +14,7 @@
 
 enum {
     ROUTER_METHODS = HOIST_OPTIONS + 1,
+    ROUTER_PATTERN_MAX = 400, /* bytes; so every log and figure has room for it whole */
     ROUTER_SEGMENTS_MAX = 32,
     ROUTER_ARGS_MAX = 16,
     ROUTER_ALLOW_SIZE = 64, /* holds every method */

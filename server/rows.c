@@ -18,8 +18,7 @@
 #include <string.h>
 
 enum {
-    ROW_MAX = 2048, /* bytes, with three escaped names of PATH_MAX_SHOWN */
-    PATH_MAX_SHOWN = 120,
+    ROW_MAX = 2048, /* bytes, with three patterns of ROUTER_PATTERN_MAX */
     LIVE_MAX = 4096,
     SECONDS_DEFAULT = 10,
     SECONDS_MAX = 1000 * 1000 * 1000, /* whatever the rings still have: they are what bounds an answer */
@@ -79,10 +78,9 @@ static size_t csv_row(const struct admin *admin, const struct span *span, char *
     bool is_quoted = strchr(route->given.path, ',') != NULL; /* RFC 4180; no pattern has a quote in it */
     size_t len;
 
-    len = (size_t)snprintf(out, ROW_MAX, "%" PRIu64 ",%s,%s%.*s%s,%s,%d,%u,%s", span->id,
-                           router_method_name(route->given.method), is_quoted ? "\"" : "", PATH_MAX_SHOWN,
-                           route->given.path, is_quoted ? "\"" : "", route_run_name(route->given.run), span->seat,
-                           span->status,
+    len = (size_t)snprintf(out, ROW_MAX, "%" PRIu64 ",%s,%s%s%s,%s,%d,%u,%s", span->id,
+                           router_method_name(route->given.method), is_quoted ? "\"" : "", route->given.path,
+                           is_quoted ? "\"" : "", route_run_name(route->given.run), span->seat, span->status,
                            span->ended_ns != 0 || span->outcome == SPAN_ABANDONED ? outcomes[span->outcome] : "");
     len += csv_time(admin, span->received_ns, out + len);
     len += csv_time(admin, span->started_ns, out + len);
@@ -168,10 +166,9 @@ static size_t trace_row(const struct admin *admin, const struct span *span, char
     uint64_t now_ns = uv_hrtime();
     uint64_t end_ns = span->ended_ns != 0 ? span->ended_ns : now_ns;
     bool is_job = span->queued_ns != 0;
-    char path[PATH_MAX_SHOWN * 2];
+    const char *path = route->given.path; /* no pattern has anything in it that JSON escapes */
     size_t len = 0;
 
-    reply_json_escape(path, sizeof(path), route->given.path, strlen(route->given.path));
     if (!is_job && route->given.run == HOIST_ASYNC)
         return trace_pair(admin, span, "async", path, span->received_ns, end_ns, out);
     if (is_job)
@@ -179,7 +176,7 @@ static size_t trace_row(const struct admin *admin, const struct span *span, char
                          out);
     if (span->started_ns == 0)
         return len;
-    len += (size_t)snprintf(out + len, 400, ",\n{\"ph\":\"X\",\"cat\":\"run\",\"pid\":1,\"tid\":%d,\"name\":\"%s\"",
+    len += (size_t)snprintf(out + len, 800, ",\n{\"ph\":\"X\",\"cat\":\"run\",\"pid\":1,\"tid\":%d,\"name\":\"%s\"",
                             is_job ? SEAT_TID + span->seat : LOOP_TID, path);
     len += trace_time("ts", span->started_ns - admin->begun_ns, out + len);
     len += trace_time("dur", end_ns - span->started_ns, out + len);

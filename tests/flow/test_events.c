@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUTES = 100, PATH_BYTES = 800, SPANS_KEPT = 8 };
+enum { ROUTES = 100, PATH_BYTES = ROUTER_PATTERN_MAX - 5, SPANS_KEPT = 8 };
 
 static struct app_fixture f;
 static struct wire w;

@@ -90,6 +90,30 @@ Test(rows, a_row_has_all_of_a_span, .timeout = 60)
     hang_up();
 }
 
+Test(rows, the_longest_pattern_is_shown_whole, .timeout = 60)
+{
+    char path[ROUTER_PATTERN_MAX] = "/";
+    const hoist_route long_route = {.path = path, .handler = quick};
+
+    for (size_t len = 1; len < ROUTER_PATTERN_MAX - 1; len += 2)
+        memcpy(path + len, "\xc3\xa9", 3);
+    app_fixture_serve(&f, &(hoist_config){.workers = 2, .admin = "127.0.0.1:0"}, &long_route, 1);
+    wire_open_on(&w, &f, &f.app->admin.server);
+    put_job(1, 3, 7, SPAN_ANSWERED);
+    ask("/trace");
+    await_end();
+    cr_expect_eq(count(path), 3);
+    w.out_len = 0;
+    ask("/spans");
+    await_end();
+    cr_expect_eq(count(path), 1);
+    w.out_len = 0;
+    ask("/metrics");
+    LOOP_SPIN_UNTIL(&f.loop, count("hoist_ready 1\n") > 0);
+    cr_expect_geq(count(path), 1);
+    hang_up();
+}
+
 Test(rows, a_trace_has_a_bar_for_the_wait_and_one_for_the_run, .timeout = 60)
 {
     serve(HOIST_EXECUTOR_POOL);

@@ -331,6 +331,23 @@ Test(router, refuses_bad_patterns_and_says_why)
     router_close(&router);
 }
 
+Test(router, takes_a_pattern_as_long_as_it_says_and_shows_the_begin_of_a_longer_one)
+{
+    struct router router = {0};
+    char pattern[ROUTER_PATTERN_MAX + 2];
+    const char *why;
+
+    pattern[0] = '/';
+    memset(pattern + 1, 'x', sizeof(pattern) - 2);
+    pattern[sizeof(pattern) - 1] = '\0';
+    why = refuse(&router, pattern, -EINVAL);
+    cr_expect_not_null(strstr(why, "xxx...': longer than 400 bytes"), "%s", why);
+
+    pattern[ROUTER_PATTERN_MAX] = '\0';
+    add(&router, HOIST_GET, pattern, 'a');
+    router_close(&router);
+}
+
 Test(router, takes_as_many_arguments_and_segments_as_it_says)
 {
     struct router router = {0};
