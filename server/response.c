@@ -177,10 +177,10 @@ static int check_bytes(hoist_res *res, int status, const char *type, const void 
 static int check_reply(hoist_res *res, int status, const char *type, size_t len)
 {
     const struct exchange *x = exchange_of_res(res);
-    size_t max = x->req.route->given.max_reply;
+    size_t max;
     int err;
 
-    exchange_check_live(&x->req);
+    exchange_check_live(&x->req); /* one that is not has no route, perhaps */
     if (res->reply.status != 0) {
         if (res->told_err != -EALREADY)
             log_write(LOG_ERROR, "%s: its handler replied twice", x->req.route->given.path);
@@ -190,6 +190,7 @@ static int check_reply(hoist_res *res, int status, const char *type, size_t len)
     err = response_check(res, status, type);
     if (err < 0)
         return err;
+    max = x->req.route->given.max_reply;
     if (len > max)
         return response_fail(res, -EMSGSIZE,
                              arena_printf(arena_of(res), "the reply has %zu bytes; max_reply is %zu", len, max));

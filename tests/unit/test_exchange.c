@@ -3,7 +3,10 @@
 #include "lib/fail_malloc.h"
 #include "server/server.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { MORE_THAN_KEPT = 70 };
 
@@ -119,6 +122,42 @@ Test(exchange, is_clean_when_it_is_used_again)
     cr_expect_eq(x->wait_ns + x->run_ns, 0);
     exchange_free(x);
     cr_expect_eq(freed, 1);
+}
+
+static void reply_copy(hoist_res *res)
+{
+    (void)hoist_reply_copy(res, 200, "text/x", "a", 1);
+}
+
+static void reply_static(hoist_res *res)
+{
+    (void)hoist_reply_static(res, 200, "text/x", "a", 1);
+}
+
+static void reply_with_error(hoist_res *res)
+{
+    (void)hoist_reply_error(res, 400, "a");
+}
+
+/* A handler that replies too late may find the next request there, which has no route yet. */
+Test(exchange, ends_the_program_when_a_handler_replies_in_the_next_one)
+{
+    static void (*const replies[])(hoist_res * res) = {reply_copy, reply_static, reply_with_error};
+    struct exchange *x = new_exchange();
+
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0) {
+            signal(SIGABRT, SIG_DFL);
+            replies[i](&x->res);
+            _exit(EXIT_SUCCESS);
+        }
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "reply %zu: status %#x", i, (unsigned)status);
+    }
+    exchange_free(x);
 }
 
 static char ended[8];
