@@ -146,7 +146,7 @@ void async_go_on(struct exchange *x)
         start_timer(x, x->later_ms);
         break;
     case STEP_CALL:
-        dispatch_call(x, x->handler, uv_hrtime());
+        dispatch_call(x, uv_hrtime());
         break;
     case STEP_OFFLOAD:
         dispatch_submit(x);

@@ -55,6 +55,7 @@ void dispatch_begin(struct exchange *x)
         answer_unrouted(x);
         return;
     }
+    x->handler = route->given.handler;
     if (route->given.run == HOIST_INLINE) {
         call_inline(x);
         return;
@@ -69,9 +70,8 @@ void dispatch_begin(struct exchange *x)
         x->deadline.expired = on_deadline;
         deadline_arm(&x->server->deadlines, &x->deadline, route->given.timeout_ms);
     }
-    x->handler = route->given.handler;
     if (route->given.run == HOIST_ASYNC)
-        dispatch_call(x, x->handler, x->begun_ns);
+        dispatch_call(x, x->begun_ns);
     else
         dispatch_submit(x);
 }
@@ -112,10 +112,10 @@ static void call_inline(struct exchange *x)
 {
     uint64_t left_ns = x->server->left_ns;
 
-    dispatch_call(x, x->req.route->given.handler, left_ns != 0 ? left_ns : uv_hrtime());
+    dispatch_call(x, left_ns != 0 ? left_ns : uv_hrtime());
 }
 
-void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns)
+void dispatch_call(struct exchange *x, uint64_t begun_ns)
 {
     const struct route *route = x->req.route;
     uint64_t held_ms;
@@ -130,7 +130,7 @@ void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns
     if (result < 0)
         note_no_room(x);
     else
-        result = exchange_call(x, handler);
+        result = exchange_call(x);
     x->ended_ns = uv_hrtime();
     if (route->given.run == HOIST_INLINE) /* it is answered now, in conn.c's turn(), whose flush is its end */
         x->server->left_ns = x->ended_ns;
@@ -168,7 +168,7 @@ void dispatch_submit(struct exchange *x)
         return;
     x->is_work = true;
     if (x->server->pool == NULL) { /* the inline executor */
-        dispatch_call(x, x->handler, uv_hrtime());
+        dispatch_call(x, uv_hrtime());
         return;
     }
     if (is_hopeless(x)) {
@@ -220,7 +220,7 @@ static void on_work(struct pool_job *job)
     if (x->is_refused)
         return;
     x->req.worker_data = hook == NO_HOOK ? NULL : pool_worker_data((size_t)hook);
-    x->result = x->req.route->given.run == HOIST_PROCESS ? process_call(x) : exchange_call(x, x->handler);
+    x->result = x->req.route->given.run == HOIST_PROCESS ? process_call(x) : exchange_call(x);
 }
 
 /* It had room when its head was read. Meanwhile it waited, for its body or for its turn, and the others may have come

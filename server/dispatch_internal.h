@@ -4,8 +4,8 @@
 
 #include "exchange.h"
 
-/* Calls a handler on the loop, and goes on as it says. */
-void dispatch_call(struct exchange *x, hoist_handler *handler, uint64_t begun_ns);
+/* Calls x->handler on the loop, and goes on as it says. */
+void dispatch_call(struct exchange *x, uint64_t begun_ns);
 
 /* x->handler is for a worker, through the route's lane. */
 void dispatch_submit(struct exchange *x);

@@ -253,13 +253,13 @@ bool exchange_is_inline(const struct exchange *x)
     return x->req.route == NULL || x->req.route->given.run == HOIST_INLINE;
 }
 
-int exchange_call(struct exchange *x, hoist_handler *handler)
+int exchange_call(struct exchange *x)
 {
     struct exchange *before = crash_enter(x);
     int result;
 
     x->req.is_live = true;
-    result = guard_call(x, handler);
+    result = guard_call(x);
     crash_leave(before);
     if (result == HOIST_PENDING && x->req.route->given.run == HOIST_ASYNC)
         return result;

@@ -145,9 +145,9 @@ void exchange_route(struct exchange *x);
 /* Is it answered in the call of dispatch_begin(), without blocking? */
 bool exchange_is_inline(const struct exchange *x);
 
-/* Calls a handler, on the loop, on a worker or in a process of its own. Afterwards the request is nobody's, unless the
+/* Calls x->handler, on the loop, on a worker or in a process of its own. Afterwards the request is nobody's, unless the
  * handler goes on later. Returns what the handler returned, or why what it printed is no reply. */
-int exchange_call(struct exchange *x, hoist_handler *handler);
+int exchange_call(struct exchange *x);
 
 /* How a 500 of its handler's is logged: after its client has left it is no error, that is how a handler gives up. */
 enum log_level exchange_failure_level(const struct exchange *x);

@@ -16,10 +16,10 @@
 static void check_returned(struct exchange *const *inside);
 __attribute__((cold)) static _Noreturn void end_program(const struct exchange *x);
 
-int guard_call(struct exchange *x, hoist_handler *handler)
+int guard_call(struct exchange *x)
 {
     GUARD struct exchange *inside = x;
-    int result = handler(&x->req, &x->res);
+    int result = x->handler(&x->req, &x->res);
 
     inside = NULL;
     return result;

@@ -4,12 +4,10 @@
 #ifndef SERVER_GUARD_H
 #define SERVER_GUARD_H
 
-#include "hoist.h"
-
 struct exchange;
 
-/* Returns what handler returned. */
-int guard_call(struct exchange *x, hoist_handler *handler);
+/* Calls x->handler. Returns what it returned. */
+int guard_call(struct exchange *x);
 
 /* Calls what the handler has left for the end: its hooks, and what frees the body that it gave. */
 void guard_call_end(struct exchange *x);

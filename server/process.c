@@ -256,10 +256,11 @@ void process_serve(int fd)
     err = receive_call(fd, &x);
     if (err == -EPIPE)
         return;
+    x.handler = route.given.handler;
     x.state = EXCHANGE_QUEUED; /* what a handler may ask for on a worker it may here */
     x.is_work = true;
     if (err == 0)
-        x.result = exchange_call(&x, route.given.handler);
+        x.result = exchange_call(&x);
     else
         x.result = response_fail(&x.res, err, "no memory for it in its process");
     if (getpid() != pid)
