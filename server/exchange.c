@@ -42,11 +42,16 @@ struct exchange *exchange_new(struct server *server, struct conn *conn)
     x->conn = conn;
     x->id = ++server->next_id;
     x->req.route = NULL; /* not earlier: exchange_check_live() names it to whoever comes too late */
+    x->req.path = NULL;
+    x->req.deadline_ns = 0;
+    x->req.worker_data = NULL;
+    x->req.end_hooks = NULL;
+    atomic_init(&x->req.cancelled, false);
+    clear_reply(&x->res);
     x->begun_ns = x->ended_ns = x->wait_ns = x->run_ns = 0;
     x->outcome = SPAN_ANSWERED;
     x->status = 0;
     x->is_work = x->was_queued = false;
-    x->req.arena.max = arena_max(server->config->max_reply);
     x->is_kept = false;
     x->step = STEP_NONE;
     parser_init(&x->parser, &x->req.message, on_body, x);
@@ -79,20 +84,14 @@ static struct exchange *exchange_alloc(struct server *server)
     memset(&x->queue_deadline, 0, sizeof(x->queue_deadline));
     memset(&x->interrupt, 0, sizeof(x->interrupt));
     memset(&x->watch, 0, sizeof(x->watch));
-    memset(&x->res, 0, sizeof(x->res));
     x->interrupt.expired = on_interrupt;
     x->server = server;
     x->state = EXCHANGE_ENDED;
-    arena_init(&x->req.arena, x->first, sizeof(x->first), arena_max(server->config->max_reply));
+    arena_init(&x->req.arena, x->first, sizeof(x->first), SIZE_MAX); /* until exchange_route() */
     x->budget = (struct budget){.in = &server->budget};
     x->req.arena.budget = &x->budget;
     x->req.body = (struct buffer){.budget = &x->budget};
-    x->req.path = NULL;
-    x->req.deadline_ns = 0;
-    x->req.worker_data = NULL;
-    x->req.end_hooks = NULL;
     x->req.is_live = false;
-    atomic_init(&x->req.cancelled, false);
     uv_timer_init(server->loop, &x->timer);
     return x;
 }
@@ -118,12 +117,6 @@ void exchange_free(struct exchange *x)
     buffer_close(&x->req.body);
     arena_reset(&x->req.arena);
     assert(budget_used(&x->budget) == 0);
-    clear_reply(&x->res);
-    x->req.path = NULL;
-    x->req.deadline_ns = 0;
-    x->req.worker_data = NULL;
-    x->req.end_hooks = NULL;
-    atomic_store_explicit(&x->req.cancelled, false, memory_order_relaxed);
     x->req.is_live = false;
     x->state = EXCHANGE_ENDED;
 
@@ -145,7 +138,7 @@ void exchange_free(struct exchange *x)
     server->on_change(server->arg);
 }
 
-/* Part by part, which are plain stores; clearing all of it at once takes longer than the rest of exchange_free(). */
+/* Part by part, which are plain stores; clearing all of it at once takes longer than the rest of exchange_new(). */
 static void clear_reply(hoist_res *res)
 {
     res->reply = (struct reply){0};
