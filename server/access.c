@@ -20,14 +20,14 @@ enum { TARGET_MAX = 1024, ROUTE_MAX = ROUTER_PATTERN_MAX + sizeof("\"\""), AGENT
 struct access {
     const struct exchange *x;      /* NULL: the bytes were no request */
     const struct message *message; /* NULL: its head is not whole */
-    const struct reply *reply;
     const char *peer;
+    int status;
+    size_t body_len; /* of the answer; how much of it gets there is not known yet */
     uint64_t wait_us, run_us;
     unsigned threads, busy;
 };
 
 static void log_common(const struct access *access, const char *time);
-static size_t body_len_of(const struct access *access);
 static void quote_target(const struct message *message, char text[TARGET_MAX]);
 static void log_json(const struct access *access);
 static const char *quoted(const char *value, char *text, size_t size);
@@ -41,9 +41,10 @@ void access_log(const struct conn *conn, const struct exchange *x, const struct 
     char peer[CONN_PEER_MAX];
     struct access access = {
         .x = x,
-        .message = x != NULL && parser_has_head(&x->parser) ? &x->req.message : NULL,
-        .reply = reply,
+        .message = exchange_message(x),
         .peer = conn->io->peer(conn, peer, sizeof(peer)),
+        .status = reply->status,
+        .body_len = exchange_body_len(x, reply),
         .wait_us = x != NULL ? x->wait_ns / 1000 : 0,
         .run_us = x != NULL ? x->run_ns / 1000 : 0,
     };
@@ -80,17 +81,9 @@ static void log_common(const struct access *access, const char *time)
     if (message != NULL)
         quote_target(message, target);
     log_access("%s - - [%s] \"%s%s%s%s\" %d %zu wait=" SECONDS " run=" SECONDS " threads=%u busy=%u", access->peer,
-               time, method != NULL ? method : "-", message != NULL ? " " : "", target, protocol, access->reply->status,
-               body_len_of(access), AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us), access->threads,
+               time, method != NULL ? method : "-", message != NULL ? " " : "", target, protocol, access->status,
+               access->body_len, AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us), access->threads,
                access->busy);
-}
-
-/* Bytes of the body that the answer has; how far they get is not known yet. */
-static size_t body_len_of(const struct access *access)
-{
-    bool is_for_head = access->x != NULL && parser_is_for_head(&access->x->parser);
-
-    return is_for_head || !reply_may_have_body(access->reply->status) ? 0 : access->reply->body_len;
 }
 
 /* The target as sent, cut, in quotes that it cannot end: a client may put any visible byte there. */
@@ -126,7 +119,7 @@ static void log_json(const struct access *access)
                message == NULL       ? "null"
                : message->minor == 0 ? "\"HTTP/1.0\""
                                      : "\"HTTP/1.1\"",
-               access->reply->status, body_len_of(access), AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us),
+               access->status, access->body_len, AS_SECONDS(access->wait_us), AS_SECONDS(access->run_us),
                quoted(route != NULL ? route->given.path : NULL, pattern, sizeof(pattern)),
                (unsigned long long)(x != NULL ? x->id : 0), worker_of(x, worker, sizeof(worker)), access->threads,
                access->busy, quoted(agent != NULL ? agent->value : NULL, user_agent, sizeof(user_agent)));

@@ -71,7 +71,7 @@ void conn_wait_for_bytes(struct conn *conn)
 
     if (is_idle && (conn->wait != WAIT_HEAD || conn->server->is_draining))
         conn_wait_for(conn, WAIT_REQUEST, shorter_in_drain(conn, config->keep_alive_ms, DRAIN_IDLE_MS));
-    else if (!is_idle && conn->exchange != NULL && parser_has_head(&conn->exchange->parser))
+    else if (exchange_message(conn->exchange) != NULL)
         conn_wait_for(conn, WAIT_BODY, body_wait_ms(conn));
     else /* on a new connection one limit for its first byte and the head */
         conn_wait_for(conn, WAIT_HEAD, shorter_in_drain(conn, config->header_timeout_ms, DRAIN_HEAD_MS));

@@ -93,8 +93,8 @@ static void gather(struct conn *conn, const struct reply *reply)
 {
     struct server *server = conn->server;
     const struct exchange *x = conn->exchange;
-    const struct message *message = x != NULL && parser_has_head(&x->parser) ? &x->req.message : NULL;
-    bool is_head = x != NULL && parser_is_for_head(&x->parser);
+    const struct message *message = exchange_message(x);
+    size_t body_len = exchange_body_len(x, reply);
     char *out = server->out + server->out_len;
     struct reply_framing framing = {
         .date = server->clock.date,
@@ -105,6 +105,7 @@ static void gather(struct conn *conn, const struct reply *reply)
     };
 
     assert(OUT_BUFFER - server->out_len >= ANSWER_MAX);
+    assert(conn->body.len == 0);
     reply_clock_tick(&server->clock, uv_now(server->loop));
     if (server->config->server_timing && x != NULL) {
         framing.has_timing = true;
@@ -112,14 +113,11 @@ static void gather(struct conn *conn, const struct reply *reply)
         framing.run_ns = x->run_ns;
     }
     out += reply_write_head(out, reply, &framing);
-    if (is_head || !reply_may_have_body(reply->status)) {
-        conn->body = uv_buf_init(NULL, 0);
-    } else if (reply->body_len <= SMALL_BODY) {
-        if (reply->body_len > 0)
-            memcpy(out, reply->body, reply->body_len);
-        out += reply->body_len;
-    } else {
-        conn->body = (uv_buf_t){.base = (char *)(uintptr_t)reply->body, .len = reply->body_len};
+    if (body_len > SMALL_BODY) {
+        conn->body = (uv_buf_t){.base = (char *)(uintptr_t)reply->body, .len = body_len};
+    } else if (body_len > 0) {
+        memcpy(out, reply->body, body_len);
+        out += body_len;
     }
     server->out_len = (size_t)(out - server->out);
 }

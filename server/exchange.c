@@ -241,6 +241,18 @@ void exchange_route(struct exchange *x)
     x->req.arena.max = arena_max(route != NULL ? route->given.max_reply : config->max_reply);
 }
 
+const struct message *exchange_message(const struct exchange *x)
+{
+    return x != NULL && parser_has_head(&x->parser) ? &x->req.message : NULL;
+}
+
+size_t exchange_body_len(const struct exchange *x, const struct reply *reply)
+{
+    bool is_for_head = x != NULL && parser_is_for_head(&x->parser);
+
+    return is_for_head || !reply_may_have_body(reply->status) ? 0 : reply->body_len;
+}
+
 bool exchange_is_inline(const struct exchange *x)
 {
     return x->req.route == NULL || x->req.route->given.run == HOIST_INLINE;

@@ -142,6 +142,12 @@ void exchange_release(struct exchange *x);
 /* The head is complete: finds the route, or what methods the path has, and sets the limits by it. */
 void exchange_route(struct exchange *x);
 
+/* The request; NULL before its head is complete, and without an exchange. */
+const struct message *exchange_message(const struct exchange *x);
+
+/* How much of its body reply goes out with; x may be NULL, when there is no memory for one. */
+size_t exchange_body_len(const struct exchange *x, const struct reply *reply);
+
 /* Is it answered in the call of dispatch_begin(), without blocking? */
 bool exchange_is_inline(const struct exchange *x);
 
