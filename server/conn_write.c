@@ -101,7 +101,6 @@ static void gather(struct conn *conn, const struct reply *reply)
         .is_last = !conn->keep_alive,
         .is_http10 = message != NULL && message->minor == 0,
         .is_stream = reply->stream != NULL,
-        .is_chunked = reply->stream != NULL && conn->is_chunked,
     };
 
     assert(OUT_BUFFER - server->out_len >= ANSWER_MAX);

@@ -90,7 +90,7 @@ size_t reply_write_head(char *out, const struct reply *reply, const struct reply
     } else if (reply->status == 205) { /* RFC 9110, section 15.3.6 */
         at = put_length(at, 0);
     }
-    if (framing->is_chunked)
+    if (framing->is_stream && !framing->is_http10)
         at = PUT(at, "Transfer-Encoding: chunked\r\n");
     if (framing->is_last)
         at = PUT(at, "Connection: close\r\n");

@@ -33,10 +33,9 @@ struct reply {
 struct reply_framing {
     const char *date; /* REPLY_DATE_LEN bytes */
     bool is_last;     /* Connection: close */
-    bool is_http10;   /* the client must be told that the connection stays (RFC 9112, section 9.3) */
-    bool is_stream;   /* its end is not known; with or without chunks */
-    bool is_chunked;
-    bool has_timing; /* Server-Timing with the two below */
+    bool is_http10;   /* the client knows no chunks, and is told that the connection stays (RFC 9112, section 9.3) */
+    bool is_stream;   /* its end is not known */
+    bool has_timing;  /* Server-Timing with the two below */
     uint64_t wait_ns, run_ns;
 };
 
