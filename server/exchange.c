@@ -124,10 +124,8 @@ void exchange_free(struct exchange *x)
     if (x->next != NULL)
         x->next->prev = x->prev;
     server->n_exchanges--;
-    if (x->conn == NULL) {
-        server->n_abandoned--;
+    if (x->conn == NULL)
         x->req.route->figures.abandoned--;
-    }
     if (server->n_free_exchanges < KEPT_MAX) {
         x->next = server->free_exchanges;
         server->free_exchanges = x;
@@ -194,7 +192,6 @@ void exchange_release(struct exchange *x)
     }
     x->conn = NULL;
     x->outcome = SPAN_ABANDONED;
-    x->server->n_abandoned++;
     x->req.route->figures.abandoned++;
     if (x->state == EXCHANGE_QUEUED)
         stuck_begin(x);

@@ -48,7 +48,6 @@ struct server {
     bool is_crowded; /* a client waits for a place: the first connection to have answered all it had then ends */
     struct exchange *exchanges, *free_exchanges;
     unsigned n_exchanges, n_free_exchanges; /* in use; kept for reuse */
-    unsigned n_abandoned;                   /* in use without a connection */
     struct exchange *due_first, *due_last;  /* asynchronous ones that go on ... */
     unsigned n_due;
     uv_idle_t *due_turn;  /* ... in this, which is active while there are any */

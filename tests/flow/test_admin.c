@@ -202,7 +202,7 @@ Test(admin, tells_of_one_that_is_abandoned_while_it_still_runs)
     peer_get(&client, "/held");
     gate_run_until_inside(&gate, 1);
     peer_reset(&client);
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_abandoned == 1);
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_abandoned(&f) == 1);
     open_admin();
     ask("GET /spans");
     await("0\r\n\r\n");

@@ -450,7 +450,7 @@ Test(async, is_told_on_its_worker_that_its_client_has_left)
     ask(&p, "/offload");
     gate_run_until_inside(&gate, 1);
     peer_reset(&p);
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_abandoned == 1);
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_abandoned(&f) == 1);
     cr_expect(hoist_req_cancelled(&f.app->server.exchanges->req));
     expect_endings("");
 

@@ -164,7 +164,7 @@ Test(late, answers_504_to_one_that_runs_and_abandons_it)
     cr_expect_eq(peer_answer(&peers[0], 0)->status, 504);
     cr_expect_gt(timing_ms(&peers[0].answer, 1), 0);
     expect_still_open(0, 1);
-    cr_expect_eq(f.app->server.n_abandoned, 1);
+    cr_expect_eq(app_fixture_abandoned(&f), 1);
     cr_expect_eq(busy(), 1);
     let_go_and_run_until_idle();
     cr_expect(atomic_load(&was_cancelled));
@@ -363,7 +363,7 @@ Test(leave, tells_a_running_job_and_leaves_it_its_worker)
     ask_and_run(0, "/held");
     peer_reset(&peers[0]);
     LOOP_RUN_UNTIL(&f.loop, f.app->server.n_conns == 0);
-    cr_expect_eq(f.app->server.n_abandoned, 1);
+    cr_expect_eq(app_fixture_abandoned(&f), 1);
     cr_expect_eq(busy(), 1);
     cr_expect_not_null(strstr(server_cut_off_text(&f.app->server, text), "requests: 0 running"),
                        "a stop cuts off no client of it: %s", text);
@@ -386,7 +386,7 @@ Test(leave, forgets_the_deadline_of_what_it_leaves)
 {
     ask_and_run(0, "/held");
     peer_reset(&peers[0]);
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_abandoned == 1);
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_abandoned(&f) == 1);
 
     cr_expect_not(deadline_is_armed(&f.app->server.exchanges->deadline));
 }

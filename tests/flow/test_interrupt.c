@@ -120,7 +120,7 @@ static void leave(unsigned i)
 
 static void run_until_none_is_abandoned(void)
 {
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_abandoned == 0);
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_abandoned(&f) == 0);
 }
 
 static void leave_and_run_until_gone(unsigned i)

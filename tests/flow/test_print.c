@@ -300,9 +300,9 @@ Test(print, goes_nowhere_when_the_client_has_left)
     peer_get(&p, "/held");
     gate_run_until_inside(&gate, 1);
     peer_reset(&p);
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_abandoned == 1);
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_abandoned(&f) == 1);
     gate_let_all_go(&gate);
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_abandoned == 0);
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_abandoned(&f) == 0);
 
     cr_expect_eq(ask("/twice", 0)->status, 200);
 }
@@ -314,7 +314,7 @@ Test(print, goes_nowhere_when_the_client_has_left_before_the_finish)
     LOOP_RUN_UNTIL(&f.loop, pending != NULL);
     (void)print_lines(pending_res, 1000);
     peer_reset(&p);
-    LOOP_RUN_UNTIL(&f.loop, f.app->server.n_abandoned == 1);
+    LOOP_RUN_UNTIL(&f.loop, app_fixture_abandoned(&f) == 1);
     finish_when_it_waits(print_lines, 1000);
 
     LOOP_RUN_UNTIL(&f.loop, f.app->server.n_exchanges == 0);

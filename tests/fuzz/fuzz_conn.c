@@ -468,7 +468,8 @@ static void stop(void)
     } while (n_pending + app->server.n_due > 0);
     check();
     assert(server_is_empty(&app->server));
-    assert(app->server.n_abandoned == 0);
+    for (const struct route *route = app->routes; route != NULL; route = route->next)
+        assert(route->figures.abandoned == 0);
     routes_check();
     hoist_app_stop(app);
     for (unsigned turns = 0; hoist_app_free(app) == -EBUSY; turns++) {

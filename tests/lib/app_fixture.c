@@ -77,7 +77,7 @@ void app_fixture_close_with(struct app_fixture *f, struct gate *gate)
 {
     gate_let_all_go(gate);
     LOOP_RUN_UNTIL(&f->loop, f->app->server.n_exchanges == 0);
-    cr_expect_eq(f->app->server.n_abandoned, 0);
+    cr_expect_eq(app_fixture_abandoned(f), 0);
     gate_close(gate);
     app_fixture_close(f);
 }
@@ -113,6 +113,15 @@ unsigned app_fixture_count(const struct app_fixture *f, enum exchange_state stat
 
     for (const struct exchange *x = f->app->server.exchanges; x != NULL; x = x->next)
         n += x->state == state;
+    return n;
+}
+
+unsigned app_fixture_abandoned(const struct app_fixture *f)
+{
+    unsigned n = 0;
+
+    for (const struct route *route = f->app->routes; route != NULL; route = route->next)
+        n += route->figures.abandoned;
     return n;
 }
 

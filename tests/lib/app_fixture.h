@@ -55,6 +55,9 @@ void app_fixture_hurry_timers(struct app_fixture *f);
 /* How many exchanges are in this state. */
 unsigned app_fixture_count(const struct app_fixture *f, enum exchange_state state);
 
+/* How many are abandoned, as the figures have it. */
+unsigned app_fixture_abandoned(const struct app_fixture *f);
+
 /* ---- a client's socket ---- */
 
 /* Zeroed, or static. */

@@ -167,7 +167,7 @@ void conn_fixture_close(void)
         conn_finish("late");
     cr_expect_eq(f.app->server.n_conns, 0);
     cr_expect_eq(f.app->server.n_exchanges, 0);
-    cr_expect_eq(f.app->server.n_abandoned, 0);
+    cr_expect_eq(app_fixture_abandoned(&f), 0);
     cr_expect_eq(server_memory(&f.app->server), 0);
     app_fixture_close(&f);
 }

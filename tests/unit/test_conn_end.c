@@ -147,7 +147,7 @@ Test(conn_error, cancels_the_request_in_hand)
     wire_send(&w, GET("/pend"));
     conn_on_error(&w.conn);
     cr_expect(hoist_req_cancelled(conn_pending));
-    cr_expect_eq(f.app->server.n_abandoned, 1);
+    cr_expect_eq(app_fixture_abandoned(&f), 1);
 
     expect_reset();
     conn_finish("late");
