@@ -178,10 +178,8 @@ static int on_body(void *arg, const char *bytes, size_t len)
     if (len + 1 > x->req.body.cap - x->req.body.len && server_is_over_memory(x->server))
         return -ENOMEM; /* a body that comes slowly began when there was room */
     /* The parser holds the route's limit; one more byte is for the NUL behind the body. */
-    err = buffer_append(&x->req.body, bytes, len, SIZE_MAX - 1);
-    if (err < 0)
-        return err;
-    return buffer_reserve(&x->req.body, 1, SIZE_MAX);
+    err = buffer_reserve(&x->req.body, len + 1, SIZE_MAX);
+    return err < 0 ? err : buffer_append(&x->req.body, bytes, len, SIZE_MAX);
 }
 
 void exchange_release(struct exchange *x)
