@@ -189,6 +189,5 @@ static void on_close(uv_handle_t *handle)
         deadlines->lists = list->next;
         free(list);
     }
-    if (deadlines->on_closed != NULL)
-        deadlines->on_closed(deadlines->on_closed_arg);
+    deadlines->on_closed(deadlines->on_closed_arg);
 }

@@ -51,7 +51,7 @@ void deadline_disarm(struct deadline *deadline);
 
 bool deadline_is_armed(const struct deadline *deadline);
 
-/* on_closed(arg) is called by the loop once *deadlines may go. on_closed may be NULL. */
+/* on_closed(arg) is called by the loop once *deadlines may go. */
 void deadlines_close(struct deadlines *deadlines, void (*on_closed)(void *arg), void *arg);
 
 #endif

@@ -81,7 +81,7 @@ struct server {
  * due all the same. */
 int server_init(struct server *server, uv_loop_t *loop, const hoist_config *config, const struct router *router);
 
-/* No connection and no exchange may be left. on_closed(arg), which may be NULL, comes when *server may go. */
+/* No connection and no exchange may be left. on_closed(arg) comes when *server may go. */
 void server_close(struct server *server, void (*on_closed)(void *arg), void *arg);
 
 /* No more requests than are on their way: from now on answers say Connection: close. */
