@@ -21,7 +21,7 @@ static size_t turn(struct conn *conn, char *bytes, size_t len, bool may_hold);
 static void keep_ahead(struct conn *conn, const char *bytes, size_t len);
 static bool receive(struct conn *conn, char *bytes, size_t len, size_t *used);
 static void receive_more(struct conn *conn);
-static bool is_unwanted(struct conn *conn);
+static bool tell_half_close(struct conn *conn);
 static void settle(struct conn *conn);
 static void unlink_conn(struct conn *conn);
 
@@ -316,7 +316,7 @@ void conn_on_eof(struct conn *conn)
     if (conn->is_held)
         conn_write_held(conn->server);
     conn->at_eof = true;
-    if (conn->state == CONN_LINGERING || is_unwanted(conn))
+    if (conn->state == CONN_LINGERING || tell_half_close(conn))
         conn_close(conn, false);
     else if (conn->state == CONN_READING)
         settle(conn);
@@ -325,7 +325,7 @@ void conn_on_eof(struct conn *conn)
 void conn_on_leaving(struct conn *conn)
 {
     conn->is_leaving = true;
-    if (!is_unwanted(conn))
+    if (!tell_half_close(conn))
         return;
     if (conn->stream != NULL)
         conn_close(conn, false);
@@ -333,8 +333,8 @@ void conn_on_leaving(struct conn *conn)
         conn_drop(conn);
 }
 
-/* A half-close ends what it is at. */
-static bool is_unwanted(struct conn *conn)
+/* The client has ended its sending side, which may cancel what it is at. True: no answer is wanted any more. */
+static bool tell_half_close(struct conn *conn)
 {
     if (conn->stream != NULL)
         return conn->server->config->half_close == HOIST_HALF_CLOSE_CANCEL;

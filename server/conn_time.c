@@ -27,7 +27,7 @@ static unsigned body_wait_ms(const struct conn *conn);
 static bool is_owed(const struct conn *conn);
 static uint64_t least_bytes(unsigned ms);
 static void on_deadline(struct deadline *deadline);
-static bool is_taking(struct conn *conn);
+static bool look_if_taking(struct conn *conn);
 
 void conn_wait_for(struct conn *conn, enum conn_wait wait, unsigned ms)
 {
@@ -193,7 +193,7 @@ bool conn_close_idle(struct server *server)
             break;
         if (conn->is_held || conn->io->unread(conn) > 0)
             continue;
-        if (!is_taking(conn)) {
+        if (!look_if_taking(conn)) {
             conn_leave(conn);
             return conn->state == CONN_CLOSING;
         }
@@ -205,7 +205,7 @@ bool conn_close_idle(struct server *server)
 
 /* It waits since the kernel took its answer, which may be long before its client has it: one that was seen taking it
  * has, when it has got all, as long for its next request as others. */
-static bool is_taking(struct conn *conn)
+static bool look_if_taking(struct conn *conn)
 {
     bool was_taking = conn->n_looks > 0;
 

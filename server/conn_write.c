@@ -18,7 +18,7 @@
 #include <string.h>
 
 static void prepare_stream(struct conn *conn);
-static bool is_last(struct conn *conn, bool is_stream);
+static bool note_last(struct conn *conn, bool is_stream);
 static void gather(struct conn *conn, const struct reply *reply);
 static void write_out(struct conn *conn, char *out, size_t out_len);
 static void write_rest(struct conn *conn, const char *out, size_t out_len, size_t taken);
@@ -37,7 +37,7 @@ void conn_answer(struct conn *conn, const struct reply *reply)
     }
     if (stream != NULL)
         prepare_stream(conn);
-    if (conn->keep_alive && is_last(conn, stream != NULL))
+    if (conn->keep_alive && note_last(conn, stream != NULL))
         conn->keep_alive = false;
     conn->is_answered = !conn->keep_alive;
     gather(conn, reply);
@@ -72,7 +72,7 @@ static void prepare_stream(struct conn *conn)
 /* In a drain, or while another client waits for a place: requests that were there at its first answer, or waited in the
  * socket, are answered, too; those that come later, which may be without end, are not. For the other client the first
  * connection to come so far is enough; it may have begun to when one before that waited. */
-static bool is_last(struct conn *conn, bool is_stream)
+static bool note_last(struct conn *conn, bool is_stream)
 {
     struct server *server = conn->server;
     bool is_wanted = server->is_draining || server->is_crowded;
