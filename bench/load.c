@@ -10,7 +10,7 @@
  *     -f     as a real-time thread, if that is allowed: for light loads on busy machines, where the time that the
  *            client waits for its CPU would be taken for the server's
  *
- * Happy path: connects, loads, waits for what is still out (open loop, at most GRACE_S), prints.
+ * Happy path: connects, loads, waits for what is still out (at most GRACE_S), prints.
  * Failures: a connection that breaks is counted and opened again; without a server, or with one that does not speak
  * HTTP with a Content-Length: a line on stderr, exit 1.
  */
@@ -216,9 +216,7 @@ static bool is_over(uint64_t ns)
         return true;
     if (ns < ends_ns)
         return false;
-    if (options.rate == 0)
-        return true;
-    return answered + count.broken >= due || ns >= ends_ns + GRACE_S * UINT64_C(1000000000);
+    return answered + count.broken >= (options.rate > 0 ? due : sent) || ns >= ends_ns + GRACE_S * UINT64_C(1000000000);
 }
 
 static void run(int timer_fd)
@@ -313,24 +311,33 @@ static void print_times(const char *name, const struct histogram *times)
            (double)histogram_at(times, 0.999) / 1e3, (double)times->max_ns / 1e3);
 }
 
-/* How many requests should have had an answer by now: in the closed loop without -n, those that had one. */
-static uint64_t expected(void)
+/* How many requests have no answer, of those that were to have one by now. */
+static uint64_t unanswered(void)
 {
+    uint64_t expected = options.requests != REQUESTS_MAX ? options.requests : sent;
+
     if (options.rate > 0)
-        return due;
-    return options.requests != REQUESTS_MAX ? options.requests : answered + count.broken;
+        expected = due;
+    return expected - answered - count.broken;
+}
+
+/* Up to the last answer; but a server that falls silent has had all the time that there was. */
+static double seconds(void)
+{
+    uint64_t until_ns = unanswered() > 0 && last_ns < ends_ns ? ends_ns : last_ns;
+
+    return (double)(until_ns > began_ns ? until_ns - began_ns : 1) / 1e9;
 }
 
 static void print(bool is_realtime)
 {
     struct rusage used;
-    double seconds = (double)(last_ns > began_ns ? last_ns - began_ns : 1) / 1e9;
 
     getrusage(RUSAGE_SELF, &used);
     printf("{\"seconds\": %.6f, \"answered\": %lu, \"ok\": %lu, \"refused\": %lu, \"other\": %lu, \"late\": %lu, ",
-           seconds, answered, count.ok, count.refused, count.other, count.late);
-    printf("\"broken\": %lu, \"unanswered\": %lu, \"without_retry_after\": %lu, ", count.broken,
-           expected() - answered - count.broken, count.without_retry_after);
+           seconds(), answered, count.ok, count.refused, count.other, count.late);
+    printf("\"broken\": %lu, \"unanswered\": %lu, \"without_retry_after\": %lu, ", count.broken, unanswered(),
+           count.without_retry_after);
     print_times("ok", &ok_times);
     print_times("refused", &refused_times);
     printf("\"client_cpu_s\": %.3f, \"realtime\": %s}\n",

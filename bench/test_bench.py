@@ -1,11 +1,17 @@
 #!/usr/bin/env python3
-"""What is made of the figures, without measuring any."""
+"""What is made of the figures, without measuring any; and what the program load counts, where its folder is given.
+
+usage: test_bench.py [folder with bench/load]
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import socket
 import subprocess
+import sys
+import time
 import unittest
 import xml.etree.ElementTree as xml
 from pathlib import Path
@@ -25,6 +31,8 @@ from rows import ROWS, Column, Goal, Measure, Row
 from server import Running, ServerFailed
 from stats import Spread, ratio, spread
 
+BUILD = Path(sys.argv.pop(1)) if len(sys.argv) > 1 else None
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 FACTS = {"cpu": "2 x a <fast> one", "system": "an & b", "rounds": "3"}
 
 
@@ -76,6 +84,31 @@ class Answered(unittest.TestCase):
         )
         with self.assertRaisesRegex(ServerFailed, "^load: no$"):
             load.finish(failing)
+
+
+@unittest.skipIf(BUILD is None, "no folder with bench/load")
+class Loaded(unittest.TestCase):
+    def load_of_two(self, ms: int, answer: bytes, late_s: float = 0) -> load.Answers:
+        """Two requests in one write, and what comes for them."""
+        assert BUILD is not None
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port, cpus = listener.getsockname()[1], Cpus.of_this_process().both
+            process = load.start(BUILD, port, "/", cpus, "-c", "1", "-d", "2", "-s", str(ms))
+            with listener.accept()[0] as client:
+                client.recv(4096)
+                time.sleep(late_s)
+                client.sendall(answer)
+                return load.finish(process, may_fail=True)
+
+    def test_a_server_that_falls_silent_is_seen_and_has_no_rate_of_before(self) -> None:
+        answers = self.load_of_two(100, ANSWER)
+        self.assertEqual((answers["ok"], answers["unanswered"]), (1, 1))
+        self.assertGreaterEqual(answers["seconds"], 0.1)
+
+    def test_what_is_out_at_the_end_is_waited_for(self) -> None:
+        answers = self.load_of_two(1, 2 * ANSWER, late_s=0.3)
+        self.assertEqual((answers["ok"], answers["unanswered"]), (2, 0))
+        self.assertGreaterEqual(answers["seconds"], 0.3)
 
 
 class Asked(unittest.TestCase):
