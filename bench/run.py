@@ -31,6 +31,7 @@ from server import SERVERS, ServerFailed
 FULL = Effort(rounds=5, ms=2000, warm_ms=800, storm_ms=30_000, idle_connections=10_000, small_jobs=20_000)
 QUICK = Effort(rounds=2, ms=250, warm_ms=100, storm_ms=3_000, idle_connections=1_000, small_jobs=2_000)
 LOAD_MS_MAX = 100_000  # so that a load of load.MS_MAX beside it lasts longer
+BUILD = Path("build/release")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -79,7 +80,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=number(1, 1000), metavar="N")
     parser.add_argument("--ms", type=number(1, LOAD_MS_MAX), metavar="N", help="how long each load lasts")
     parser.add_argument("--even-if-busy", action="store_true", help="measure on a machine that does other things too")
-    parser.add_argument("--build", type=Path, default=Path("build/release"), help="CMake's build folder")
+    parser.add_argument("--build", type=Path, default=BUILD, help="CMake's build folder")
     return parser.parse_args()
 
 
@@ -153,7 +154,7 @@ def results_name(options: argparse.Namespace, effort: Effort, busy: bool, failed
     """results: only what the committed ones may be replaced by."""
     if options.quick:
         return "quick"
-    is_whole = effort == FULL and options.rows is None and options.servers is None
+    is_whole = effort == FULL and options.rows is None and options.servers is None and options.build == BUILD
     return "results" if is_whole and not busy and not failed else "partial"
 
 

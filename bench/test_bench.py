@@ -250,8 +250,8 @@ class Results(unittest.TestCase):
     def test_only_a_whole_run_with_the_full_effort_on_a_quiet_machine_is_kept(self) -> None:
         self.assertEqual(self.name(), "results")
         self.assertEqual(self.name("--even-if-busy"), "results")
-        self.assertEqual(self.name("--rounds", "5", "--ms", "2000"), "results")
-        for words in (["--rounds", "1"], ["--ms", "100"], ["--rows", "front"], ["--servers", "go"]):
+        self.assertEqual(self.name("--rounds", "5", "--ms", "2000", "--build", "build/release/"), "results")
+        for words in (["--rounds", "1"], ["--ms", "100"], ["--rows", "front"], ["--servers", "go"], ["--build", "b"]):
             self.assertEqual(self.name(*words), "partial", words)
         self.assertEqual(self.name(busy=True), "partial")
         self.assertEqual(self.name(failed=["front"]), "partial")
