@@ -15,6 +15,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -165,6 +166,13 @@ def raise_descriptors() -> int:
     return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
+def make_results_folder() -> None:
+    """Before half an hour is spent on what cannot be written there."""
+    RESULTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryFile(dir=RESULTS):
+        pass
+
+
 def write(name: str, facts: dict[str, str], rows: list[Measured]) -> None:
     """All three or, if one cannot be made, none."""
     texts = {
@@ -172,7 +180,6 @@ def write(name: str, facts: dict[str, str], rows: list[Measured]) -> None:
         "svg": chart.svg(facts, rows),
         "md": report.markdown(facts, rows, f"{name}.svg"),
     }
-    RESULTS.mkdir(exist_ok=True)
     for kind, text in texts.items():
         (RESULTS / f"{name}.{kind}").write_text(text)
 
@@ -192,6 +199,7 @@ def main() -> int:
     busy = in_use > machine.BUSY_CPUS
     if busy and not options.quick and not options.even_if_busy:
         sys.exit(f"bench: the machine is busy, {in_use:.2f} CPUs are in use: wait, or --even-if-busy")
+    make_results_folder()
     facts["rounds"] = str(effort.rounds)
     facts["each load"] = f"{effort.ms} ms"
 
@@ -202,8 +210,10 @@ def main() -> int:
     facts["took"] = f"{time.monotonic() - began:.0f} s"
     failed = [one.row.key for one in measured if "hoist" in one.left_out]
     name = results_name(options, effort, busy, failed)
-    write(name, facts, measured)
-    print("\n".join(report.section(one) for one in measured))
+    try:
+        write(name, facts, measured)
+    finally:  # what was measured is seen in any case
+        print("\n".join(report.section(one) for one in measured))
     say(f"bench: written to bench/results/{name}.md, .json and .svg")
     if failed:
         say(f"bench: hoist itself could not be measured: {', '.join(failed)}")
@@ -216,3 +226,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        sys.exit(f"bench: {error}")

@@ -7,10 +7,13 @@ usage: test_bench.py [folder with bench/load]
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import xml.etree.ElementTree as xml
@@ -256,6 +259,31 @@ class Results(unittest.TestCase):
         self.assertEqual(self.name(busy=True), "partial")
         self.assertEqual(self.name(failed=["front"]), "partial")
         self.assertEqual(self.name("--quick", busy=True), "quick")
+
+
+class Main(unittest.TestCase):
+    def setUp(self) -> None:
+        contexts = contextlib.ExitStack()
+        self.addCleanup(contexts.close)
+        self.folder = Path(contexts.enter_context(tempfile.TemporaryDirectory()))
+        (self.folder / "hoist").touch()
+        contexts.enter_context(mock.patch("sys.argv", ["bench", "--build", str(self.folder)]))
+        contexts.enter_context(mock.patch.object(machine, "cpus_in_use", return_value=0))
+        contexts.enter_context(mock.patch.object(run, "raise_descriptors", return_value=sys.maxsize))
+        self.measure_all = contexts.enter_context(mock.patch.object(run, "measure_all", return_value=Written.rows))
+        self.output = contexts.enter_context(contextlib.redirect_stdout(io.StringIO()))
+
+    def test_nothing_is_measured_where_no_results_can_be_written(self) -> None:
+        with mock.patch.object(run, "RESULTS", self.folder / "hoist"), self.assertRaises(OSError):
+            run.main()
+        self.measure_all.assert_not_called()
+
+    def test_what_was_measured_is_seen_even_if_it_could_not_be_written(self) -> None:
+        with mock.patch.object(run, "RESULTS", self.folder / "results"):
+            (self.folder / "results/partial.json").mkdir(parents=True)
+            with self.assertRaises(OSError):
+                run.main()
+        self.assertIn("| **hoist** | 2.0 (1.0 – 3.0) | 2 |", self.output.getvalue())
 
 
 class InUse(unittest.TestCase):
