@@ -1,14 +1,14 @@
 """Servers: how each is started, and what the operating system says about one that runs.
 
 Happy path: `with start(...) as running:`, which answers /dummy by then; at the end its whole session is killed.
-Failures: ServerFailed with the last line that it said.
+Failures: ServerFailed with why it could not be started, or the last line that it said.
 """
 
 from __future__ import annotations
 
 import functools
-import getpass
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -74,7 +74,7 @@ def module(names: str) -> Callable[[Path], str | None]:
     return lambda build: None if python_with(names) else f"Python does not have all of {names}"
 
 
-def from_template(launch: Launch, name: str) -> str:
+def from_template(launch: Launch, name: str, **more: str) -> str:
     """A configuration file, filled in."""
     text = (HERE / "servers" / name).read_text()
     (launch.folder / "dummy.json").write_text(BODY)
@@ -82,8 +82,8 @@ def from_template(launch: Launch, name: str) -> str:
     marks = {
         "PORT": launch.port,
         "FOLDER": launch.folder,
-        "USER": getpass.getuser(),
         "CONNECTIONS": launch.connections or NGINX_CONNECTIONS,
+        **more,
     }
     for mark, value in marks.items():
         text = text.replace(f"@{mark}@", str(value))
@@ -107,6 +107,14 @@ def hoist(launch: Launch) -> list[str]:
         *(("--max-connections", str(launch.connections)) if launch.connections else ()),
         *launch.extra,
     ]
+
+
+def h2o(launch: Launch) -> list[str]:
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise ServerFailed(f"user {os.geteuid()} has no name") from None
+    return ["h2o", "-c", from_template(launch, "h2o.conf", USER=user)]
 
 
 def fastapi(launch: Launch) -> list[str]:
@@ -145,7 +153,7 @@ SERVERS: dict[str, Server] = {
     "nginx": Server(
         "nginx", lambda l: ["nginx", "-e", "stderr", "-c", from_template(l, "nginx.conf")], program("nginx")
     ),
-    "h2o": Server("h2o", lambda l: ["h2o", "-c", from_template(l, "h2o.conf")], program("h2o")),
+    "h2o": Server("h2o", h2o, program("h2o")),
     "mhd": Server("libmicrohttpd", mhd, built("bench/mhd")),
     "mhd1": Server("libmicrohttpd, 1 thread", lambda l: mhd(replace(l, workers=1)), built("bench/mhd")),
     "go": Server("Go net/http", lambda l: [str(l.build / "bench/go"), str(l.port), str(l.workers)], built("bench/go")),
@@ -262,7 +270,10 @@ def wait_until_it_answers(running: Running, said: Path) -> None:
             return
         time.sleep(0.005)
     lines = said.read_text(errors="replace").strip().splitlines()
-    raise ServerFailed(lines[-1] if lines else "it did not answer")
+    if running.process.poll() is not None:
+        raise ServerFailed(lines[-1] if lines else "it ended without a word")
+    said_last = f", and said last: {lines[-1]}" if lines else ""
+    raise ServerFailed(f"it did not answer /dummy with a 200 within {START_S} s{said_last}")
 
 
 def get(port: int, path: str, timeout_s: float) -> int:

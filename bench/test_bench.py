@@ -10,6 +10,8 @@ import argparse
 import contextlib
 import io
 import json
+import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -27,6 +29,7 @@ import machine
 import measure
 import report
 import run
+import server
 from machine import Cpus
 from measure import Bench, Figures
 from report import Measured
@@ -126,6 +129,35 @@ class Asked(unittest.TestCase):
         with mock.patch.object(measure, "get", return_value=503), mock.patch.object(measure, "PATIENCE_S", 0):
             with self.assertRaises(ServerFailed):
                 measure.seconds_to_answer(running, "/sleep/10", 1)
+
+
+class Started(unittest.TestCase):
+    launch = server.Launch(Path(), Path(), 1, 1)
+
+    def failure(self, said: str, status: int | None) -> str:
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as output:
+            output.write(said)
+            output.flush()
+            running = mock.Mock(spec=Running, port=1, process=mock.Mock(**{"poll.return_value": status}))
+            with mock.patch.object(server, "START_S", 0), self.assertRaises(ServerFailed) as failed:
+                server.wait_until_it_answers(running, Path(output.name))
+        return str(failed.exception)
+
+    def test_who_ends_has_said_why(self) -> None:
+        self.assertEqual(self.failure("well\nno such user\n", 1), "no such user")
+        self.assertEqual(self.failure("", 1), "it ended without a word")
+
+    def test_who_does_not_answer_may_have_said_something_else(self) -> None:
+        why = "it did not answer /dummy with a 200 within 0 s"
+        self.assertEqual(self.failure("", None), why)
+        self.assertEqual(self.failure("well\nlistening\n", None), f"{why}, and said last: listening")
+
+    def test_h2o_runs_as_who_starts_it(self) -> None:
+        with mock.patch.object(server, "from_template") as from_template, mock.patch.dict("os.environ", LOGNAME="else"):
+            server.h2o(self.launch)
+        from_template.assert_called_with(self.launch, "h2o.conf", USER=pwd.getpwuid(os.geteuid()).pw_name)
+        with mock.patch("os.geteuid", return_value=2**31 - 2), self.assertRaisesRegex(ServerFailed, "has no name"):
+            server.h2o(self.launch)
 
 
 class Goals(unittest.TestCase):
