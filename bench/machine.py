@@ -19,7 +19,7 @@ class Cpus:
 
     server: str  # the one that a pinned server gets
     client: str  # the one of its client
-    both: str  # two for a server, and on a machine with two also for its client
+    both: str  # two that server and client share
     alone: bool  # server and client share nothing
 
     @staticmethod
