@@ -82,6 +82,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ms", type=number(1, LOAD_MS_MAX), metavar="N", help="how long each load lasts")
     parser.add_argument("--even-if-busy", action="store_true", help="measure on a machine that does other things too")
     parser.add_argument("--build", type=Path, default=BUILD, help="CMake's build folder")
+    parser.add_argument("--check", action="store_true", help="only see whether the arguments are right")
     return parser.parse_args()
 
 
@@ -186,6 +187,8 @@ def write(name: str, facts: dict[str, str], rows: list[Measured]) -> None:
 
 def main() -> int:
     options = arguments()
+    if options.check:
+        return 0
     effort = effort_of(options)
     if not (options.build / "hoist").exists():
         sys.exit(f"bench: there is no {options.build}/hoist: ./dev bench builds it")
