@@ -9,6 +9,9 @@ if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE)
     set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Debug, RelWithDebInfo or Release" FORCE)
 endif()
 
+# Files that are compiled as one share their static names; a host may have that for its own.
+set(CMAKE_UNITY_BUILD OFF)
+
 # An assert states what must hold for the next line to be safe: it stays in every build, whichever flags have an NDEBUG.
 # This stands behind all of them.
 add_compile_options(-UNDEBUG)

@@ -146,8 +146,8 @@ build/app_test
 echo "by CMake, C++ and the static library: passed"
 
 # make sees less of what is to be built before what than ninja does, and is what CMake takes by itself. A compiler may be two
-# words, as with ccache. The asserts of hoist stay, whatever its host says.
-quietly env CC="env ${CC:-cc}" CFLAGS=-DNDEBUG cmake -G 'Unix Makefiles' \
+# words, as with ccache. The asserts of hoist stay, and its files apart, whatever its host says.
+quietly env CC="env ${CC:-cc}" CFLAGS=-DNDEBUG cmake -G 'Unix Makefiles' -DCMAKE_UNITY_BUILD=ON \
     -DHOIST="$here/../.." -DCMAKE_INSTALL_LIBDIR="$scratch/elsewhere/lib" -S "$here/subdirectory" -B "$scratch/subdirectory"
 quietly cmake --build "$scratch/subdirectory" -j 2
 nm "$scratch/subdirectory/hoist/libhoist.a" | grep -q ' U __assert_fail' || { echo "libhoist.a has no asserts"; exit 1; }
