@@ -26,13 +26,16 @@ if(HOIST_LTO)
     endif()
 endif()
 
-# What makes one object of several, of ordinary code alone, whoever asked for optimising across files.
+# What makes one object of several, of ordinary code alone, whoever asked for optimising across files. Of the objects that
+# a host's CMAKE_INTERPROCEDURAL_OPTIMIZATION makes, only gcc can.
 set(HOIST_PARTIAL_LINK)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     set(HOIST_PARTIAL_LINK "-O3 -flinker-output=nolto-rel")
     if(HOIST_LTO AND has_fat_lto)
         string(APPEND HOIST_PARTIAL_LINK " -flto=auto")
     endif()
+else()
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION OFF)
 endif()
 # What several objects may have, as gcc's __x86.get_pc_thunk.bx on i386, is in a group, and of groups of one name a
 # program keeps one: what becomes local must not be in one. Not every linker can do that, as gold and lld 14; clang

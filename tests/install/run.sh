@@ -20,7 +20,9 @@ export PKG_CONFIG_PATH="$libdir" LD_LIBRARY_PATH="${libdir%/pkgconfig}" CMAKE_PR
 for library in libhoist.a libhoist.so; do
     option=-g
     test $library = libhoist.a || option=-D
-    names=$(nm $option --defined-only "${libdir%/pkgconfig}/$library" | awk 'NF == 3 && $3 !~ /^hoist_/ { print $3 }')
+    all=$(nm $option --defined-only "${libdir%/pkgconfig}/$library" | awk 'NF == 3 { print $3 }')
+    printf '%s\n' "$all" | grep -qx hoist_main_sized || { echo "$library has no hoist_main_sized"; exit 1; }
+    names=$(printf '%s\n' "$all" | grep -v '^hoist_') || true
     test -z "$names" || { echo "$library has names that are not the API's: $names"; exit 1; }
 done
 
