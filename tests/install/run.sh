@@ -135,6 +135,10 @@ echo "the examples, by pkg-config: passed"
 
 cp -r "$here/consumer" "$scratch/consumer"
 cd "$scratch/consumer"
+mkdir old
+printf 'Name: libuv\nDescription: an old one\nVersion: 1.43.0\n' >old/libuv.pc
+! PKG_CONFIG_PATH=$PWD/old cmake -G Ninja -B build_with_old >"$scratch/log" 2>&1 || { echo "it takes libuv 1.43"; exit 1; }
+grep -q 'hoist needs libuv 1\.44, which was not found' "$scratch/log" || { cat "$scratch/log"; exit 1; }
 quietly cmake -G Ninja -B build
 quietly cmake --build build
 serves '/hello?name=Ada' 'hello Ada' build/app --port 0
