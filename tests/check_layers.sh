@@ -41,6 +41,7 @@ verdict()
     file=$1 header=$2 name=${2#?}
     name=${name%?}
     case "$file $header" in
+    *'../'*) echo "../ leads out of a layer" ;;
     "server/parser."*" <llhttp.h>" | "experiment/caller."*" <llhttp.h>") ;;
     *'llhttp'*) echo "llhttp is for server/parser.[ch] and experiment/caller.[ch]" ;;
     "include/hoist_uv.h <uv.h>" | pool/*' <uv.h>' | server/*' <uv.h>' | experiment/*' <uv.h>') ;;
