@@ -55,7 +55,7 @@ names()
     "$hoist" --help | sed -n '/^Listening/,/^hoist$/s/^  \(--[a-z-]*\).*/\1/p' >"$scratch/options"
     test -s "$scratch/options" || die "no options in the help"
     while read -r option; do
-        grep -q -e "$option" "$text" || die "$option is not in the text"
+        grep -qE -e "$option([^a-z-]|\$)" "$text" || die "$option is not in the text"
     done <"$scratch/options"
     named_options=$(named '`--[a-z-]*')
     for option in $named_options; do
