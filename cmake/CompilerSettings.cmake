@@ -69,7 +69,8 @@ add_compile_options(
     -Wpointer-arith
     -Wcast-qual
     -Wwrite-strings
-    -Wformat=2)
+    -Wformat=2
+    $<$<C_COMPILER_ID:Clang>:-Wno-enum-float-conversion>) # constants are enumerators, which in C are of type int
 
 if(HOIST_SANITIZE)
     add_compile_options(-fsanitize=${HOIST_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -65,7 +65,7 @@ static void put_job(unsigned queued_ms, unsigned started_ms, unsigned ended_ms, 
         .queued_ns = begun_ns + queued_ms * 1000000,
         .started_ns = started_ms > 0 ? begun_ns + started_ms * 1000000 : 0,
         .ended_ns = begun_ns + ended_ms * 1000000,
-        .outcome = outcome,
+        .outcome = (uint8_t)outcome,
     };
 
     spans_put(&f.app->server.job_spans, &span);
