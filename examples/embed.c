@@ -151,5 +151,8 @@ int main(void)
     printf("listening on 127.0.0.1:%u\n", hoist_app_port(monitor.app));
     fflush(stdout);
     uv_run(&monitor.loop, UV_RUN_DEFAULT);
-    return uv_loop_close(&monitor.loop) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (uv_loop_close(&monitor.loop) < 0)
+        return EXIT_FAILURE;
+    uv_library_shutdown(); /* ends its threads while all that they may use is still there */
+    return EXIT_SUCCESS;
 }

@@ -188,6 +188,9 @@ static int serve(const hoist_program *program, size_t route_size, const struct o
     err = run.app == NULL ? -EINVAL : run_app(&run, options);
     forkserver_stop();
     log_stop();
+    /* libuv's threads end there, before what was registered earlier takes away what they still use. And not here: libuv
+     * does not start again. */
+    (void)atexit(uv_library_shutdown);
     return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
