@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -47,6 +48,7 @@ static void prepare_signals(void);
 static void on_child(int number);
 static void make_process(int fd);
 static _Noreturn void be_process(int fd, pid_t parent);
+static _Noreturn void leave(int status, void *arg);
 static int descriptor_of(const struct pollfd *entry);
 static void kill_abandoned(void);
 static void bury(void);
@@ -273,9 +275,18 @@ static _Noreturn void be_process(int fd, pid_t parent)
     signal(SIGTERM, SIG_DFL);
     signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_SETMASK, &old_signals, NULL);
+    (void)on_exit(leave, NULL);
     serve_process(fd);
+    leave(0, NULL);
+}
+
+/* Also when the call asks for exit(3), behind what it has registered for that itself: what was registered before is the
+ * program's, which goes on. */
+static _Noreturn void leave(int status, void *arg)
+{
+    (void)arg;
     fflush(NULL);
-    _exit(0);
+    _exit(status);
 }
 
 static int descriptor_of(const struct pollfd *entry)

@@ -60,8 +60,22 @@ static int use(hoist_req *req, hoist_res *res)
     return pthread_setspecific(key, &key) == 0 ? hoist_reply_text(res, 200, "used") : -ENOMEM;
 }
 
+static void end_own(void)
+{
+    say("ended its own\n");
+}
+
+static int leave(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+    if (atexit(end_own) < 0)
+        return hoist_reply_text(res, 200, "stayed");
+    exit(EXIT_FAILURE); /* NOLINT(concurrency-mt-unsafe): one thread */
+}
+
 static const hoist_route use_route = {.path = "/use", .handler = use};
-static const hoist_route *const routes[] = {&use_route, NULL};
+static const hoist_route leave_route = {.path = "/leave", .handler = leave, .run = HOIST_PROCESS};
+static const hoist_route *const routes[] = {&use_route, &leave_route, NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* Does not return to a caller that would end it by _exit(). */
@@ -81,4 +95,13 @@ Test(exit, ends_the_workers_before_what_the_program_has_registered_is_called)
 
     cr_expect_eq(process_stop(&server), 0);
     process_expect_said(&server, "given back\nended\n");
+}
+
+Test(exit, of_a_call_in_its_process_leaves_alone_what_the_program_has_registered)
+{
+    process_fork(&server, &program, be_the_program, NULL);
+    client_expect(&server, "/leave", 502, "ended with exit status 1");
+
+    cr_expect_not_null(strstr(process_errors(&server), "ended its own\n"), "%s", server.err_text);
+    cr_expect_null(strstr(server.err_text, "ended\n"), "%s", server.err_text);
 }
