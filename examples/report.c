@@ -1,8 +1,8 @@
 /* Code that prints: an old report that knows nothing but a FILE.
  *
  * The problem: it writes to a stream, piece by piece, and would have to be rewritten to build a string. Here it gets a
- * stream whose output is the reply, bounded by max_reply. For code that can only write to stdout: HOIST_PROCESS, and
- * `stdout = out`, as in docs/EMBEDDING.md.
+ * stream whose output is the reply, bounded by max_reply. For code that can only write to stdout: HOIST_PROCESS,
+ * where stdout may be a file, as in docs/EMBEDDING.md.
  */
 #include "hoist.h"
 
