@@ -331,9 +331,9 @@ HOIST_API int hoist_main_sized(int argc, char **argv, const hoist_program *progr
  * SIGINT or SIGTERM, drains, and returns the exit status: 0 after a clean stop, 1 when something failed, 2 for a bad
  * command line. It does not return when a handler is stuck after drain_ms, or every worker for stuck_exit_ms: it says
  * which and calls _exit(1). To tell where a handler hangs it takes SIGSTKFLT; to tell where one crashed, those of
- * SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT that have no action yet. A supervisor may pass sockets and is told how it
- * goes: sd_listen_fds(3), sd_notify(3). In the program's exit(3) its workers end, with the destructors of what is each
- * thread's own, before what was registered with atexit(3) until then is called. */
+ * SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT and SIGTRAP that have no action yet. A supervisor may pass sockets and is
+ * told how it goes: sd_listen_fds(3), sd_notify(3). In the program's exit(3) its workers end, with the destructors of
+ * what is each thread's own, before what was registered with atexit(3) until then is called. */
 #define hoist_main(argc, argv, ...)                                                                                    \
     hoist_main_sized(argc, argv, __VA_ARGS__, sizeof(hoist_program), sizeof(hoist_route), sizeof(hoist_option))
 

@@ -2,9 +2,9 @@
  *
  * Every thread that runs handlers gets a stack of its own for the action: what crashes may have used up the other one.
  * After the action the signal has its default action again, and a fault repeats itself where it was, so that a core
- * dump shows it there; one that was sent, as abort(3) sends it, is sent once more. In the action is only what
- * signal-safety(7) allows. Close: none; a thread's stack is mapped for as long as libuv keeps its threads, which is to
- * the end of the process.
+ * dump shows it there; one that was sent, as abort(3) sends it, is sent once more, and so is a trap, behind which a CPU
+ * goes on. In the action is only what signal-safety(7) allows. Close: none; a thread's stack is mapped for as long as
+ * libuv keeps its threads, which is to the end of the process.
  */
 #include "crash.h"
 
@@ -25,7 +25,8 @@ static const struct {
     int number;
     const char *name;
 } signals[] = {
-    {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGFPE, "SIGFPE"}, {SIGILL, "SIGILL"}, {SIGABRT, "SIGABRT"},
+    {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},
+    {SIGILL, "SIGILL"},   {SIGABRT, "SIGABRT"}, {SIGTRAP, "SIGTRAP"},
 };
 enum { N_SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
@@ -106,7 +107,7 @@ static void on_crash(int number, siginfo_t *info, void *context)
         log_line_add(&line, trace);
         put(&line);
     }
-    if (is_sent)
+    if (is_sent || number == SIGTRAP)
         (void)raise(number);
 }
 

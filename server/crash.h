@@ -9,8 +9,8 @@
 
 struct exchange;
 
-/* For SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT, as far as nobody else, as a sanitizer, has an action for them.
- * Before other threads exist; for good. */
+/* For SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT and SIGTRAP, as far as nobody else, as a sanitizer, has an action for
+ * them. Before other threads exist; for good. */
 void crash_enable(void);
 
 /* The calling thread is in a handler of x from now on. Returns in which request it was before: a handler on the loop

@@ -133,6 +133,18 @@ static int divide(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "divided");
 }
 
+/* As a library does that gives up for a debugger. */
+static int trap(hoist_req *req, hoist_res *res)
+{
+    (void)req;
+#ifdef __x86_64__
+    __asm__ volatile("int3"); /* the CPU goes on behind it */
+#else
+    raise(SIGTRAP);
+#endif
+    return hoist_reply_text(res, 200, "trapped");
+}
+
 /* As of a file that somebody has cut meanwhile. */
 static int read_behind(hoist_req *req, hoist_res *res)
 {
@@ -184,13 +196,14 @@ static const hoist_route abort_route = {.path = "/abort", .handler = give_up};
 static const hoist_route deep_route = {.path = "/deep", .handler = recurse};
 static const hoist_route time_route = {.path = "/time", .handler = ask_the_time};
 static const hoist_route divide_route = {.path = "/divide", .handler = divide};
+static const hoist_route trap_route = {.path = "/trap", .handler = trap};
 static const hoist_route behind_route = {.path = "/behind", .handler = read_behind};
 static const hoist_route follow_route = {.path = "/follow", .handler = follow};
 static const hoist_route load_route = {.path = "/load", .handler = load_module};
 static const hoist_route hello_route = {.path = "/hello", .handler = hello, .run = HOIST_INLINE};
 static const hoist_route *const routes[] = {&find_route,   &nested_route,   &inline_route, &abort_route, &deep_route,
                                             &time_route,   &divide_route,   &follow_route, &load_route,  &hello_route,
-                                            &behind_route, &exported_route, NULL};
+                                            &behind_route, &exported_route, &trap_route,   NULL};
 static const hoist_program program = {.name = "app", .version = "1", .routes = routes};
 
 /* ---- the program, in a process of its own ---- */
@@ -292,6 +305,12 @@ Test(crash, of_a_signal_that_was_sent)
 {
     crash_in("/divide", SIGFPE);
     process_expect_said(&server, " error crashed: SIGFPE: /divide, request 2, worker 0\n");
+}
+
+Test(crash, of_a_trap)
+{
+    crash_in("/trap", SIGTRAP);
+    process_expect_said(&server, " error crashed: SIGTRAP: /trap, request 2, worker 0\n");
 }
 
 Test(crash, has_room_to_speak_when_the_stack_is_used_up)

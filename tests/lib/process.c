@@ -93,7 +93,7 @@ void process_clear_actions(void)
 
 void process_set_actions(void (*action)(int number))
 {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
     const struct rlimit none = {0};
 
     setrlimit(RLIMIT_CORE, &none);
