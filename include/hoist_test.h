@@ -7,10 +7,11 @@
  *     hoist_test_free(t);
  *
  * A handler runs in the call, on the calling thread, offloaded or not, and to its end: no time limit cuts it short, and
- * no signal of .interrupt. One of HOIST_PROCESS runs there, too; if it ends the program, so does its test, with
- * status 1. worker_init ran in hoist_test_new(). The clock of hoist_later() is virtual: 20 s take no time, but bring
- * the route's limit nearer, and a wait that is longer ends with 504. What waits for a callback of another loop gets no
- * reply here. One thread; several clients may live side by side.
+ * no signal of .interrupt; but hoist_req_cancelled() looks at the limit, and -ECANCELED behind it is 504. One of
+ * HOIST_PROCESS runs there, too; if it ends the program, so does its test, with status 1. worker_init ran in
+ * hoist_test_new(). The clock of hoist_later() is virtual: 20 s take no time, but bring the route's limit nearer, and a
+ * wait that is longer ends with 504. What waits for a callback of another loop gets no reply here. One thread; several
+ * clients may live side by side.
  */
 #ifndef HOIST_TEST_H
 #define HOIST_TEST_H

@@ -381,7 +381,7 @@ static int work_until_cancelled(hoist_req *req, hoist_res *res)
 {
     while (!hoist_req_cancelled(req))
         ;
-    return hoist_reply_text(res, 200, "in time");
+    return hoist_req_arg(req, "gives-up") != NULL ? -ECANCELED : hoist_reply_text(res, 200, "in time");
 }
 
 /* Nobody else can: it has the loop's thread. */
@@ -390,6 +390,7 @@ Test(hoist_test, tells_a_handler_that_its_deadline_is_over, .timeout = 30)
     hoist_test *t = hoist_test_new(&(hoist_route){.path = "/", .handler = work_until_cancelled, .timeout_ms = 1});
 
     cr_expect_str_eq(hoist_test_get(t, "/")->body, "in time");
+    cr_expect_eq(hoist_test_get(t, "/?gives-up=1")->status, 504);
     hoist_test_free(t);
 }
 
