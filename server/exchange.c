@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,7 @@ static struct exchange *exchange_alloc(struct server *server)
 
     if (x == NULL)
         return NULL;
+    memset(&x->req.message, 0, offsetof(struct message, fields)); /* padding, too, which goes to processes */
     memset(&x->job, 0, sizeof(x->job));
     memset(&x->deadline, 0, sizeof(x->deadline));
     memset(&x->queue_deadline, 0, sizeof(x->queue_deadline));

@@ -68,7 +68,8 @@ int forkserver_start(void (*serve)(int fd), unsigned nice, const int *own, unsig
     if (server_pid == 0) {
         close(ends[0]);
         for (unsigned i = 0; i < n_own; i++)
-            close(own[i]);
+            if (own[i] >= 0)
+                close(own[i]);
         run(ends[1], nice);
     }
     err = -errno;

@@ -280,8 +280,8 @@ static _Noreturn void leave_reply_to_parent(const struct exchange *x)
 /* -EPIPE: the other end is gone; -ENOMEM. */
 static int receive_call(int fd, struct exchange *x)
 {
+    static struct router router; /* the path's arguments point into it */
     struct message *message = &x->req.message;
-    struct router router = {0};
     struct call call;
     char *copy, error[64];
 
