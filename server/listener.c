@@ -303,19 +303,15 @@ static void wait_for_room(struct listener *listener)
 {
     listener->is_full = true;
     uv_poll_stop(&listener->poll);
-    if (conn_close_idle(listener->server))
-        return;
-    listener->server->is_crowded = true;
-    uv_timer_start(&listener->no_room, on_no_room, BACK_OFF_MS, 0);
+    listener->server->is_crowded = !conn_close_idle(listener->server);
+    if (listener->server->is_crowded)
+        uv_timer_start(&listener->no_room, on_no_room, BACK_OFF_MS, 0);
 }
 
+/* What is answered before the loop polls is answered while the client waits, too. */
 static void on_no_room(uv_timer_t *timer)
 {
-    struct listener *listener = timer->data;
-
-    listener->is_full = false;
-    listener->server->is_crowded = false; /* unless the client still waits */
-    resume(listener);
+    resume(timer->data);
 }
 
 void listener_on_room(struct listener *listener)

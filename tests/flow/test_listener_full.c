@@ -29,9 +29,18 @@ static int held(hoist_req *req, hoist_res *res)
     return hoist_reply_text(res, 200, "held");
 }
 
+static bool goes_on;
+
+/* It goes on in each turn of the loop, before that polls. */
+static int say_in_time(hoist_req *req, hoist_res *res)
+{
+    return goes_on ? hoist_later(req, 0, say_in_time) : hoist_reply_text(res, 200, "in time");
+}
+
 static const hoist_route routes[] = {
     {.path = "/say", .handler = say, .run = HOIST_INLINE},
     {.path = "/held", .handler = held},
+    {.path = "/in-time", .handler = say_in_time, .run = HOIST_ASYNC},
 };
 
 /* Nobody goes because it took too long. */
@@ -232,6 +241,26 @@ Test(listener_full, tells_the_first_client_that_is_answered_while_another_one_wa
     peer_send(&there[1], "Host: t\r\n\r\n");
     cr_expect_null(answer_field(peer_answer(&there[1], 1), "Connection", value, sizeof(value)));
     peer_close(&there[2]);
+}
+
+/* Else one that is always answered just then would keep its place for ever. */
+Test(listener_full, tells_a_client_that_is_answered_before_the_loop_looks_again_at_who_waits)
+{
+    uv_timer_t *no_room;
+
+    open_with(1, HOUR_MS);
+    goes_on = true;
+    peer_open(&there[0], &f);
+    peer_get(&there[0], "/in-time");
+    open_waiting();
+    no_room = &f.app->listener.no_room;
+    uv_timer_start(no_room, no_room->timer_cb, 0, 0);
+    goes_on = false;
+
+    cr_expect_str_eq(answer_field(peer_answer(&there[0], 0), "Connection", value, sizeof(value)), "close");
+    LOOP_RUN_UNTIL(&f.loop, there[0].at_end);
+    peer_close(&there[0]);
+    cr_expect_eq(peer_answer(&waiting, 0)->status, 200);
 }
 
 /* The loop hears of both in one turn, and of the client that waits first. */
