@@ -7,9 +7,10 @@
  * Close: listener_close(), which takes the backlog, unless the socket is a supervisor's.
  *
  * Who asks again within keep_alive_ms keeps a connection for ever, at no cost: with as many of those as there may be,
- * nobody else would ever be served. So while a client waits, one connection ends each BACK_OFF_MS: that which was idle
- * longest, or else the first to have answered all that its client had sent by its first answer meanwhile, pipelined or
- * not, which says so. One that was used just now is not closed: its next request may be on its way.
+ * nobody else would ever be served. So for each client that waits the connection that was idle longest ends, at once.
+ * While none is idle, the first to have answered all that its client had sent by its first answer meanwhile, pipelined
+ * or not and however long that takes, says that it ends; another one when its place is taken, or BACK_OFF_MS later. One
+ * that was used just now is not closed: its next request may be on its way.
  *
  * Without descriptors, clients wait in the backlog at first: most shortages are short, and a client that is served
  * 100 ms late will not know. But unlike a connection, what took the descriptors has no time limit, and nothing says
