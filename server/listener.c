@@ -339,7 +339,6 @@ static void back_off(struct listener *listener, int err)
 
     if (listener->short_since_ms == 0) {
         listener->short_since_ms = now_ms;
-        listener->n_refused = 0;
         listener_text(listener, address, sizeof(address));
         if (listener->is_started)
             log_write(LOG_WARNING, "%s: cannot accept: %s; trying again every %d ms", address, uv_strerror(err),
@@ -373,6 +372,7 @@ static void on_quiet(uv_timer_t *timer)
         listener->spare = open_spare();
     log_write(LOG_WARNING, "%s: accepting again after %.1f s; %u clients were refused",
               listener_text(listener, address, sizeof(address)), (double)length_ms / 1000, listener->n_refused);
+    listener->n_refused = 0;
 }
 
 /* A worker may take the spare's place before a client does, or before the spare is back: then clients go on waiting. */

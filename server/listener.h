@@ -34,7 +34,7 @@ struct listener {
     uv_timer_t no_room;      /* until those that are idle are looked at again */
     uv_timer_t back_off;     /* after an error of accept4(2) that only time mends */
     uint64_t short_since_ms; /* on the loop's clock: since when there are such errors; 0: there are none */
-    unsigned n_refused;      /* clients, since then */
+    unsigned n_refused;      /* clients, in this shortage */
     bool is_adopted;         /* fd is also its maker's, who may give it to another process */
     bool is_started, is_full;
     unsigned n_open; /* handles to close */

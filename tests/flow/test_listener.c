@@ -145,8 +145,8 @@ Test(listener, leaves_clients_waiting_in_a_short_shortage_and_serves_them_after_
     give_descriptors_back(1);
 
     cr_expect_eq(client_answer(waiting, text), 200);
-    run_until_over();
     cr_expect_eq(f.app->listener.n_refused, 0);
+    run_until_over();
     give_descriptors_back(FDS_MAX);
     close(waiting);
 }
@@ -391,10 +391,13 @@ Test(listener_start, never_polls_a_descriptor_above_what_it_is_ready_for)
     high = client_new();
     client_ask(high);
     cr_expect_eq(client_answer(high, text), 503);
+    cr_expect_eq(f.app->listener.n_refused, 1, "with it the shortage begins");
     give_descriptors_back(10);
 
     client_ask(low);
     cr_expect_eq(client_answer(low, text), 200);
+    run_until_over();
+    cr_expect_eq(f.app->listener.n_refused, 0, "of the next shortage");
     close(high);
     close(low);
     give_descriptors_back(FDS_MAX);
