@@ -385,7 +385,7 @@ void conn_refuse(struct conn *conn, int status, const char *reason)
     char body[REPLY_ERROR_MAX], peer[CONN_PEER_MAX];
     struct reply reply;
 
-    log_write(LOG_DEBUG, "%s: refused with %d: %s", conn->io->peer(conn, peer, sizeof(peer)), status, reason);
+    log_write(LOG_DEBUG, "refused %s with %d: %s", conn->io->peer(conn, peer, sizeof(peer)), status, reason);
     conn->keep_alive = false;
     reply_error(&reply, status, reason, body);
     if (status == 503)

@@ -56,7 +56,7 @@ static void ask_a_thousand_times(void)
 Test(logs, tell_at_the_level_of_debug_why_a_request_was_refused)
 {
     static const char *const levels[] = {"info", "debug"};
-    static const char why[] = " debug 127.0.0.1: refused with 400: no Host\n";
+    static const char why[] = " debug refused 127.0.0.1 with 400: no Host\n";
     struct client *client;
 
     for (size_t i = 0; i < 2; i++) {
