@@ -23,21 +23,30 @@
  *     m N       the N-th allocation from here on fails
  *     b         from here on answers are held until the loop turns
  *     h         a half-close does not mean that the client has left
- *     i         it has been idle for long
  *     y N       it has sent N bytes that are not read yet; without N: none
  *     o N       N bytes of its answers have not reached it; without N: all have
+ *     i N       N ms pass for those who are idle; without N: IDLE_MS
  *     C         one more client waits for a place
  *     M N       requests may hold N bytes together; without N: any
  *     S         the server stops
  *     A         every connection is cut
  */
+#include "conn_check.h"
 #include "conn_routes.h"
 #include "conn_wire.h"
 #include "lib/fail_malloc.h"
 #include "server/app.h"
 #include "server/log.h"
 
-enum { WIRES = 4, INPUT_MAX = 8 * 1024, FILL_MAX = 200 * 1024, FILL_TOTAL = 5 * FILL_MAX, TURNS_MAX = 1000, NONE = -1 };
+enum {
+    WIRES = 4,
+    INPUT_MAX = 8 * 1024,
+    FILL_MAX = 200 * 1024,
+    FILL_TOTAL = 5 * FILL_MAX,
+    IDLE_MS = 300, /* enough to have to make room */
+    TURNS_MAX = 1000,
+    NONE = -1,
+};
 
 static struct wire wires[WIRES], *current;
 static hoist_app *app;
@@ -318,14 +327,6 @@ static void step_half_close(const char *text, long n)
     app->config.half_close = HOIST_HALF_CLOSE_FINISH;
 }
 
-static void step_idle(const char *text, long n)
-{
-    (void)text;
-    (void)n;
-    if (current->conn.wait == WAIT_REQUEST)
-        current->conn.since_ms = 0;
-}
-
 static void step_unread(const char *text, long n)
 {
     (void)text;
@@ -338,13 +339,20 @@ static void step_on_way(const char *text, long n)
     current->on_way = n == NONE ? 0 : (size_t)n;
 }
 
+static void step_idle(const char *text, long n)
+{
+    (void)text;
+    for (struct conn *conn = app->server.conns; conn != NULL; conn = conn->next)
+        if (conn->wait == WAIT_REQUEST || conn->wait == WAIT_HEAD)
+            conn->since_ms -= n == NONE ? IDLE_MS : (uint64_t)n;
+}
+
 /* As the listener does it. */
 static void step_crowd(const char *text, long n)
 {
     (void)text;
     (void)n;
-    if (!conn_close_idle(&app->server))
-        app->server.is_crowded = true;
+    app->server.is_crowded = !conn_close_idle(&app->server);
 }
 
 static void step_max_memory(const char *text, long n)
@@ -396,9 +404,9 @@ static void take_step(const char *line)
         {'m', false, step_fail_malloc},
         {'b', false, step_hold},
         {'h', false, step_half_close},
-        {'i', true, step_idle},
         {'y', true, step_unread},
         {'o', true, step_on_way},
+        {'i', false, step_idle},
         {'C', false, step_crowd},
         {'M', false, step_max_memory},
         {'S', false, step_stop},
@@ -433,6 +441,7 @@ static void check(void)
         n_open++;
         n_answers += wire->reader.n_final;
         assert(wire->is_closing == (state == CONN_CLOSING));
+        check_conn(&wire->conn);
         if (wire->is_closing)
             continue;
         assert(wire->has_write == (state == CONN_WRITING));
@@ -443,6 +452,7 @@ static void check(void)
         assert(state != CONN_HANDLING || wire->conn.exchange->state >= EXCHANGE_ON_LOOP);
     }
     assert(server->n_conns == n_open);
+    check_list(server);
     assert(server->out_len == server->out_begin);
     assert((server->out_len == 0) == (server->n_held == 0));
     assert(n_answers <= server->figures.answers);
