@@ -36,9 +36,10 @@ TestSuite(abuse, .fini = tear_down, .timeout = 100);
 static void start(void)
 {
     memset(filler, 'x', sizeof(filler));
-    /* What is large goes back to the system each time (mallopt(3)); else some of it stays or not, as small blocks lie.
-     */
-    setenv("MALLOC_MMAP_THRESHOLD_", "131072", 1);
+    /* What is larger than a page goes back to the system each time (mallopt(3)); else some of it stays or not, as small
+     * blocks lie. The heap has no room to spare for it: from there glibc would take even the largest. */
+    setenv("MALLOC_MMAP_THRESHOLD_", "4096", 1);
+    setenv("MALLOC_TOP_PAD_", "0", 1);
     process_start(&server, "--workers", "2", "--heavy-ms", "3600000", "--header-timeout-ms", "1000",
                   "--body-timeout-ms", "1000", "--keep-alive-ms", "3600000", "--access-log", "-");
     observer = client_open(&server);
