@@ -37,6 +37,8 @@ test("each kind of bar looks as the key says, and a route's as its row", async t
     getComputedStyle(one, part)[property], [property, part]);
   const key = name => look(`#key .${name}`, "backgroundColor");
 
+  assert.deepEqual(await page.$$eval("#key li", all => all.map(one => [one.firstChild.className, one.textContent])),
+    [["waits", "waiting"], ["runs", "running, by route"], ["left", "abandoned"], ["refused", "shed"]]);
   assert.equal(await look("#bar-shed-1", "fill"), await key("refused"));
   assert.equal(await look("#bar-wait-20", "fill"), await key("waits"));
   assert.equal(await look("#bar-wait-3", "fill"), await key("waits"));
@@ -64,12 +66,14 @@ test("bad news are red, and a seat that is off is pale", async t => {
     const lost = make($("bars"), "rect", { class: `lag ${lagLevel(0.1)}` });
     const slow = make($("bars"), "rect", { class: `lag ${lagLevel(0.01)}` });
     const fine = make($("bars"), "rect", { class: `lag ${lagLevel(0.009)}` });
-    return [getComputedStyle($("link"), "::before").backgroundColor, getComputedStyle($("sentence")).color,
+    figure("shed", 1, "bad");
+    return [getComputedStyle($("link"), "::before").backgroundColor,
+      ...["sentence", "shed"].map(id => getComputedStyle($(id)).color),
       ...[lost, slow, fine].map(one => getComputedStyle(one).fill)];
   });
 
-  assert.deepEqual(looks.slice(0, 3), [red, red, red]);
-  assert.equal(new Set(looks.slice(2)).size, 3);
+  assert.deepEqual(looks.slice(0, 4), [red, red, red, red]);
+  assert.equal(new Set(looks.slice(3)).size, 3);
   const [on, off] = await page.$$eval(".seat .back", seats => seats.map(seat => Number(getComputedStyle(seat).fillOpacity)));
   assert.ok(off < on);
 });
@@ -105,6 +109,16 @@ test("short bars of one route are told as one, with the last one's id; those of 
   assert.match(await page.textContent("#detail"), /drawn as one with2 more$/);
 });
 
+test("the bar that is chosen tells its own times, and so does one under the pointer", async t => {
+  const page = await openWith(t, [event({ spans: [[1, 0, 3, 9, 9.2, 9.5, 200, 0]] })]);
+
+  await page.locator("#bar-run-1").dispatchEvent("pointerover");
+  assert.equal(await page.textContent("#bar-run-1 title"), "/, id 1, 200 answered, waited 200 ms, ran 300 ms");
+  await page.evaluate(() => choose(model.spans.get(1)));
+  assert.deepEqual(await page.$$eval("#detail div", facts => facts.map(fact => fact.innerText.split(/\s+/).join(" "))),
+    ["id 1", "route /", "seat 3", "outcome 200 answered", "wait 200 ms", "run 300 ms"]);
+});
+
 test("what ran on the loop had no seat", async t => {
   const page = await openWith(t, [event({ spans: [[1, 0, -1, 9, 9, 9.5, 200, 0]] })]);
 
@@ -116,11 +130,16 @@ test("lag stands on the ground of its lane, and ten times of it adds as much", a
   const lags = [0, 0.001, 0.01, 0.1];
   const page = await openWith(t, lags.map((lag_s, i) => event({ t: 10 + i / 4, lag_s })));
   const lane = await page.$eval(".lane .back", one => one.getBBox().y + one.getBBox().height);
-  const columns = await page.$$eval(".lag", all => all.map(one => one.getBBox()).map(({ y, height }) => [y + height, height]));
+  const columns = await page.$$eval(".lag", all => all.map(one => one.getBBox()).map(({ x, y, width, height }) =>
+    [y + height, height, x / view.scale + view.origin, (x + width + 1) / view.scale + view.origin]));
 
   for (const [bottom] of columns) assert.equal(bottom, lane);
   const [a, b, c] = columns.map(([, height]) => height);
   assert.ok(a > 0 && Math.abs((c - b) - (b - a)) < 0.2 && c > b + 3);
+  for (const [i, [, , from, to]] of columns.entries()) {
+    assert.ok(Math.abs(from - (10 + i / 4)) < 0.01, `column ${i} begins with an event, not at ${from}`);
+    assert.ok(Math.abs(to - (10.25 + i / 4)) < 0.01, `column ${i} ends with the next, not at ${to}`);
+  }
 });
 
 test("the axis has round times from now at the right edge, at each zoom", async t => {
@@ -147,6 +166,123 @@ test("the axis has round times from now at the right edge, at each zoom", async 
   assert.equal((await axis())[0], "paused");
 });
 
+test("a bar is on the row of its seat, and where the axis says that it was", async t => {
+  const page = await openWith(t, [event({}), event({ t: 60, spans: [[1, 0, 3, 40, 40, 50, 200, 0]] })]);
+  await pauseAt(page, 60);
+  const [bar, seat, ...ticks] = await page.evaluate(() => {
+    const words = text => [...document.querySelectorAll("#chart text")].find(one => one.textContent === text);
+    return [$("bar-run-1"), words("seat 3"), words("−10 s"), words("−20 s")]
+      .map(one => one.getBoundingClientRect().toJSON());
+  });
+  const lines = await page.$$eval(".grid", all => all.map(line => line.getBoundingClientRect().left));
+  const [end, begin] = ticks.map(({ left, right }) => (left + right) / 2);
+
+  assert.ok(bar.top < (seat.top + seat.bottom) / 2 && (seat.top + seat.bottom) / 2 < bar.bottom, "its row");
+  assert.ok(Math.abs(bar.left - begin) < 2, `${bar.left} at ${begin}`);
+  assert.ok(Math.abs(bar.right + 1 - end) < 2, `${bar.right} at ${end}`);
+  for (const x of [end, begin]) assert.ok(lines.some(line => Math.abs(line - x) < 1), `a line at ${x}`);
+});
+
+test("handlers on the loop and timers are in its lane, and what waits is in the other", async t => {
+  const routes = [event().routes[0], { ...event().routes[0], path: "/async", run: "async" }];
+  const spans = [[1, 0, -1, 9, 9, 9.5, 200, 0], [2, 1, -1, 9, null, 9.5, 200, 0, null]];
+  const page = await openWith(t, [event({ routes, n_routes: 2, spans, live: [[3, 0, -1, 9, null, 0]] })]);
+  const lanes = await page.$$eval(".lane", all => all.slice(0, 2).map(lane =>
+    [lane.querySelector(".name").textContent, lane.querySelector(".back").getBoundingClientRect().toJSON()]));
+  const [loop, waiting] = lanes.map(([, box]) => box);
+
+  assert.deepEqual(lanes.map(([name]) => name), ["loop", "waiting"]);
+  for (const [id, lane] of [["loop-1", loop], ["timer-2", loop], ["wait-3", waiting]]) {
+    const { top, bottom } = await page.$eval(`#bar-${id}`, bar => bar.getBoundingClientRect().toJSON());
+    assert.ok(lane.top <= top && bottom <= lane.bottom, id);
+    if (lane === waiting) assert.ok(lane.bottom - bottom < 4, "a timer takes no row of what waits");
+  }
+});
+
+test("who waits has the lowest row that is free, also when all is drawn anew", async t => {
+  const wait = (id, at) => [id, 0, -1, at, null, 0], run = (id, at, started) => [id, 0, id, at, started, 0];
+  const page = await openWith(t, [event({ live: [wait(1, 8), wait(2, 8.1), wait(3, 8.2)] }),
+    event({ t: 11, live: [run(1, 8, 10.2), wait(2, 8.1), wait(3, 8.2), wait(4, 10.4)] })]);
+  const tops = () => page.evaluate(() => [1, 2, 3, 4].map(id => Number($(`bar-wait-${id}`).getAttribute("y"))));
+
+  for (const button of [null, "#out", "#in"]) {
+    if (button) await page.click(button);
+    const [first, second, third, fourth] = await tops();
+    assert.ok(first > second && second > third, `${first}, ${second}, ${third}`);
+    assert.equal(fourth, first, "it came when the first had gone");
+  }
+});
+
+test("of very many that wait each fourth is drawn, as long as there are so many", async t => {
+  const ids = Array.from({ length: 100 }, (_, i) => i + 1);
+  const page = await openWith(t, [event({ live: ids.map(id => [id, 0, -1, 9, null, 0]) })]);
+  const band = () => page.evaluate(() => [document.querySelectorAll(".bar.wait").length, view.deep]);
+
+  assert.deepEqual(await band(), [25, 128]);
+  const spans = ids.map(id => [id, 0, 0, 9, 10 + id / 1000, 10 + id / 1000, 200, 0]);
+  const since = [event({ t: 11, spans }), event({ t: 60 }), event({ t: 60.25 })];
+  await page.evaluate(events => events.forEach(take), since);
+  assert.deepEqual(await band(), [0, 8]);
+});
+
+test("a bar of what goes on ends at the last event", async t => {
+  const live = [[1, 0, 0, 9, 9, 0], [2, 0, -1, 9, null, 0]];
+  const page = await openWith(t, [event({ live }), event({ t: 10.5, live })]);
+
+  const ends = await page.$$eval(".bar.live", bars => bars.map(bar =>
+    (Number(bar.getAttribute("x")) + Number(bar.getAttribute("width"))) / view.scale + view.origin));
+  assert.equal(ends.length, 2);
+  for (const end of ends) assert.ok(Math.abs(end - 10.5) < 0.01, `${end}`);
+});
+
+test("a bar that has left the picture takes its words along, and none hides the lanes' names", async t => {
+  const page = await openWith(t, [event({ t: 20, spans: [[1, 0, 0, 5, 5, 15, 200, 0]] }), event({ t: 44 })]);
+
+  assert.equal(await page.locator("#bars text").count(), 1);
+  await page.waitForFunction(() => {
+    slide();
+    const bar = $("bar-run-1").getBoundingClientRect(), left = $("clip").getBoundingClientRect().left;
+    return bar.left < left - 20 && bar.right > left;
+  });
+  assert.equal(await page.evaluate(() => {
+    const left = $("clip").getBoundingClientRect().left, top = $("bar-run-1").getBoundingClientRect().top;
+    return document.elementFromPoint(left - 10, top + 5).classList.contains("bar");
+  }), false);
+  await page.evaluate(() => [60, 61].forEach(t => take({ ...model.event, t, spans: [] })));
+  assert.equal(await page.locator("#bars text, .bar").count(), 0);
+});
+
+test("a click chooses the nearest bar of its row, and beside all of them none", async t => {
+  const spans = [[1, 0, 0, 40, 40, 45, 200, 0], [2, 0, 0, 45.2, 45.2, 50, 200, 0], [3, 0, 1, 30, 30, 35, 200, 0],
+    [4, 0, 1, 40, 40, 45, 200, 0]];
+  const page = await openWith(t, [event({}), event({ t: 60, spans })]);
+  await pauseAt(page, 60);
+  const clickBy = async (id, side, by) => {
+    const box = await page.locator(`#bar-run-${id}`).boundingBox();
+    await page.mouse.click(box.x + (side === "right" ? box.width : 0) + by, box.y + box.height / 2);
+    return page.evaluate(() => view.chosen && view.chosen.id);
+  };
+
+  assert.deepEqual(await clickBy(1, "left", 20), 1);
+  assert.deepEqual(await clickBy(4, "left", 20), 4);
+  assert.deepEqual(await clickBy(1, "right", 1), 1);
+  assert.deepEqual(await clickBy(2, "left", -1), 2);
+  assert.deepEqual(await clickBy(2, "right", 6), 2);
+  assert.deepEqual(await clickBy(2, "right", 30), null);
+  assert.deepEqual(await clickBy(3, "left", 5), 3);
+  assert.deepEqual(await clickBy(1, "left", -30), null);
+});
+
+test("a picture is moved no further to the left than is remembered", async t => {
+  const page = await openWith(t, [event({}), event({ t: 400 })]);
+
+  await pauseAt(page, 400);
+  assert.equal(await page.evaluate(() => {
+    pan(1e6);
+    return view.now - view.span - keptSince();
+  }), 0);
+});
+
 test("plus is plus with and without shift, and with control it is the browser's", async t => {
   const page = await openWith(t, [event({})]);
 
@@ -155,6 +291,7 @@ test("plus is plus with and without shift, and with control it is the browser's"
   assert.equal(await page.textContent("#window"), "10 s");
   await page.keyboard.press("Control+=");
   await page.keyboard.press("Meta++");
+  await page.keyboard.press("Alt+=");
   assert.equal(await page.textContent("#window"), "10 s");
 });
 
