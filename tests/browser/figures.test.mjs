@@ -44,6 +44,64 @@ test("figures are those of the event, and have a colour while they are bad news"
   assert.ok(await page.isHidden("#resize"));
 });
 
+test("each figure is below its name", async t => {
+  const page = await openWith(t, [event({ t: 10 })]);
+
+  await take(page, { t: 12, workers: 4, busy: 2, waiting: 3, shed: 4, abandoned: 1, lag_s: 0.05, answers: 12 });
+  assert.deepEqual(await page.$$eval("#figures div", all => all.map(one => one.innerText.split(/\s*\n\s*/))), [
+    ["busy", "2 of 4"], ["waiting", "3"], ["shed", "4"], ["abandoned", "1"], ["loop lag", "50.0 ms"],
+    ["answers a second", "6.0"]]);
+});
+
+test("what was not told is counted for five seconds", async t => {
+  const page = await openWith(t, [event({})]);
+  const told = async t => {
+    await take(page, { t, skipped: t === 11 ? 7 : 0 });
+    return page.textContent("#skipped");
+  };
+
+  assert.deepEqual([await told(11), await told(14.9), await told(17)],
+    ["7 of the last 5 s not drawn", "7 of the last 5 s not drawn", ""]);
+});
+
+test("who pauses is told so, by the button and by the state", async t => {
+  const page = await openWith(t, [event({})]);
+  const told = () => texts(page, "#pause, #link");
+  await page.evaluate(() => {
+    link = "live";
+    showLink();
+  });
+
+  assert.deepEqual(await told(), ["live", "Pause"]);
+  await page.click("#pause");
+  assert.deepEqual(await told(), ["paused", "Resume"]);
+  await page.click("#pause");
+  assert.deepEqual(await told(), ["live", "Pause"]);
+});
+
+test("buttons do what they are called, and show which one has the focus", async t => {
+  const page = await openWith(t, [event({})]);
+
+  await page.getByRole("button", { name: "zoom out" }).click();
+  assert.equal(await page.textContent("#window"), "60 s");
+  await page.getByRole("button", { name: "zoom in" }).focus();
+  await page.keyboard.press("Space");
+  assert.equal(await page.textContent("#window"), "30 s");
+  assert.equal(await page.getAttribute("#pause", "aria-pressed"), "false", "the space bar is the button's");
+  await page.keyboard.press("Tab");
+  assert.deepEqual(await page.evaluate(() => [document.activeElement.id,
+    getComputedStyle(document.activeElement).outlineStyle]), ["pause", "solid"]);
+  await page.keyboard.press("Space");
+  assert.equal(await page.getAttribute("#pause", "aria-pressed"), "true");
+});
+
+test("a screen reader hears the state and what became of a request", async t => {
+  const page = await openWith(t, [event({})]);
+
+  assert.equal(await page.getAttribute("#spoken", "aria-live"), "polite");
+  assert.equal(await page.getAttribute("#note", "role"), "status");
+});
+
 test("the line beside the answers a second is that of 30 s, as high as their most", async t => {
   const page = await openWith(t, [event({ t: 9 }), event({ t: 40 }), event({ t: 50, answers: 100 }),
     event({ t: 55, answers: 125 })]);
@@ -108,6 +166,53 @@ test("without a number, one request is sent; and what failed to be called can be
     $("call").getAttribute("aria-disabled") === "false");
 });
 
+test("a failure is told in red, whoever answers, and not what is sent after it", async t => {
+  const page = await openWith(t, [event({})]);
+  const answers = [{ status: 502, body: " <h1>Bad gateway</h1>\n" }, { status: 202, body: "{}" }];
+  await page.route("**/requests?*", route => route.fulfill(answers.shift()));
+  const told = async words => {
+    await page.click("#send");
+    await page.waitForFunction(words => $("note").textContent === words, words);
+    return page.getAttribute("#note", "class");
+  };
+
+  assert.equal(await told("Not sent: 502: <h1>Bad gateway</h1>"), "bad");
+  assert.equal(await told("Sent 20 × /"), "");
+});
+
+test("a call's round trip is its own time, and what its server did is told only if all was told", async t => {
+  const routes = [route({ path: "/dummy", run: "inline" }), route({ path: "/other", run: "inline" })];
+  const page = await openWith(t, [event({ routes, n_routes: 2 })]);
+  await page.route("**/requests?*", route => route.fulfill({ status: 202, body: "{}" }));
+  const call = skipped => page.evaluate(async skipped => {
+    const { now } = performance;
+    note("");
+    const called = window.call();
+    performance.now = () => now.call(performance) + 62_000; // so long does the answer take
+    while (!$("note").textContent) await new Promise(done => setTimeout(done));
+    const t = clock() + model.offset;
+    const spans = [0, 1].map(route => [1000 * t + route, route, -1, t, t, t + 0.001 + route, 200, 0]);
+    take({ ...model.event, t, spans, skipped });
+    take({ ...model.event, t: t + 60, spans: [], skipped: 0 });
+    await called;
+    return [$("note").textContent, view.chosen && routeName(view.chosen.route)];
+  }, skipped);
+
+  assert.deepEqual(await call(1), ["/dummy called: round trip 1 min 2 s", null]);
+  assert.deepEqual(await call(0),
+    ["/dummy called: round trip 1 min 2 s, 1.00 ms of it in the server", "/dummy"]);
+});
+
+test("the slider shows what others asked for", async t => {
+  const page = await openWith(t, [event({})]);
+
+  for (const workers of [3, 7]) {
+    await take(page, { t: 11 + workers, workers });
+    assert.equal(await page.inputValue("#workers"), String(workers));
+    assert.equal(await page.textContent("#workers-now"), `${workers} of 8`);
+  }
+});
+
 test("the slider asks for one number at a time, and last for the last one", async t => {
   const page = await openWith(t, [event({})]);
   const asked = [], answer = [];
@@ -138,6 +243,7 @@ test("the slider asks for one number at a time, and last for the last one", asyn
   assert.deepEqual(asked, ["3", "5", "6"]);
   await take(page, { t: 13, workers: 1, workers_max: 1 });
   assert.ok(await page.isDisabled("#workers"));
+  assert.match(await page.getAttribute("#resize", "title"), /--workers-max/);
 });
 
 test("two seconds without an event are silence, and a page's own end is not", async t => {
@@ -168,6 +274,47 @@ test("a page that is not seen listens only while it is paused", async t => {
   assert.ok(await listens(false));
 });
 
+test("a stream that breaks is closed, and opened again in a second", async t => {
+  const page = await openWith(t, [event({})]);
+
+  assert.deepEqual(await page.evaluate(() => {
+    const later = [];
+    window.setTimeout = (what, ms) => later.push([what === listen, ms]);
+    listen();
+    const broken = source;
+    broken.onerror();
+    return [broken.readyState, ...later];
+  }), [2, [true, 1000]]);
+});
+
+test("of another server nothing is left of the one before", async t => {
+  const page = await openWith(t, [event({ t: 40, spans: [[1, 0, 0, 38, 38, 39, 200, 0]] })]);
+
+  await page.evaluate(() => {
+    leave("lost");
+    take({ ...model.event, t: 90 });
+    choose([...model.spans.values()][0]);
+    pause(true);
+  });
+  assert.match(await page.textContent("#skipped"), /^nothing before/);
+  assert.match(await page.textContent("#detail"), /^id1/);
+  await take(page, { t: 5, spans: [] });
+  assert.equal(await page.textContent("#skipped"), "");
+  assert.equal(await page.getAttribute("#lost", "width"), "0");
+  assert.equal(await page.textContent("#detail"), "Choose a bar for its id, route, wait and run.");
+  assert.equal(await page.getAttribute("#pause", "aria-pressed"), "false");
+});
+
+test("what is older than any picture can show is forgotten", async t => {
+  const page = await openWith(t, [event({})]);
+  const known = await page.evaluate(() => {
+    for (let t = 11; t < 300; t++) take({ ...model.event, t, spans: [[t, 0, 0, t - 1, t - 1, t, 200, 0]] });
+    return [model.history.length, model.spans.size, model.event.t - model.history[0].t];
+  });
+
+  assert.deepEqual(known, [126, 125, 125]);
+});
+
 test("a server that has another clock is another one, and a page that slept is not", async t => {
   const page = await openWith(t, [event({}), event({ t: 10.25 })]);
   const hear = (after, reopened) => page.evaluate(([after, reopened]) => {
@@ -177,7 +324,13 @@ test("a server that has another clock is another one, and a page that slept is n
     return [model.history.length, Math.abs(model.event.t - model.heard - model.offset) < 0.001];
   }, [after, reopened]);
 
-  assert.deepEqual(await hear(100, false), [3, true]);
+  const nearer = await page.evaluate(() => {
+    const before = model.offset += 1; // as if each event since had come a second late
+    take({ ...model.event, t: model.event.t + 0.25 });
+    return before - model.offset;
+  });
+  assert.ok(nearer > 0 && nearer < 0.2, `the clock is set by ${nearer} s`);
+  assert.deepEqual(await hear(100, false), [4, true]);
   assert.deepEqual(await hear(100, true), [1, true]);
 });
 
