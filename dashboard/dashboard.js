@@ -118,6 +118,7 @@ function takeSpans(event, reopened) {
     if (now.has(span.id)) continue;
     else if (gap) drop(span);
     else if (event.live.length < LIVE_MAX) learn(span.id, { ended: event.t, guessed: true });
+    else draw(span); // it goes on, and had no room
   // What ended the others may have been skipped, and so when they started: they would look as if they had never run.
   if (event.skipped) for (const span of model.spans.values()) if (span.guessed && span.started == null) drop(span);
 }

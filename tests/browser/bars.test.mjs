@@ -235,6 +235,17 @@ test("a bar of what goes on ends at the last event", async t => {
   for (const end of ends) assert.ok(Math.abs(end - 10.5) < 0.01, `${end}`);
 });
 
+test("a bar of what goes on ends at the last event, also if that had no room for it", async t => {
+  const waiting = (first, n) => Array.from({ length: n }, (_, i) => [first + i, 0, -1, 9, null, 0]);
+  const page = await openWith(t, [event({ live: waiting(1, 300) }), event({ t: 10.25, live: waiting(301, 300) }),
+    event({ t: 13, live: waiting(301, 300) })]);
+
+  const ends = await page.$$eval(".bar.wait", bars => bars.map(bar =>
+    (Number(bar.getAttribute("x")) + Number(bar.getAttribute("width"))) / view.scale + view.origin));
+  assert.ok(ends.length >= 16);
+  assert.deepEqual(ends.filter(end => Math.abs(end - 13) > 0.01), []);
+});
+
 test("a bar that has left the picture takes its words along, and none hides the lanes' names", async t => {
   const page = await openWith(t, [event({ t: 20, spans: [[1, 0, 0, 5, 5, 15, 200, 0]] }), event({ t: 44 })]);
 
