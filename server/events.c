@@ -55,6 +55,7 @@ int admin_events(hoist_req *req, hoist_res *res)
     struct admin *admin = admin_of(req);
     const struct server *server = &admin->app->server;
     struct event_stream *events;
+    uint64_t now_ns = uv_hrtime();
 
     if (ticker_count(&admin->events) >= STREAMS_MAX)
         return hoist_reply_error(res, 503, "%d streams of events are open already", STREAMS_MAX);
@@ -64,11 +65,11 @@ int admin_events(hoist_req *req, hoist_res *res)
     events->ticking.stream.fill = fill;
     events->admin = admin;
     events->sample = admin->n_samples;
-    events->job = spans_since(&server->job_spans, uv_hrtime() - HISTORY_S * UINT64_C(1000000000));
-    events->of_loop = server->loop_spans.next;
+    events->job = spans_since(&server->job_spans, now_ns - HISTORY_S * UINT64_C(1000000000));
+    events->of_loop = spans_since(&server->loop_spans, now_ns - HISTORY_S * UINT64_C(1000000000));
     events->catching_up = CATCH_UP_MAX;
     events->busy_ns = loop_watch_busy_ns(&admin->watch);
-    events->told_ns = uv_hrtime();
+    events->told_ns = now_ns;
     ticker_add(&admin->events, &events->ticking);
     hoist_res_header(res, "X-Accel-Buffering", "no"); /* else nginx gathers events, and the loop looks held */
     return response_stream(res, "text/event-stream", &events->ticking.stream);

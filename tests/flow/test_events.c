@@ -69,13 +69,17 @@ static void hear_fast(void)
     w.out_len = 0;
 }
 
+static void put(struct spans *spans, unsigned id, uint64_t at_ns)
+{
+    spans_put(spans, &(struct span){.id = id, .received_ns = at_ns, .started_ns = at_ns, .ended_ns = at_ns});
+}
+
 static void put_jobs(unsigned first, unsigned n)
 {
     uint64_t now_ns = uv_hrtime();
 
     for (unsigned id = first; id < first + n; id++)
-        spans_put(&f.app->server.job_spans,
-                  &(struct span){.id = id, .received_ns = now_ns, .started_ns = now_ns, .ended_ns = now_ns});
+        put(&f.app->server.job_spans, id, now_ns);
 }
 
 static void hang_up(void)
@@ -183,6 +187,24 @@ static void count_spans(uint64_t *ret_told, uint64_t *ret_skipped)
     *ret_skipped = strtoul(end + strlen(skipped), NULL, 10);
     for (*ret_told = 0, at += strlen(spans); at < end; at++)
         *ret_told += *at == '[';
+}
+
+Test(events, begins_with_what_jobs_and_the_loop_did_of_late, .timeout = 60)
+{
+    serve(1, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct spans *spans = i == 0 ? &f.app->server.job_spans : &f.app->server.loop_spans;
+
+        put(spans, 10 * i + 1, 1);
+        put(spans, 10 * i + 2, uv_hrtime());
+    }
+    listen_to_it();
+
+    cr_expect(says("\"spans\":[[2,"), "%.*s", (int)w.out_len, w.out);
+    cr_expect(says(",[12,"), "%.*s", (int)w.out_len, w.out);
+    cr_expect_not(says("[11,"), "it was too long ago");
+    cr_expect(says("],\"skipped\":0,"));
+    hang_up();
 }
 
 /* There is room for 500 in an event. */
