@@ -8,7 +8,6 @@
 
 const KEEP = 125;        // seconds that are remembered, a little more than the widest zoom
 const SPANS_MAX = 20000; // remembered, and as many events
-const LIVE_MAX = 300;    // told in one event
 const TOLD_MAX = 30;     // seconds of the past that a stream begins with
 
 /* ---- what is known ---- */
@@ -116,7 +115,7 @@ function takeSpans(event, reopened) {
   for (const span of model.live) // it ended about now; a later event may tell of it, but not when there are too many
     if (now.has(span.id)) continue;
     else if (gap) drop(span);
-    else if (event.live.length < LIVE_MAX) learn(span.id, { ended: event.t, guessed: true });
+    else if (event.live.length === event.n_live) learn(span.id, { ended: event.t, guessed: true });
     else draw(span); // it goes on, and had no room
   // What ended the others may have been skipped, and so when they started: they would look as if they had never run.
   if (event.skipped) for (const span of model.spans.values()) if (span.guessed && span.started == null) drop(span);
@@ -151,6 +150,7 @@ function showFigures(event) {
   const old = model.history.find(h => h.t > event.t - 5);
   const rate = pace(model.history.findLast(h => h.t <= event.t - 2) || model.history[0], event);
   const skipped = model.skipped - old.skipped;
+  const unknown = event.n_live - model.live.size;
   const taken = new Set([...model.live].map(s => s.seat).filter(i => i >= 0));
   let spare = event.workers - taken.size; // seats of idle workers: when these become fewer, jobs may be on any seat
   const lag = Math.max(...model.history.filter(h => h.t > event.t - 2).map(h => h.lag));
@@ -168,6 +168,7 @@ function showFigures(event) {
   document.querySelectorAll(".seat").forEach((seat, i) =>
     seat.classList.toggle("off", !taken.has(i) && spare-- <= 0));
   set($("skipped"), [skipped && `${count(skipped)} of the last 5 s not drawn`,
+    unknown > 0 && `${count(unknown)} in progress not drawn`,
     view.lost > view.now - view.span && `nothing before −${(view.now - view.lost).toFixed(1)} s is drawn`]
     .filter(Boolean).join(", "));
   showSpark(event.t);

@@ -248,7 +248,7 @@ static void add_live(struct text *text, const struct admin *admin, size_t size)
         add_time(text, admin, spans[i].queued_ns);
         text_add(text, "]");
     }
-    text_add(text, "]");
+    text_add(text, "],\"n_live\":%zu", n);
 }
 
 /* A moment on the server's clock; null: it did not come to that. */

@@ -237,8 +237,8 @@ test("a bar of what goes on ends at the last event", async t => {
 
 test("a bar of what goes on ends at the last event, also if that had no room for it", async t => {
   const waiting = (first, n) => Array.from({ length: n }, (_, i) => [first + i, 0, -1, 9, null, 0]);
-  const page = await openWith(t, [event({ live: waiting(1, 300) }), event({ t: 10.25, live: waiting(301, 300) }),
-    event({ t: 13, live: waiting(301, 300) })]);
+  const page = await openWith(t, [event({ live: waiting(1, 300), n_live: 600 }),
+    event({ t: 10.25, live: waiting(301, 300), n_live: 600 }), event({ t: 13, live: waiting(301, 300), n_live: 600 })]);
 
   const ends = await page.$$eval(".bar.wait", bars => bars.map(bar =>
     (Number(bar.getAttribute("x")) + Number(bar.getAttribute("width"))) / view.scale + view.origin));

@@ -322,6 +322,16 @@ test("a page that is opened late is told all of the last seconds", async t => {
   assert.equal(await page.textContent("#skipped"), "");
 });
 
+test("a page that is opened when very many wait is told how many there are", async t => {
+  const server = await startServer(t, "--workers", "1", "--queue", "400", "--heavy-ms", "600000");
+  await fetch(`${server.admin}/requests?path=/&n=400`, { method: "POST" });
+  for (let told; !told || told.admitted < 400;) told = await server.stats();
+  const page = await openDashboard(t, browser, server);
+
+  assert.deepEqual(await page.evaluate(() => [model.event.live.length, model.event.n_live]), [300, 400]);
+  assert.equal(await page.textContent("#skipped"), "100 in progress not drawn");
+});
+
 test("a screen of 360 pixels needs no scrolling sideways", async t => {
   const server = await startServer(t, "--workers", "8");
   const page = await openDashboard(t, browser, server, { viewport: { width: 360, height: 780 } });

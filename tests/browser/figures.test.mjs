@@ -64,6 +64,19 @@ test("what was not told is counted for five seconds", async t => {
     ["7 of the last 5 s not drawn", "7 of the last 5 s not drawn", ""]);
 });
 
+test("what is in progress and was never told is counted", async t => {
+  const live = (first, n) => Array.from({ length: n }, (_, i) => [first + i, 0, -1, 9, null, 0]);
+  const page = await openWith(t, [event({ waiting: 1000, live: live(1, 300), n_live: 1000 })]);
+  const told = async fields => {
+    await take(page, fields);
+    return page.textContent("#skipped");
+  };
+
+  assert.equal(await page.textContent("#skipped"), "700 in progress not drawn");
+  assert.equal(await told({ t: 11, live: live(301, 300) }), "400 in progress not drawn");
+  assert.equal(await told({ t: 12, live: live(601, 300), n_live: 900 }), "");
+});
+
 test("who pauses is told so, by the button and by the state", async t => {
   const page = await openWith(t, [event({})]);
   const told = () => texts(page, "#pause, #link");

@@ -76,7 +76,7 @@ export function event(fields) {
     routes: [{ method: "GET", path: "/", run: "offload", waiting: 0, running: 0, abandoned: 0, shed: 0,
       wait_s: times, run_s: times }],
     n_routes: 1,
-    spans: [], skipped: 0, live: [], ...fields };
+    spans: [], skipped: 0, live: [], n_live: fields?.live?.length ?? 0, ...fields };
 }
 
 // A dashboard that hears the events given, and then waits for more.
