@@ -234,6 +234,7 @@ function showLink() {
 
   $("link").dataset.state = state;
   set($("link"), state === "lost" ? "no connection" : state);
+  set($("edge"), view.paused ? "paused" : link === "live" || !model.event ? "now" : "last heard");
 }
 
 let source = null;

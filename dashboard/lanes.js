@@ -107,12 +107,10 @@ function at(ago) {
 function drawAxis() {
   const svg = $("axis");
 
-  svg.replaceChildren();
-  svg.setAttribute("height", 22);
-  for (const ago of ticks()) {
-    const text = make(svg, "text", { x: at(ago), y: 16, "text-anchor": ago ? "middle" : "end" });
-    text.textContent = ago ? `−${+ago.toFixed(1)} s` : view.paused ? "paused" : "now";
-  }
+  svg.replaceChildren($("edge")); // whose words are showLink()'s
+  $("edge").setAttribute("x", at(0));
+  for (const ago of ticks().slice(1))
+    make(svg, "text", { x: at(ago), y: 16, "text-anchor": "middle" }).textContent = `−${+ago.toFixed(1)} s`;
 }
 
 /* ---- bars ---- */

@@ -1,7 +1,7 @@
 // How the dashboard draws what it knows, and what a hand does to it, in a real browser, from events that a test makes up.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { event, openPicture, startBrowser } from "./lib.mjs";
+import { event, hears, openPicture, startBrowser } from "./lib.mjs";
 
 let browser;
 
@@ -60,15 +60,16 @@ test("each kind of bar looks as the key says, and a route's as its row", async t
 test("bad news are red, and a seat that is off is pale", async t => {
   const page = await openWith(t, [event({ workers: 1, workers_max: 2 })]);
   const red = await page.$eval("#key .refused", one => getComputedStyle(one).backgroundColor);
+  await hears(page);
   const looks = await page.evaluate(() => {
-    link = "silent";
-    showLink();
     const lost = make($("bars"), "rect", { class: `lag ${lagLevel(0.1)}` });
     const slow = make($("bars"), "rect", { class: `lag ${lagLevel(0.01)}` });
     const fine = make($("bars"), "rect", { class: `lag ${lagLevel(0.009)}` });
     figure("shed", 1, "bad");
-    return [getComputedStyle($("link"), "::before").backgroundColor,
-      ...["sentence", "shed"].map(id => getComputedStyle($(id)).color),
+    const figures = ["sentence", "shed"].map(id => getComputedStyle($(id)).color);
+    link = "silent";
+    showLink();
+    return [getComputedStyle($("link"), "::before").backgroundColor, ...figures,
       ...[lost, slow, fine].map(one => getComputedStyle(one).fill)];
   });
 
@@ -144,6 +145,7 @@ test("lag stands on the ground of its lane, and ten times of it adds as much", a
 
 test("the axis has round times from now at the right edge, at each zoom", async t => {
   const page = await openWith(t, [event({})]);
+  await hears(page);
   const axis = () => page.$$eval("#axis text", texts => texts.map(text => text.textContent));
   const zooms = {};
   for (const button of ["#out", "#in"]) {

@@ -1,7 +1,7 @@
 // What the dashboard says and offers beside its picture, in a real browser, from events that a test makes up.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { event, openPicture, startBrowser } from "./lib.mjs";
+import { event, hears, openPicture, startBrowser } from "./lib.mjs";
 
 let browser;
 
@@ -80,16 +80,31 @@ test("what is in progress and was never told is counted", async t => {
 test("who pauses is told so, by the button and by the state", async t => {
   const page = await openWith(t, [event({})]);
   const told = () => texts(page, "#pause, #link");
-  await page.evaluate(() => {
-    link = "live";
-    showLink();
-  });
+  await hears(page);
 
   assert.deepEqual(await told(), ["live", "Pause"]);
   await page.click("#pause");
   assert.deepEqual(await told(), ["paused", "Resume"]);
   await page.click("#pause");
   assert.deepEqual(await told(), ["live", "Pause"]);
+});
+
+test("figures of a server that is not heard are as quiet as their names, and the axis ends when it was", async t => {
+  const page = await openWith(t, [event({ waiting: 1 })]);
+  const quiet = await page.$eval("dt", one => getComputedStyle(one).color);
+  const told = state => page.evaluate(state => {
+    link = state;
+    showLink();
+    figure("shed", 1, "bad");
+    const parts = [$("busy"), $("shed"), $("rows").rows[0].cells[0], $("rows").rows[0].cells[1]];
+    return [$("edge").textContent, ...parts.map(one => getComputedStyle(one).color)];
+  }, state);
+
+  for (const state of ["lost", "silent", "connecting"])
+    assert.deepEqual(await told(state), ["last heard", quiet, quiet, quiet, quiet], state);
+  const [edge, ...colours] = await told("live");
+  assert.equal(edge, "now");
+  assert.ok(!colours.includes(quiet));
 });
 
 test("buttons do what they are called, and show which one has the focus", async t => {

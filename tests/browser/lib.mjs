@@ -93,6 +93,15 @@ export async function openPicture(t, browser, events, options) {
   return page;
 }
 
+// A page that is told by events that a test makes up is as one that hears, however long the test takes.
+export function hears(page) {
+  return page.evaluate(() => {
+    link = "live";
+    model.heard = Infinity;
+    showLink();
+  });
+}
+
 // The bars on seats, as they are drawn: id, seat, top, left and right edge.
 export function runBars(page) {
   return page.$$eval(".bar.run", bars => bars.map(bar => {
