@@ -49,7 +49,7 @@ test("each figure is below its name", async t => {
 
   await take(page, { t: 12, workers: 4, busy: 2, waiting: 3, shed: 4, abandoned: 1, lag_s: 0.05, answers: 12 });
   assert.deepEqual(await page.$$eval("#figures div", all => all.map(one => one.innerText.split(/\s*\n\s*/))), [
-    ["busy", "2 of 4"], ["waiting", "3"], ["shed", "4"], ["abandoned", "1"], ["loop lag", "50.0 ms"],
+    ["busy", "2 of 4"], ["waiting", "3"], ["shed since start", "4"], ["abandoned", "1"], ["loop lag", "50.0 ms"],
     ["answers a second", "6.0"]]);
 });
 
