@@ -71,6 +71,14 @@ Test(lanes, a_bar_on_the_loop_says_how_long_its_client_waited)
     cr_expect_eq(count("request 8: waited 14.00 s, ran 2.000 s"), 2, "the last on one worker, and on the loop");
 }
 
+Test(lanes, say_how_many_waited_at_most)
+{
+    write_with(lanes_write);
+
+    cr_expect_eq(count(" wait</text>"), 1 + 2, "the legend, and two settings in which somebody waited");
+    cr_expect_eq(count(">7 wait</text>"), 2, "all but the one that runs");
+}
+
 Test(lanes, labels_do_not_run_into_each_other)
 {
     static const struct {
@@ -187,6 +195,35 @@ Test(lanes, of_32_settings_no_two_lines_look_the_same_without_colour)
                 cr_expect_str_neq(looks[i], looks[k], "%u and %u", i, k);
         }
     }
+}
+
+/* Where the chart's line of that setting begins; the first one like it is the legend's. */
+static void begin_of(unsigned i, double *ret_x, double *ret_y)
+{
+    const char *at = text;
+    char line[32];
+
+    (void)snprintf(line, sizeof(line), "<path class=\"s s%u w0\" d=\"M", i);
+    for (unsigned n = 0; n < 2; n++) {
+        at = strstr(at, line);
+        cr_assert_not_null(at);
+        at += strlen(line);
+    }
+    cr_assert_eq(sscanf(at, "%lf %lf", ret_x, ret_y), 2);
+}
+
+/* The inline server's first probe is answered at the end, and every later one sooner. */
+Test(lanes, of_probes_that_have_one_place_the_longest_is_drawn)
+{
+    double x, y, inline_x, inline_y;
+
+    trials[0].probes[0].answered_ns = trials[2].probes[0].answered_ns;
+    write_with(plot_write_dummy);
+    begin_of(0, &x, &y);
+    begin_of(2, &inline_x, &inline_y);
+
+    cr_expect_float_eq(x, inline_x, 0.01);
+    cr_expect_float_eq(y, inline_y, 0.01);
 }
 
 Test(lanes, stand_alone_and_are_well_formed)
