@@ -22,11 +22,13 @@ enum {
     SPANS_MAX = 500,
     CATCH_UP_MAX = 20, /* events; on a server that ends more than are told, a page would never see the present */
     LIVE_MAX = 300,
-    HISTORY_S = 30,                     /* what a page that is opened is told of the past */
     ROUTES_MAX = 64,                    /* more have no row on the page */
     SPAN_BYTES = 120,                   /* at most, of one span in an event */
     STREAMS_MAX = ADMIN_CONNECTIONS / 2 /* so that whoever asks for /ready gets one */
 };
+
+/* What a page that is opened is told of the past. */
+#define HISTORY_NS (30 * UINT64_C(1000000000))
 
 struct event_stream {
     struct ticking ticking;
@@ -56,6 +58,7 @@ int admin_events(hoist_req *req, hoist_res *res)
     const struct server *server = &admin->app->server;
     struct event_stream *events;
     uint64_t now_ns = uv_hrtime();
+    uint64_t since_ns = now_ns > HISTORY_NS ? now_ns - HISTORY_NS : 0; /* a machine may have started just now */
 
     if (ticker_count(&admin->events) >= STREAMS_MAX)
         return hoist_reply_error(res, 503, "%d streams of events are open already", STREAMS_MAX);
@@ -65,8 +68,8 @@ int admin_events(hoist_req *req, hoist_res *res)
     events->ticking.stream.fill = fill;
     events->admin = admin;
     events->sample = admin->n_samples;
-    events->job = spans_since(&server->job_spans, now_ns - HISTORY_S * UINT64_C(1000000000));
-    events->of_loop = spans_since(&server->loop_spans, now_ns - HISTORY_S * UINT64_C(1000000000));
+    events->job = spans_since(&server->job_spans, since_ns);
+    events->of_loop = spans_since(&server->loop_spans, since_ns);
     events->catching_up = CATCH_UP_MAX;
     events->busy_ns = loop_watch_busy_ns(&admin->watch);
     events->told_ns = now_ns;
