@@ -115,6 +115,8 @@ void conn_drain(struct conn *conn)
         conn_write_held(conn->server);
     if (conn->stream != NULL)
         conn_close(conn, false);
+    if (conn->state == CONN_LINGERING)
+        conn_linger_on(conn); /* since before the drain, which may be over sooner */
     if (conn->state != CONN_READING)
         return;
     if (conn_is_between_requests(conn) && !conn_was_used_just_now(conn)) {

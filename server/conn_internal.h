@@ -42,6 +42,9 @@ void conn_leave(struct conn *conn);
  */
 void conn_linger(struct conn *conn);
 
+/* For as long again; in a drain for less. */
+void conn_linger_on(struct conn *conn);
+
 /* A client that leaves is noticed sooner while we read, so reading stops only when ahead is full, or bytes were thrown
  * away behind the request in hand. */
 void conn_set_reading(struct conn *conn, bool on);

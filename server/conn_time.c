@@ -125,6 +125,11 @@ void conn_linger(struct conn *conn)
     conn_set_state(conn, CONN_LINGERING);
     conn->io->shut(conn);
     conn_set_reading(conn, true);
+    conn_linger_on(conn);
+}
+
+void conn_linger_on(struct conn *conn)
+{
     conn_wait_for(conn, WAIT_LINGER, shorter_in_drain(conn, CONN_LINGER_MS, CONN_LINGER_MS));
 }
 
@@ -168,7 +173,7 @@ static void on_deadline(struct deadline *deadline)
         conn->n_lingers++;
         if (is_owed(conn) || (conn->n_lingers < LINGERS_MAX && !conn->server->is_draining &&
                               conn->progress >= least_bytes(CONN_LINGER_MS)))
-            conn_wait_for(conn, WAIT_LINGER, shorter_in_drain(conn, CONN_LINGER_MS, CONN_LINGER_MS));
+            conn_linger_on(conn);
         else
             conn_close(conn, false);
         break;

@@ -460,11 +460,13 @@ Test(conn_drain, writes_an_answer_to_its_end)
     cr_expect_not(w.is_reset);
 }
 
-Test(conn_drain, lets_a_last_answer_linger)
+Test(conn_drain, lets_a_last_answer_linger_for_half_of_what_is_left_at_most)
 {
+    f.app->config.drain_ms = 1000;
     wire_send(&w, "BAD\r\n\r\n");
     drain();
     cr_expect_not(w.is_closing);
+    cr_expect_eq(w.conn.deadline.due_ms, uv_now(&f.loop) + 500);
     conn_on_eof(&w.conn);
 
     wire_run_until_closed(&w);
