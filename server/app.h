@@ -44,7 +44,7 @@ struct hoist_app {
     void (*on_stopped)(hoist_app *app, int err, void *arg);
     void *arg;
     bool runs; /* hoist_app_run() turns own_loop */
-    char error[256];
+    char error[ROUTER_PATTERN_MAX + 256];
 };
 
 /* For hoist_app_listen() to come: the listener has the socket fd, and the admin's has admin_fd, which listen already,

@@ -16,8 +16,8 @@ struct job_figures {
 struct totals {
     struct job_figures all;
     struct pool_figures pool;
-    unsigned stuck;      /* abandoned jobs that are on a worker still */
-    char not_ready[128]; /* why it is not ready for requests; "": it is */
+    unsigned stuck;                           /* abandoned jobs that are on a worker still */
+    char not_ready[ROUTER_PATTERN_MAX + 100]; /* why it is not ready for requests; "": it is */
 };
 
 void totals_read(const hoist_app *app, struct totals *ret_totals);

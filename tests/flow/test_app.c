@@ -77,6 +77,18 @@ Test(app_route, is_refused_when_it_makes_no_sense_and_says_why)
     app_fixture_close(&f);
 }
 
+Test(app_route, is_refused_with_the_reason_behind_the_longest_path)
+{
+    char path[ROUTER_PATTERN_MAX + 1] = "/";
+    const hoist_route route = {.path = path, .handler = hello, .worker_fini = fini};
+
+    memset(path + 1, 'x', ROUTER_PATTERN_MAX - 1);
+    app_fixture_open(&f, &one_worker, NULL, 0);
+    cr_expect_eq(hoist_app_route(f.app, &route), -EINVAL);
+    cr_expect_not_null(strstr(hoist_app_error(f.app), "a worker_fini and no worker_init"));
+    app_fixture_close(&f);
+}
+
 Test(app_route, leaves_the_app_as_it_was_when_it_is_refused, .timeout = 20)
 {
     const hoist_route bad = {.path = "/x/*/y", .handler = hello, .lane = "made for it", .worker_init = init};

@@ -94,6 +94,7 @@ Test(rows, the_longest_pattern_is_shown_whole, .timeout = 60)
 {
     char path[ROUTER_PATTERN_MAX] = "/";
     const hoist_route long_route = {.path = path, .handler = quick};
+    struct lane *lane;
 
     for (size_t len = 1; len < ROUTER_PATTERN_MAX - 1; len += 2)
         memcpy(path + len, "\xc3\xa9", 3);
@@ -111,6 +112,14 @@ Test(rows, the_longest_pattern_is_shown_whole, .timeout = 60)
     ask("/metrics");
     LOOP_SPIN_UNTIL(&f.loop, count("hoist_ready 1\n") > 0);
     cr_expect_geq(count(path), 1);
+    w.out_len = 0;
+    lane = f.app->routes->lane;
+    lane_note_refusal(lane, 1); /* long ago; all of its places are still taken */
+    atomic_store(&lane->queue.waiting, lane->max_waiting);
+    ask("/ready");
+    atomic_store(&lane->queue.waiting, 0);
+    cr_expect_eq(count(path), 1);
+    cr_expect_eq(count(" has been full for "), 1);
     hang_up();
 }
 
