@@ -31,6 +31,9 @@ version=$(pkg-config --modversion hoist)
 objdump -p "${libdir%/pkgconfig}/libhoist.so" | grep -q " libhoist\\.so\\.${version%.*}\$" ||
     { echo "version $version has another library's name"; exit 1; }
 
+# Its code is called by signals, and at exit, as long as the program lives.
+readelf -d "${libdir%/pkgconfig}/libhoist.so" | grep -q NODELETE || { echo "dlclose(3) unloads libhoist.so"; exit 1; }
+
 # A package is made by an install into DESTDIR, which hoist.pc must not name. It names no directory that is searched anyway,
 # else that is searched before the caller's own.
 DESTDIR=$scratch/stage cmake --install "$build" --prefix /usr >"$scratch/log"
