@@ -333,7 +333,8 @@ HOIST_API int hoist_main_sized(int argc, char **argv, const hoist_program *progr
  * which and calls _exit(1). To tell where a handler hangs it takes SIGSTKFLT; to tell where one crashed, those of
  * SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT and SIGTRAP that have no action yet. A supervisor may pass sockets and is
  * told how it goes: sd_listen_fds(3), sd_notify(3). In the program's exit(3) its workers end, with the destructors of
- * what is each thread's own, before what was registered with atexit(3) until then is called. */
+ * what is each thread's own, before what was registered with atexit(3) until then is called; libuv ends with them, so
+ * that a program with a loop of its own closes it before exit(3), not there. */
 #define hoist_main(argc, argv, ...)                                                                                    \
     hoist_main_sized(argc, argv, __VA_ARGS__, sizeof(hoist_program), sizeof(hoist_route), sizeof(hoist_option))
 
