@@ -205,7 +205,7 @@ static const char *check_text(const char *text, size_t len)
         n = utf8_len(text + i, len - i);
         if (n == 0)
             return "it is not UTF-8";
-        if ((unsigned char)text[i] <= ' ' || strchr("\"#%<>?[\\]^`{|}\x7f", text[i]) != NULL)
+        if (text[i] == ' ' || utf8_is_control(text + i) || strchr("\"#%<>?[\\]^`{|}", text[i]) != NULL)
             return "a character that is not for paths (they are written decoded, arguments as :name)";
     }
     return NULL;

@@ -316,6 +316,7 @@ Test(router, refuses_bad_patterns_and_says_why)
         {"/a#b", "not for paths"},
         {"/a\x01", "not for paths"},
         {"/a\x7f", "not for paths"},
+        {"/a\xc2\x85", "not for paths"},
         {"/:a/:b/:c/:d/:e/:f/:g/:h/:i/:j/:k/:l/:m/:n/:o/:p/:q", "16 arguments"},
         {"/:a/:b/:c/:d/:e/:f/:g/:h/:i/:j/:k/:l/:m/:n/:o/:p/*", "16 arguments"},
         {"/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20/21/22/23/24/25/26/27/28/29/30/31/32/33", "32 segments"},
