@@ -37,7 +37,7 @@ from rows import ROWS, Column, Goal, Measure, Row
 from server import Running, ServerFailed
 from stats import Spread, ratio, spread
 
-BUILD = Path(sys.argv.pop(1)) if len(sys.argv) > 1 else None
+BUILD = Path(sys.argv.pop(1)) if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir() else None
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 FACTS = {"cpu": "2 x a <fast> one", "system": "an & b", "rounds": "3"}
 
@@ -100,6 +100,7 @@ class Loaded(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port, cpus = listener.getsockname()[1], Cpus.of_this_process().both
             process = load.start(BUILD, port, "/", cpus, "-c", "1", "-d", "2", "-s", str(ms))
+            listener.settimeout(10)
             with listener.accept()[0] as client:
                 client.recv(4096)
                 time.sleep(late_s)
