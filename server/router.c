@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATTERN_SHOWN = 100 }; /* bytes, in an error */
-
 enum kind { KIND_TEXT, KIND_ARG, KIND_REST };
 
 struct segment {
@@ -94,8 +92,8 @@ int router_add(struct router *router, enum hoist_method method, const char *patt
         why = err == -EEXIST ? "another route has this method and path" : "out of memory";
     }
     if (err < 0)
-        (void)snprintf(error, error_size, "path '%.*s%s': %s", PATTERN_SHOWN, pattern,
-                       strlen(pattern) > PATTERN_SHOWN ? "..." : "", why);
+        (void)snprintf(error, error_size, "path '%.*s%s': %s", ROUTER_PATTERN_MAX, pattern,
+                       strlen(pattern) > ROUTER_PATTERN_MAX ? "..." : "", why);
     return err;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static char letters[] = "abcdefghijklmnopqrstuvwxyz";
-static char error[256];
+static char error[ROUTER_PATTERN_MAX + 256];
 
 /* Adds the route of that letter. */
 static void add(struct router *router, enum hoist_method method, const char *pattern, char letter)
